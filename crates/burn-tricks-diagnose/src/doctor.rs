@@ -14,7 +14,7 @@ use crate::measurement::lr_range::LrRange;
 use crate::measurement::noise_scale::NoiseScale;
 use crate::numbers::number;
 use crate::probe::{Probe, unrecorded};
-use crate::record::first_non_finite::NonFiniteWatch;
+use crate::record::first_non_finite::{self, NonFiniteWatch};
 use crate::record::gradients;
 use crate::record::linearity;
 use crate::record::loss_checks::LossChecks;
@@ -216,13 +216,14 @@ impl Doctor {
     }
 
     /// Takes the outputs of the model in the validation, `[rows, columns]`: those for the batch that was handed to
-    /// [`observe_validation_batch`](Self::observe_validation_batch) last.
+    /// [`observe_validation_batch`](Self::observe_validation_batch) last. They are compared with its targets, once for each batch.
     pub fn observe_validation_outputs(&mut self, outputs: &Tensor<2>) {
         self.forget_passes();
         let settings = (self.loss_kind, self.rows);
-        let targets = self.valid.last.as_ref();
+        // Each batch has one output: a second one is of rows that were not handed over.
+        let targets = self.valid.last.take();
         let valid = &mut self.valid_outputs;
-        valid.push(self.step, outputs, targets, settings);
+        valid.push(self.step, outputs, targets.as_ref(), settings);
     }
 
     /// Takes the loss of a step: the mean over its elements is kept. In recorded steps it is compared with the loss that
@@ -237,15 +238,19 @@ impl Doctor {
         let is_due = self.is_recording();
         self.step += 1;
         let previous = self.previous.take();
+        let mut norms = None;
         if is_due {
             note_modes(model, self.step, &mut self.structure.modes);
-            let before = gradients::before(&self.params, model, grads, previous.as_ref());
+            let mut before = gradients::before(&self.params, model, grads, previous.as_ref());
+            norms = Some(std::mem::take(&mut before.norms));
             self.steps.push(self.step, lr, before);
         }
         self.loss_checks
             .end(is_due.then_some(self.step), self.loss_kind);
         if let Some(watch) = &mut self.watch {
-            watch.push(&self.params, self.step, model, grads);
+            let norms =
+                norms.unwrap_or_else(|| first_non_finite::norms(&self.params, model, grads));
+            watch.push(self.params.list.len(), self.step, norms);
         }
         if self.step < DENSE {
             self.previous = Some(flatten(model, grads));
@@ -395,5 +400,29 @@ impl Drop for Doctor {
         if let Some(probe) = &self.probe {
             probe.release();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::nn::LinearConfig;
+    use burn::tensor::Device;
+
+    #[test]
+    fn outputs_of_a_validation_batch_are_compared_once() {
+        let device = Device::flex();
+        let model = vec![LinearConfig::new(1, 1).init(&device)];
+        let mut doctor = DoctorConfig::new()
+            .with_loss(Some(LossKind::MeanSquaredError))
+            .init(&model)
+            .unwrap();
+        let targets = Tensor::<2>::from_floats([[1.0], [2.0], [4.0]], &device);
+        doctor.observe_validation_batch(&targets, &targets);
+        doctor.observe_validation_outputs(&targets);
+        // Those of other rows, which nobody handed over.
+        doctor.observe_validation_outputs(&(targets.clone() * -3.0));
+        let fit = doctor.history(&model).valid_fit.unwrap();
+        assert_eq!((fit.rows, fit.explained), (3, 1.0));
     }
 }

@@ -1,7 +1,8 @@
 //! Statistics of tensors as tensors of few numbers, in `f32`.
 
 use burn::tensor::{FloatDType, Tensor};
-use burn_tricks_kernels::{SumOfSquares, TensorList, numbers, sum_of_squares};
+pub(crate) use burn_tricks_kernels::norm;
+use burn_tricks_kernels::{numbers, summary};
 
 /// One tensor of all numbers, on the device of the first; `None` if there are none.
 pub(crate) fn join(parts: Vec<Tensor<1>>) -> Option<Tensor<1>> {
@@ -10,22 +11,25 @@ pub(crate) fn join(parts: Vec<Tensor<1>>) -> Option<Tensor<1>> {
     Some(Tensor::cat(parts.into_iter().map(here).collect(), 0))
 }
 
-/// The Euclidean norm of a tensor that has elements.
-pub(crate) fn norm<const D: usize>(tensor: &Tensor<D>) -> Tensor<1> {
-    match sum_of_squares(&TensorList::from(tensor.clone())) {
-        Some(SumOfSquares { scale, sum }) => (scale * sum.sqrt()).cast(FloatDType::F32),
-        None => Tensor::zeros([1], &tensor.device()),
-    }
+/// What [`summary`](fn@summary) says of a tensor, in its order.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Said {
+    Norm = 0,
+    Mean = 1,
+    Deviation = 2,
+    Smallest = 3,
+    Largest = 4,
+    Zeros = 5,
+    NonFinite = 6,
+    BeyondOne = 7,
+    NearZero = 8,
 }
 
-/// The share of elements that are exactly 0.
-pub(crate) fn zeros<const D: usize>(tensor: &Tensor<D>) -> Tensor<1> {
-    tensor.clone().equal_elem(0.0).float().mean()
-}
-
-/// The share of elements that are NaN or infinite.
-pub(crate) fn non_finite<const D: usize>(tensor: &Tensor<D>) -> Tensor<1> {
-    tensor.clone().is_finite().bool_not().float().mean()
+/// These numbers of a tensor, one after the other.
+pub(crate) fn said<const D: usize>(tensor: &Tensor<D>, which: &[Said]) -> Vec<Tensor<1>> {
+    let all = summary(tensor);
+    let one = |said: &Said| all.clone().narrow(0, *said as usize, 1);
+    which.iter().map(one).collect()
 }
 
 /// Reads numbers from the device; none if there is no tensor.

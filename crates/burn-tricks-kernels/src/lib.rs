@@ -53,6 +53,7 @@ mod step;
 mod step_count;
 mod steps_together;
 mod sum_of_squares;
+mod summary;
 mod take_over;
 mod tensor_list;
 #[cfg(feature = "cube")]
@@ -115,6 +116,10 @@ pub use step::{Step, TimedStep};
 pub use step_count::StepCount;
 pub use steps_together::{PlannedStep, take_together};
 pub use sum_of_squares::{SumOfSquares, sum_of_squares, sum_of_squares_twin};
+pub use summary::{
+    SUMMARY, distance, distance_twin, norm, norm_twin, summary, summary_twin, unit_ranges,
+    unit_ranges_twin,
+};
 pub use take_over::{take_over, take_over_twin};
 pub use tensor_list::{TensorList, TensorTaker};
 pub use unit_clip::UnitClip;

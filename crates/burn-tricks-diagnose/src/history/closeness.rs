@@ -1,5 +1,7 @@
 //! How near validation rows are to training rows, and training rows to each other.
 
+use crate::history::data::spread;
+use crate::history::measures::median;
 use crate::history::table::Table;
 use serde::{Deserialize, Serialize};
 
@@ -15,17 +17,26 @@ const FIRST: usize = 10;
 /// The chance of a row, drawn as all others are, to have a neighbour that counts as its copy.
 const CHANCE: f64 = 0.02;
 
+/// The distance of rows that are equal but for rounding, as a share of that of the last neighbour.
+const ROUNDING: f64 = 1e-5;
+
 /// The most subtractions.
 const WORK: usize = 150_000_000;
+
+/// Fewer rows of the validation, of more, tell nothing.
+const FEWEST: usize = 60;
+
+/// The nearest training rows with their squared distances, the nearest first.
+type Near = [(f32, usize); K];
 
 /// How near validation rows are to training rows, and what training rows say about each other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Closeness {
-    /// The different training rows.
+    /// The different training rows whose neighbours were looked at: all, or of many large ones some.
     pub rows: usize,
-    /// The validation rows.
+    /// The validation rows whose neighbours were looked at.
     pub queries: usize,
     /// The accuracy of a vote of the five nearest other training rows on the training rows; for a regression, the share of the
     /// variance that their mean explains.
@@ -44,47 +55,72 @@ pub struct Closeness {
     /// that one row in fifty has such a neighbour by chance in so many dimensions.
     #[serde(with = "crate::float")]
     pub near_copies: f64,
+    /// The share of training rows with another training row as near as that.
+    #[serde(with = "crate::float")]
+    pub train_copies: f64,
+    /// The median distance of a training row to its fifth neighbour over that of a validation row: above 1 where training rows
+    /// were changed, as by an augmentation.
+    #[serde(with = "crate::float::option")]
+    pub spread: Option<f64>,
+    /// The mean number of training rows of a class, of a classification.
+    #[serde(with = "crate::float::option")]
+    pub rows_of_class: Option<f64>,
 }
 
 impl Closeness {
-    /// `None` if it would take too long, or there are too few rows.
+    /// `None` if there are too few rows, or it would take too long to look at some of them.
     pub(crate) fn of(table: &Table) -> Option<Self> {
-        let pairs = table.rows * (table.rows + table.queries);
-        if pairs.saturating_mul(table.features) > WORK || table.rows <= 2 * K {
-            return None;
-        }
+        let [of_train, of_valid] = looked_at(table.rows, table.queries, table.features)?;
+        let of_valid: Vec<usize> = spread(table.queries, of_valid).collect();
+        let of_train: Vec<usize> = spread(table.rows, of_train).collect();
         let around = |row: &[f32], but: Option<usize>| nearest(table, row, but);
-        let queries: Vec<_> = (0..table.queries)
-            .map(|at| around(table.query(at), None))
+        let queries: Vec<_> = (of_valid.iter())
+            .map(|at| around(table.query(*at), None))
             .collect();
-        let valid_score = table.score(&votes(table, &queries));
-        let of_train: Vec<_> = (0..table.rows)
-            .map(|at| around(table.row(at), Some(at)))
+        let valid_score = table.score(&of_valid, &votes(table, &queries));
+        let train: Vec<_> = (of_train.iter())
+            .map(|at| around(table.row(*at), Some(*at)))
             .collect();
-        let train_score = table.train_score(&votes(table, &of_train));
+        let train_score = table.train_score(&of_train, &votes(table, &train));
         let dimension = dimension(&queries);
         // Of K rows in so many dimensions, the nearest is within this share of the distance of the last by this chance.
         let share = (CHANCE / (K - 1) as f64).powf(1.0 / dimension);
-        let is_copy = |near: &&[(f32, usize); K]| {
+        let is_copy = |near: &&Near| {
             let (first, last) = (near[0].0, near[K - 1].0);
-            first > 0.0 && f64::from(first / last).sqrt() < share
+            let ratio = f64::from(first / last).sqrt();
+            // What differs by rounding alone is the same row, as in a series that repeats itself.
+            ratio > ROUNDING && ratio < share
         };
-        let copies = queries.iter().filter(is_copy).count();
+        let share_of =
+            |near: &[Near]| near.iter().filter(is_copy).count() as f64 / near.len() as f64;
         let scores_are_finite = train_score.is_finite() && valid_score.is_finite();
         (scores_are_finite && dimension.is_finite()).then_some(Self {
-            rows: table.rows,
-            queries: table.queries,
+            rows: of_train.len(),
+            queries: of_valid.len(),
             train_score,
             valid_score,
             is_accuracy: table.is_labelled(),
             dimension,
-            near_copies: copies as f64 / table.queries as f64,
+            near_copies: share_of(&queries),
+            train_copies: share_of(&train),
+            spread: spread_of(&train, &queries),
+            rows_of_class: table.rows_of_class(),
         })
     }
 }
 
+/// How many training rows, and rows of the validation, are compared with all training rows: all, or as many as [`WORK`] is
+/// enough for, half of them of the validation.
+fn looked_at(rows: usize, queries: usize, features: usize) -> Option<[usize; 2]> {
+    let most = WORK / rows.saturating_mul(features).max(1) / 2;
+    let of_valid = queries.min(most);
+    let of_train = rows.min(2 * most - of_valid);
+    let is_enough = most >= FEWEST.min(queries) && rows > 2 * K;
+    is_enough.then_some([of_train, of_valid])
+}
+
 /// The nearest training rows with their squared distances, the nearest first.
-fn nearest(table: &Table, query: &[f32], but: Option<usize>) -> [(f32, usize); K] {
+fn nearest(table: &Table, query: &[f32], but: Option<usize>) -> Near {
     let mut best = [(f32::INFINITY, 0); K];
     for at in (0..table.rows).filter(|at| Some(*at) != but) {
         let parts = table.row(at).iter().zip(query);
@@ -99,9 +135,9 @@ fn nearest(table: &Table, query: &[f32], but: Option<usize>) -> [(f32, usize); K
 }
 
 /// The mean of the targets of the nearest rows, rows × columns.
-fn votes(table: &Table, near: &[[(f32, usize); K]]) -> Vec<f64> {
+fn votes(table: &Table, near: &[Near]) -> Vec<f64> {
     let columns = table.columns;
-    let mean = |near: &[(f32, usize); K], column: usize| {
+    let mean = |near: &Near, column: usize| {
         let targets = near[..VOTES]
             .iter()
             .map(|(_, at)| f64::from(table.targets[at * columns + column]));
@@ -112,9 +148,16 @@ fn votes(table: &Table, near: &[[(f32, usize); K]]) -> Vec<f64> {
         .collect()
 }
 
+/// The median distance of the last neighbour that votes, of training rows over that of validation rows.
+fn spread_of(train: &[Near], valid: &[Near]) -> Option<f64> {
+    let usual = |near: &[Near]| median(near.iter().map(|near| f64::from(near[VOTES - 1].0)));
+    let ratio = (usual(train)? / usual(valid)?).sqrt();
+    Some(ratio).filter(|ratio| ratio.is_finite())
+}
+
 /// The maximum-likelihood estimate of Levina and Bickel, averaged as MacKay and Ghahramani do: over its inverses. The logarithm
 /// of the distance of the last of K neighbours over that of the j-th is (1/j + ... + 1/(K − 1))/m on average, of m dimensions.
-fn dimension(near: &[[(f32, usize); K]]) -> f64 {
+fn dimension(near: &[Near]) -> f64 {
     let (mut measured, mut expected) = (0.0, 0.0);
     for near in near {
         let last = f64::from(near[K - 1].0);
@@ -163,9 +206,23 @@ mod tests {
             let near = Closeness::of(&Table::of(&train, &valid).unwrap()).unwrap();
             let least = 0.75 * numbers as f64;
             assert!((least..most).contains(&near.dimension), "{near:?}");
+            // One in fifty is expected: a share of the distance that does not depend on the dimension gives none or many.
+            assert!((0.004..0.06).contains(&near.train_copies), "{near:?}");
             assert!(near.near_copies < 0.06, "{near:?}");
             assert!(near.valid_score > 0.85 && near.train_score > 0.85);
         }
+    }
+
+    #[test]
+    fn of_many_wide_rows_some_are_looked_at() {
+        assert_eq!(looked_at(2048, 600, 8), Some([2048, 600]));
+        // Eighteen features of 2,048 rows on either side were too many once.
+        let [train, valid] = looked_at(2048, 2048, 30).unwrap();
+        assert!(train > 1000 && valid > 1000, "{train} {valid}");
+        assert!((train + valid) * 2048 * 30 <= WORK);
+        assert_eq!(looked_at(2048, 100, 300), Some([144, 100]));
+        assert_eq!(looked_at(2048, 2048, 784), None, "46 rows");
+        assert_eq!(looked_at(40, 2048, 4), None, "no other neighbours");
     }
 
     #[test]
@@ -187,5 +244,35 @@ mod tests {
         }
         let copies = near(&valid).near_copies;
         assert!(copies > 0.9, "{copies}");
+        // What rounding makes of the same rows.
+        for (value, first) in valid.inputs.iter_mut().zip(&train.inputs) {
+            *value = first * (1.0 + f32::EPSILON);
+        }
+        assert_eq!(near(&valid).near_copies, 0.0);
+    }
+
+    #[test]
+    fn the_spread_of_training_rows_shows_what_was_added_to_them() {
+        // Three numbers that are one.
+        let line = |seed: u64, count: usize| {
+            let mut rows = uniform(seed, count, 1);
+            for row in rows.inputs.chunks_mut(3) {
+                row.fill(row[0]);
+            }
+            rows
+        };
+        let (mut train, valid) = (line(1, 800), line(2, 300));
+        let spread = |train: &Rows| {
+            let near = Closeness::of(&Table::of(train, &valid).unwrap()).unwrap();
+            let of_class = near.rows_of_class;
+            assert_eq!(of_class, Some(400.0));
+            near.spread.unwrap()
+        };
+        assert!((spread(&train) - 1.0).abs() < 0.1, "{}", spread(&train));
+        let mut dice = ChaCha8Rng::seed_from_u64(3);
+        for value in &mut train.inputs {
+            *value += dice.random_range(-0.1..0.1);
+        }
+        assert!(spread(&train) > 1.2, "{}", spread(&train));
     }
 }

@@ -31,6 +31,17 @@ const BETWEEN: f64 = 0.08;
 /// order, near 0 for means that follow a smooth curve.
 const ROUGH: f64 = 3.0;
 
+/// The most sums of targets, over all features.
+const WORK: usize = 1 << 27;
+
+/// A value in place of missing ones.
+struct Filling {
+    /// The share of the rows that have it.
+    share: f64,
+    /// Whether it lies within the range of the others.
+    is_inside: bool,
+}
+
 /// The different rows, each once.
 struct Different<'a> {
     rows: &'a Rows,
@@ -38,13 +49,17 @@ struct Different<'a> {
 }
 
 impl Rows {
-    fn different(&self) -> Different<'_> {
+    /// The places of the different rows.
+    pub(crate) fn different_places(&self) -> Vec<usize> {
         let mut seen = HashSet::new();
-        let all = self.rows().enumerate();
-        let is_new = |row: &[f32]| row.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
-        let places = all.filter_map(|(at, row)| seen.insert(is_new(row)).then_some(at));
+        let all = self.keys().enumerate();
+        all.filter_map(|(at, key)| seen.insert(key).then_some(at))
+            .collect()
+    }
+
+    fn different(&self) -> Different<'_> {
         Different {
-            places: places.collect(),
+            places: self.different_places(),
             rows: self,
         }
     }
@@ -56,8 +71,23 @@ impl Rows {
         if different.places.len() < ENOUGH {
             return Vec::new();
         }
-        let features = 0..self.features;
-        features.filter(|at| different.is_filled(*at)).collect()
+        let features = self.examined().into_iter();
+        features
+            .filter(|at| different.filling(*at).is_some())
+            .collect()
+    }
+
+    /// The share of all numbers that are such a value, where it lies within the range of the others, as a mean does: nothing that
+    /// is measured piles up there.
+    pub(crate) fn imputed(&self) -> f64 {
+        let different = self.different();
+        let examined = self.examined();
+        if different.places.len() < ENOUGH {
+            return 0.0;
+        }
+        let of_feature = |at: &usize| different.filling(*at).filter(|filling| filling.is_inside);
+        let shares = examined.iter().filter_map(of_feature);
+        shares.map(|filling| filling.share).sum::<f64>() / examined.len().max(1) as f64
     }
 
     /// The features of which many rows have the smallest value, and many the largest one, and the others measured ones between.
@@ -66,7 +96,7 @@ impl Rows {
         if different.places.len() < ENOUGH {
             return Vec::new();
         }
-        let features = 0..self.features;
+        let features = self.examined().into_iter();
         features.filter(|at| different.is_clipped(*at)).collect()
     }
 
@@ -90,32 +120,30 @@ impl Rows {
     /// The features that number categories: of their few values, each has targets of its own, in no order.
     pub(crate) fn categories(&self) -> Vec<usize> {
         let different = self.different();
-        let is_regression = !self.targets.is_empty();
-        let labels: Vec<i64> = self.labels.concat();
-        let target: Box<dyn Fn(usize) -> Vec<f64>> = if is_regression {
-            let columns = self.target_columns.max(1);
-            Box::new(move |row| {
-                let end = ((row + 1) * columns).min(self.targets.len());
-                self.targets[(row * columns).min(end)..end].to_vec()
-            })
-        } else {
-            let mut classes: Vec<i64> = labels.clone();
-            classes.sort_unstable();
-            classes.dedup();
-            Box::new(move |row| {
-                let of_row = labels.get(row);
-                classes
-                    .iter()
-                    .map(|class| f64::from(u8::from(Some(class) == of_row)))
-                    .collect()
-            })
+        let Some(wanted) = self.wanted() else {
+            return Vec::new();
         };
         if different.places.len() < ENOUGH {
             return Vec::new();
         }
-        let features = 0..self.features;
-        features
-            .filter(|at| different.is_category(*at, &target))
+        let classes = wanted.classes(wanted.rows);
+        let columns = if wanted.is_labelled() {
+            classes.len()
+        } else {
+            wanted.columns
+        };
+        let target = |row: usize| -> Option<Vec<f64>> {
+            let of_column = |column: usize| match wanted.label(row) {
+                Some(label) => f64::from(u8::from(classes[column] == label)),
+                None => wanted.value(row, column),
+            };
+            (row < wanted.rows).then(|| (0..columns).map(of_column).collect())
+        };
+        let features = self.examined().into_iter();
+        let few = features.filter(|at| different.has_few_values(*at));
+        // Of many classes and many such features not all are looked at.
+        few.take(WORK / (different.places.len() * columns).max(1))
+            .filter(|at| different.is_category(*at, columns, &target))
             .collect()
     }
 }
@@ -127,14 +155,13 @@ impl Different<'_> {
         self.places.iter().map(value)
     }
 
-    fn is_filled(&self, at: usize) -> bool {
+    /// The value of which many rows have one, if the others are measured and it does not belong to them.
+    fn filling(&self, at: usize) -> Option<Filling> {
         let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
         for value in self.values(at) {
             *counts.entry(value.to_bits()).or_default() += 1;
         }
-        let Some((most, count)) = counts.iter().max_by_key(|(_, count)| **count) else {
-            return false;
-        };
+        let (most, count) = counts.iter().max_by_key(|(_, count)| **count)?;
         let value = f32::from_bits(*most);
         let all = self.places.len();
         let share = *count as f64 / all as f64;
@@ -144,17 +171,20 @@ impl Different<'_> {
             .collect();
         let is_measured = (counts.len() - 1) as f64 > MEASURED * others.len() as f64;
         if !(FILLED[0]..FILLED[1]).contains(&share) || others.len() < ENOUGH / 4 || !is_measured {
-            return false;
+            return None;
         }
         let (_, deviation, low, high, _) = moments(others.iter().copied());
         let value = f64::from(value);
-        if value < low || value > high {
+        let is_inside = (low..=high).contains(&value);
+        let is_other = if is_inside {
+            let below = others.iter().filter(|other| **other < value).count() as f64;
+            let below = below / others.len() as f64;
+            below > INSIDE && below < 1.0 - INSIDE
+        } else {
             let distance = (low - value).max(value - high);
-            return distance > APART * deviation;
-        }
-        let below = others.iter().filter(|other| **other < value).count() as f64;
-        let below = below / others.len() as f64;
-        below > INSIDE && below < 1.0 - INSIDE
+            distance > APART * deviation
+        };
+        is_other.then_some(Filling { share, is_inside })
     }
 
     fn is_clipped(&self, at: usize) -> bool {
@@ -174,33 +204,42 @@ impl Different<'_> {
         low < high && is_measured && at_end(low) > FILLED[0] && at_end(high) > FILLED[0]
     }
 
-    fn is_category(&self, at: usize, target: &dyn Fn(usize) -> Vec<f64>) -> bool {
+    fn has_few_values(&self, at: usize) -> bool {
         let different: HashSet<u32> = self.values(at).map(f32::to_bits).collect();
         let [fewest, most] = CATEGORIES;
         let is_few = (fewest..=most).contains(&different.len());
-        if !is_few || different.len() * ROWS > self.places.len() {
-            return false;
-        }
+        is_few && different.len() * ROWS <= self.places.len()
+    }
+
+    /// Whether each value has targets of its own, in no order; a row without targets tells nothing.
+    fn is_category(
+        &self,
+        at: usize,
+        columns: usize,
+        target: &dyn Fn(usize) -> Option<Vec<f64>>,
+    ) -> bool {
         // Rows, and the sum of the targets, of each value in the order of the values.
         let mut groups: BTreeMap<i64, (f64, Vec<f64>)> = BTreeMap::new();
-        let (mut whole, mut total) = (0.0, Vec::new());
+        let (mut rows, mut whole, mut total) = (0.0, 0.0, vec![0.0; columns]);
         for (row, value) in self.places.iter().zip(self.values(at)) {
-            let target = target(*row);
-            let key = order(value);
+            let Some(target) = target(*row) else {
+                continue;
+            };
             let group = groups
-                .entry(key)
-                .or_insert_with(|| (0.0, vec![0.0; target.len()]));
+                .entry(order(value))
+                .or_insert_with(|| (0.0, vec![0.0; columns]));
+            rows += 1.0;
             group.0 += 1.0;
-            total.resize(target.len(), 0.0);
             for (at, value) in target.iter().enumerate() {
-                if let Some(sum) = group.1.get_mut(at) {
-                    *sum += value;
-                }
+                group.1[at] += value;
                 total[at] += value;
                 whole += value * value;
             }
         }
-        let rows = self.places.len() as f64;
+        // Without the rows that have no targets, few values may be left.
+        if groups.len() < CATEGORIES[0] {
+            return false;
+        }
         let square = |values: &[f64]| values.iter().map(|value| value * value).sum::<f64>();
         let mean = square(&total) / rows;
         let between: f64 = groups
@@ -276,6 +315,19 @@ mod tests {
             };
             rows(fill, |_| 0.0).filled()
         };
+        let means = |at: usize, row: &mut [f32]| {
+            if at.is_multiple_of(4) {
+                row[1] = 0.0;
+            }
+        };
+        // A quarter of one of three columns.
+        assert!((rows(means, |_| 0.0).imputed() - 1.0 / 12.0).abs() < 1e-3);
+        let far = |at: usize, row: &mut [f32]| {
+            if at.is_multiple_of(4) {
+                row[1] = -9.0;
+            }
+        };
+        assert_eq!(rows(far, |_| 0.0).imputed(), 0.0);
         assert_eq!(filled(4, 0.0), [1], "within");
         assert_eq!(filled(4, -9.0), [1], "apart");
         assert_eq!(filled(4, 1.1), [0; 0], "at the end");
@@ -327,8 +379,22 @@ mod tests {
         let nothing = |row: &[f32]| f64::from(row[1]);
         assert_eq!(rows(number, nothing).categories(), [0; 0]);
         let few = |_: usize, row: &mut [f32]| row[0] = (2.0 * (row[0] + 1.0)).floor();
-        let jumps = |row: &[f32]| f64::from((row[0] * 3.0) % 4.0);
-        assert_eq!(rows(few, jumps).categories(), [0; 0], "four values");
+        let few_jumps = |row: &[f32]| f64::from((row[0] * 3.0) % 4.0);
+        assert_eq!(rows(few, few_jumps).categories(), [0; 0], "four values");
+        // Rows behind the last target tell nothing.
+        let mut short = rows(number, jumps);
+        short.targets.truncate(300);
+        assert_eq!(short.categories(), [0]);
+        let two = |row: &[f32]| f64::from((place(row) * 5.0) % 14.0);
+        let mut wide = rows(number, two);
+        wide.targets = wide
+            .targets
+            .iter()
+            .flat_map(|first| [*first, 0.0])
+            .collect();
+        wide.target_columns = 2;
+        wide.targets.truncate(601);
+        assert_eq!(wide.categories(), [0], "half of a row of targets is none");
         // Classes count as columns.
         let mut labelled = rows(number, |_| 0.0);
         let label = |row: &[f32]| ((place(row) * 5.0) as i64 % 14) / 5;

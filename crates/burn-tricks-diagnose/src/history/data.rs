@@ -2,10 +2,16 @@
 
 use crate::history::outliers::{OUTLYING, outlier_ratio};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// More different whole numbers are counts.
 const MOST_CLASSES: usize = 20;
+
+/// The most features, and columns of targets, of which each is measured by itself; of more, so many at equal distances are.
+const MOST_FEATURES: usize = 4096;
+
+/// Odd numbers without a pattern: those of splitmix64.
+const MULTIPLIERS: [u64; 2] = [0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb];
 
 /// The inputs and targets that the doctor was given: the first rows, up to the configured number.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -41,9 +47,11 @@ pub struct DataHistory {
     pub non_finite: f64,
     /// The features that have one value in all rows.
     pub constant_features: usize,
-    /// The constant features whose value is not 0.
+    /// The constant features whose value is neither 0 nor the smallest one, which other features have too, as the border of a
+    /// standardised image.
     pub constant_nonzero_features: usize,
-    /// The features from which the target can be read off, if they are the minority.
+    /// The features from which the target can be read off, if they are the minority. This measure and those below that are
+    /// about single features look at 4,096 features at equal distances, if there are more.
     pub leaking_features: Vec<usize>,
     /// The different rows among the examined ones.
     pub distinct_rows: usize,
@@ -73,6 +81,9 @@ pub struct DataHistory {
     pub outlier_ratio: f64,
     /// The features of which many rows have one value, and the others measured ones that it does not belong to.
     pub filled_features: Vec<usize>,
+    /// The share of all inputs that are such a value within the range of the others, as a mean is.
+    #[serde(with = "crate::float")]
+    pub imputed: f64,
     /// The features with the same number at both ends of their range in many rows, and measured ones between: cut off.
     pub clipped_features: Vec<usize>,
     /// The deviation of the lengths of the rows over their mean; 0 if all rows are scaled to one length.
@@ -80,9 +91,19 @@ pub struct DataHistory {
     pub length_variation: Option<f64>,
     /// The features of few values, each of which has targets of its own in no order: they number categories.
     pub category_features: Vec<usize>,
-    /// The most rows that can differ, by the values that each feature has; infinite of many.
+    /// How many different rows there can be, as far as the values of single features tell: the product of their numbers of
+    /// values, each of which is the number of pairs of different rows over that of the pairs with one value; infinite of many.
     #[serde(with = "crate::float")]
     pub possible_rows: f64,
+    /// The same of the rows of the first epoch, of which some may be equal; 0 if no epoch has ended.
+    #[serde(with = "crate::float")]
+    pub likely_rows: f64,
+    /// The features with so many values that different rows seldom share one.
+    pub measured_features: usize,
+    /// The share of the variance of the targets that lies among rows of equal inputs, of the first epoch; of classes a column
+    /// for each counts. `None` where inputs hardly repeat.
+    #[serde(with = "crate::float::option")]
+    pub ambiguous: Option<f64>,
     /// The labels and how often each occurs, for a classification.
     pub classes: BTreeMap<i64, usize>,
     /// The share of batches of at least eight rows that hold one class, though the data has several.
@@ -147,6 +168,14 @@ impl TargetStats {
 }
 
 impl DataHistory {
+    /// The different rows; of none that were handed over nothing is known, as if there were many.
+    pub(crate) fn known_rows(&self) -> usize {
+        match self.distinct_rows {
+            0 => usize::MAX,
+            rows => rows,
+        }
+    }
+
     /// The share of the most frequent class; `None` without labels.
     pub(crate) fn most_frequent(&self) -> Option<f64> {
         let all: usize = self.classes.values().sum();
@@ -173,10 +202,20 @@ impl Rows {
         self.inputs.chunks(self.features.max(1))
     }
 
-    /// The rows as bits, to compare them.
-    fn keys(&self) -> impl Iterator<Item = Vec<u32>> {
-        self.rows()
-            .map(|row| row.iter().map(|value| value.to_bits()).collect())
+    /// A number of 128 bits for each row, made of its bits: that of another row is another one, but for a chance that is too
+    /// small to count.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = u128> {
+        self.rows().map(|row| {
+            let half = |factor: u64| {
+                row.iter().fold(factor, |hash, value| {
+                    let mixed = hash.rotate_left(26) ^ u64::from(value.to_bits());
+                    let mixed = mixed.wrapping_mul(factor);
+                    mixed ^ (mixed >> 29)
+                })
+            };
+            let [one, other] = MULTIPLIERS.map(half);
+            (u128::from(one) << 64) | u128::from(other)
+        })
     }
 
     /// The different rows.
@@ -189,6 +228,14 @@ impl Rows {
         self.keys().take(count).collect::<HashSet<_>>().len()
     }
 
+    /// The features that are looked at one by one.
+    pub(crate) fn examined(&self) -> Vec<usize> {
+        if self.inputs.is_empty() {
+            return Vec::new();
+        }
+        spread(self.features, MOST_FEATURES).collect()
+    }
+
     /// The statistics of these rows; `training` are the training rows if these are others.
     pub(crate) fn history(&self, training: Option<&Self>) -> DataHistory {
         let (mean, deviation, min, max, non_finite) =
@@ -198,21 +245,23 @@ impl Rows {
         } else {
             self.features
         };
-        let constant: Vec<_> = (0..features).filter(|at| self.is_constant(*at)).collect();
+        let constant = self.constant();
+        let background = self.background(&constant);
         let constant_nonzero = constant
             .iter()
-            .filter(|at| self.inputs[**at] != 0.0)
+            .map(|at| self.inputs[*at])
+            .filter(|value| *value != 0.0 && Some(*value) != background)
             .count();
         let keys: Vec<_> = self.keys().collect();
-        let distinct_rows = self.distinct_rows();
+        let values = self.values(&self.different_places());
+        let own: HashSet<u128> = keys.iter().copied().collect();
         let rows_in_training = training.map_or(0, |training| {
-            let known: HashSet<_> = training.keys().collect();
-            let own: HashSet<_> = keys.iter().collect();
-            own.into_iter().filter(|key| known.contains(*key)).count()
+            let known: HashSet<u128> = training.keys().collect();
+            own.intersection(&known).count()
         });
         let shifted_features = training.map_or(0.0, |training| self.shifted(training));
         let rescaled_features = training.map_or(0.0, |training| self.rescaled(training));
-        let outliers: Vec<f64> = (0..features)
+        let outliers: Vec<f64> = (self.examined().into_iter())
             .map(|at| outlier_ratio(self.column(at).map(f64::from)))
             .collect();
         let mut classes = BTreeMap::new();
@@ -237,7 +286,7 @@ impl Rows {
             constant_features: constant.len(),
             constant_nonzero_features: constant_nonzero,
             leaking_features: self.leaking(),
-            distinct_rows,
+            distinct_rows: own.len(),
             rows_in_training,
             shifted_features,
             rescaled_features,
@@ -245,10 +294,14 @@ impl Rows {
             outlying_features: outliers.iter().filter(|ratio| **ratio > OUTLYING).count(),
             outlier_ratio: outliers.iter().copied().fold(1.0, f64::max),
             filled_features: self.filled(),
+            imputed: self.imputed(),
             clipped_features: self.clipped(),
             length_variation: self.length_variation(),
             category_features: self.categories(),
-            possible_rows: self.possible(),
+            possible_rows: values.iter().product(),
+            measured_features: (values.iter())
+                .filter(|values| **values > own.len() as f64)
+                .count(),
             classes,
             single_class_batches,
             between_batches: self.between_batches(),
@@ -265,21 +318,48 @@ impl Rows {
             .copied()
     }
 
-    /// The product of the numbers of values of all features.
-    fn possible(&self) -> f64 {
-        let features = if self.inputs.is_empty() {
-            0
-        } else {
-            self.features
+    /// Of each feature that is looked at, how many values it has as far as those of these rows tell: the number of pairs of
+    /// rows over that of the pairs with one value, of which at least one is counted. So many values that are as likely as each
+    /// other have as many pairs.
+    fn values(&self, rows: &[usize]) -> Vec<f64> {
+        let pairs = |count: usize| (count * count.saturating_sub(1)) as f64 / 2.0;
+        let of_feature = |at: usize| {
+            let mut counts: HashMap<u32, usize> = HashMap::new();
+            for row in rows {
+                let value = self.inputs[row * self.features + at];
+                *counts.entry(value.to_bits()).or_default() += 1;
+            }
+            let equal: f64 = counts.values().map(|count| pairs(*count)).sum();
+            (pairs(rows.len()) / equal.max(1.0)).max(1.0)
         };
-        let values = |at: usize| self.column(at).map(f32::to_bits).collect::<HashSet<_>>();
-        (0..features).map(|at| values(at).len() as f64).product()
+        self.examined().into_iter().map(of_feature).collect()
     }
 
-    fn is_constant(&self, at: usize) -> bool {
-        let mut column = self.column(at);
-        let first = column.next();
-        column.all(|value| Some(value) == first)
+    /// How many different rows there can be, as far as the values of single features of the first `count` rows tell.
+    pub(crate) fn likely(&self, count: usize) -> f64 {
+        let rows: Vec<usize> = (0..count.min(self.rows().count())).collect();
+        self.values(&rows).iter().product()
+    }
+
+    /// The smallest input, if constant features have it and others have it too: the border of a standardised image.
+    fn background(&self, constant: &[usize]) -> Option<f32> {
+        let smallest = self.inputs.iter().copied().reduce(f32::min)?;
+        let of_constant = constant.iter().filter(|at| self.inputs[**at] == smallest);
+        let of_constant = of_constant.count() * self.rows().count();
+        let all = self.inputs.iter().filter(|value| **value == smallest);
+        (of_constant > 0 && all.count() > of_constant).then_some(smallest)
+    }
+
+    /// The features that have one value in all rows.
+    fn constant(&self) -> Vec<usize> {
+        let Some(first) = self.rows().next() else {
+            return Vec::new();
+        };
+        let mut constant: Vec<usize> = (0..first.len()).collect();
+        for row in self.rows() {
+            constant.retain(|at| row[*at] == first[*at]);
+        }
+        constant
     }
 
     fn target(&self) -> Option<TargetStats> {
@@ -289,8 +369,9 @@ impl Rows {
         let (mean, deviation, min, max, non_finite) = moments(self.targets.iter().copied());
         let columns = self.target_columns.max(1);
         let column = |at: usize| self.targets.iter().skip(at).step_by(columns).copied();
-        let variances = (0..columns).map(|at| moments(column(at)).1.powi(2));
-        let variance = variances.sum::<f64>() / columns as f64;
+        let examined = || spread(columns, MOST_FEATURES);
+        let variances = examined().map(|at| moments(column(at)).1.powi(2));
+        let variance = variances.sum::<f64>() / examined().count() as f64;
         Some(TargetStats {
             columns: self.target_columns,
             column_deviation: variance.sqrt(),
@@ -298,7 +379,7 @@ impl Rows {
             sum_error: (self.targets.chunks(columns))
                 .map(|row| (row.iter().sum::<f64>() - 1.0).abs())
                 .fold(0.0, f64::max),
-            outlier_ratio: (0..columns)
+            outlier_ratio: examined()
                 .map(|at| outlier_ratio(column(at)))
                 .fold(1.0, f64::max),
             min,
@@ -310,6 +391,12 @@ impl Rows {
             non_finite,
         })
     }
+}
+
+/// At most `most` of the numbers below `count`, at equal distances.
+pub(crate) fn spread(count: usize, most: usize) -> impl Iterator<Item = usize> {
+    let kept = count.min(most);
+    (0..kept).map(move |at| at * count / kept)
 }
 
 /// The different targets, if they are whole numbers from 0 or 1 on without a gap.
@@ -346,4 +433,146 @@ pub(crate) fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64, f
     let min = finite.clone().fold(f64::INFINITY, f64::min);
     let max = finite.fold(f64::NEG_INFINITY, f64::max);
     (mean, deviation, min, max, 1.0 - count / all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::table::Table;
+
+    /// So many rows of whole numbers in no order, and their labels.
+    fn rows(count: usize, features: usize) -> Rows {
+        let number = |at: usize| ((at * 7919 + at / 13) % 1009) as f32;
+        Rows {
+            features,
+            inputs: (0..count * features).map(number).collect(),
+            labels: vec![(0..count as i64).map(|at| at % 2).collect()],
+            ..Rows::default()
+        }
+    }
+
+    #[test]
+    fn of_wide_rows_some_features_are_looked_at() {
+        assert_eq!(rows(3, 50).examined(), (0..50).collect::<Vec<_>>());
+        let mut wide = rows(30, 50_000);
+        let examined = wide.examined();
+        assert_eq!(examined.len(), MOST_FEATURES);
+        assert!(examined.is_sorted() && examined[MOST_FEATURES - 1] > 49_900);
+        // Constant ones are counted all the same.
+        for row in wide.inputs.chunks_mut(50_000) {
+            row[..700].fill(2.5);
+        }
+        let history = wide.history(None);
+        assert_eq!(history.constant_nonzero_features, 700);
+        assert_eq!((history.rows, history.distinct_rows), (30, 30));
+        assert!(history.possible_rows.is_infinite());
+        // 20 million inputs are more than models are fitted to.
+        let photos = rows(100, 100_000);
+        assert!(Table::of(&photos, &photos).is_none());
+        let small = rows(100, 1000);
+        assert!(Table::of(&small, &small).is_some());
+        let mut targets = rows(100, 3);
+        targets.labels.clear();
+        (targets.target_columns, targets.targets) = (100_000, vec![0.5; 10_000_000]);
+        assert!(Table::of(&targets, &targets).is_none());
+        assert_eq!(targets.target().unwrap().column_deviation, 0.0);
+        assert_eq!(targets.between_batches(), 0.0);
+    }
+
+    #[test]
+    fn rows_have_one_key_if_they_have_the_same_bits() {
+        let one = rows(400, 5);
+        let mut keys: Vec<u128> = one.keys().collect();
+        assert_eq!(keys, one.keys().collect::<Vec<_>>());
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), 400);
+        let of = |row: &[f32]| {
+            let rows = Rows {
+                features: row.len(),
+                inputs: row.to_vec(),
+                ..Rows::default()
+            };
+            rows.keys().next().unwrap()
+        };
+        assert_ne!(of(&[1.0, 2.0]), of(&[2.0, 1.0]));
+        assert_ne!(of(&[0.0, 1.0]), of(&[-0.0, 1.0]));
+        assert_ne!(of(&[0.0]), of(&[0.0, 0.0]));
+        assert_eq!(of(&[f32::NAN, 1.0]), of(&[f32::NAN, 1.0]));
+    }
+
+    #[test]
+    fn measured_features_can_have_more_values_than_rows() {
+        let one = |value: &dyn Fn(usize) -> f32| {
+            let rows = Rows {
+                features: 1,
+                inputs: (0..200).map(value).collect(),
+                ..Rows::default()
+            };
+            (rows.history(None).possible_rows, rows.likely(200))
+        };
+        // 200 rows have 19,900 pairs.
+        assert_eq!(one(&|at| (at as f32).sqrt()), (19_900.0, 19_900.0));
+        let two = rows(200, 2);
+        assert!(two.history(None).possible_rows > 1e8);
+        // Of four values each different row counts once, or in the epoch as often as it is there: 4 times 50 · 49 / 2 pairs.
+        assert_eq!(one(&|at| (at % 4) as f32), (6.0, 19_900.0 / 4900.0));
+        let grid = Rows {
+            features: 2,
+            inputs: (0..200)
+                .flat_map(|at| [(at % 4) as f32, (at / 4 % 5) as f32])
+                .collect(),
+            ..Rows::default()
+        };
+        let grid = grid.history(None);
+        assert!((10.0..40.0).contains(&grid.possible_rows), "{grid:?}");
+        assert_eq!(grid.measured_features, 0);
+        assert_eq!(two.history(None).measured_features, 2);
+    }
+
+    #[test]
+    fn targets_of_equal_rows_may_differ() {
+        let of = |target: &dyn Fn(usize) -> f64, count: usize| {
+            let rows = Rows {
+                features: 1,
+                inputs: (0..200).map(|at| (at % 10) as f32).collect(),
+                target_columns: 1,
+                targets: (0..200).map(target).collect(),
+                ..Rows::default()
+            };
+            rows.ambiguous(count)
+        };
+        assert_eq!(of(&|at| (at % 10) as f64, 200), Some(0.0));
+        let noise = of(&|at| (at / 10 % 2) as f64, 200).unwrap();
+        assert!((noise - 1.0).abs() < 0.1, "{noise}");
+        let half = of(&|at| (at % 10 / 5 + at / 10 % 2) as f64, 200).unwrap();
+        assert!((half - 0.5).abs() < 0.1, "{half}");
+        assert_eq!(of(&|at| at as f64, 15), None, "hardly any repeats");
+        let mut labelled = rows(200, 1);
+        labelled.inputs = (0..200).map(|at| (at % 10) as f32).collect();
+        assert_eq!(labelled.ambiguous(200), Some(0.0));
+        labelled.labels = vec![(0..200).map(|at| at / 10 % 2).collect()];
+        assert!(labelled.ambiguous(200).unwrap() > 0.9);
+    }
+
+    #[test]
+    fn the_border_of_a_standardised_image_is_no_second_bias() {
+        let image = |border: f32| {
+            let mut rows = rows(50, 6);
+            for (at, row) in rows.inputs.chunks_mut(6).enumerate() {
+                row[0] = border;
+                row[5] = border;
+                if at % 3 == 0 {
+                    row[2] = border;
+                }
+            }
+            let history = rows.history(None);
+            (history.constant_features, history.constant_nonzero_features)
+        };
+        assert_eq!(image(-0.42), (2, 0));
+        assert_eq!(image(2000.0), (2, 2), "not the smallest");
+        let mut alone = rows(50, 2);
+        alone.inputs.chunks_mut(2).for_each(|row| row[0] = -1.0);
+        assert_eq!(alone.history(None).constant_nonzero_features, 1);
+    }
 }

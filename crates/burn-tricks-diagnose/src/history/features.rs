@@ -21,7 +21,7 @@ impl Rows {
             return 0.0;
         }
         let (mut varied, mut shifted) = (0usize, 0usize);
-        for at in 0..self.features {
+        for at in training.examined() {
             let of = |rows: &Self| moments(rows.column(at).map(f64::from));
             let (mean, deviation, ..) = of(training);
             if deviation > 0.0 {
@@ -42,7 +42,7 @@ impl Rows {
         }
         let (_, whole, ..) = moments(training.inputs.iter().copied().map(f64::from));
         let (mut seen, mut rescaled) = (0usize, 0usize);
-        for at in 0..self.features {
+        for at in training.examined() {
             let column = |rows: &Self| rows.column(at).map(f64::from).collect::<Vec<_>>();
             let values = column(training);
             let (mean, deviation, ..) = moments(values.iter().copied());
@@ -73,12 +73,8 @@ impl Rows {
             let varies = column.clone().any(|value| Some(value) != first);
             varies.then(|| column.fold(0.0, |most: f32, value| most.max(value.abs())))
         };
-        let features = if self.inputs.is_empty() {
-            0
-        } else {
-            self.features
-        };
-        let all: Vec<f32> = (0..features).filter_map(magnitude).collect();
+        let features = self.examined().into_iter();
+        let all: Vec<f32> = features.filter_map(magnitude).collect();
         let largest = all.iter().copied().fold(0.0, f32::max);
         let smallest = all.iter().copied().fold(largest, f32::min);
         if smallest > 0.0 {
@@ -89,7 +85,7 @@ impl Rows {
     }
 
     /// The features that tell the target: the share of their variance between the classes, or the squared correlation
-    /// with the target, is nearly 1. A network of one input may learn the identity, so at least two features are needed,
+    /// with the target, is nearly 1, or the target is a sum of a few of them. A network of one input may learn the identity, so at least two features are needed,
     /// and the leaking ones are the minority.
     pub(crate) fn leaking(&self) -> Vec<usize> {
         let labels: Vec<i64> = self.labels.iter().flatten().copied().collect();
@@ -107,12 +103,13 @@ impl Rows {
                 share_between(column, &labels) > BETWEEN
             }
         };
-        let leaking: Vec<usize> = (0..self.features).filter(leaks).collect();
-        if 2 * leaking.len() > self.features {
+        let examined = self.examined();
+        let leaking: Vec<usize> = examined.iter().copied().filter(leaks).collect();
+        if 2 * leaking.len() > examined.len() {
             return Vec::new();
         }
         if leaking.is_empty() {
-            return self.alone().into_iter().collect();
+            return (self.alone()).map_or_else(|| self.parts(), |alone| vec![alone]);
         }
         leaking
     }

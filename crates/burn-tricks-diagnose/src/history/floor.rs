@@ -30,10 +30,13 @@ const NARROW: f64 = 0.3;
 /// By how much a network that has learned its rows by heart may be below it on them.
 const FITTED: f64 = 0.05;
 
+/// By how much the score of a model that needs no training must be above that of a constant prediction to say anything.
+pub(crate) const INFORMED: f64 = 0.05;
+
 /// Fewer different validation rows tell nothing.
 const ENOUGH: usize = 40;
 
-/// Standard errors of a share by which it must be above it.
+/// Standard errors of its score by which it must be above it.
 const ERRORS: f64 = 3.0;
 
 /// The best one of the models that need no network, on the validation rows.
@@ -49,11 +52,24 @@ pub(crate) struct Floor {
     pub(crate) model: &'static str,
 }
 
+/// The variance of a score over so many rows: of an accuracy p that of a share, p(1 − p)/n, and of a share of explained
+/// variance R² that of a squared correlation, 4R²(1 − R²)²/n (Olkin and Finn, 1995).
+pub(crate) fn score_variance(score: f64, is_accuracy: bool, rows: usize) -> f64 {
+    let score = score.clamp(0.0, 1.0);
+    let rest = 1.0 - score;
+    let of_one = if is_accuracy {
+        score * rest
+    } else {
+        4.0 * score * rest * rest
+    };
+    of_one / rows.max(1) as f64
+}
+
 impl Floor {
     /// By how much a network must be below it, to be told from it: by `least`, and by three standard errors.
     pub(crate) fn room(&self, least: f64) -> f64 {
-        let error = (self.score * (1.0 - self.score)).max(0.0) / self.queries as f64;
-        least.max(ERRORS * error.sqrt())
+        let variance = score_variance(self.score, self.is_accuracy, self.queries);
+        least.max(ERRORS * variance.sqrt())
     }
 }
 
@@ -197,6 +213,26 @@ impl History {
     /// Whether the network is so far below a model that needs no training that it has not learned much.
     pub(crate) fn is_behind(&self) -> bool {
         self.shortfall(BEHIND).is_some()
+    }
+
+    /// Whether the network is as good as the best of the models that need no training, which are better than chance: what
+    /// is left may be noise.
+    pub(crate) fn is_level(&self) -> bool {
+        let Some((floor, scores)) = self.compared().filter(|_| !self.gives_back()) else {
+            return false;
+        };
+        let is_told = floor.score > self.guessed(floor.is_accuracy) + INFORMED;
+        is_told && scores.valid >= floor.score
+    }
+
+    /// The score of a constant prediction on the validation.
+    fn guessed(&self, is_accuracy: bool) -> f64 {
+        let most = self.valid.as_ref().and_then(DataHistory::most_frequent);
+        if is_accuracy {
+            most.unwrap_or(1.0)
+        } else {
+            0.0
+        }
     }
 
     /// By how much the network is below a model that needs no training, on the validation and on the training data, and by

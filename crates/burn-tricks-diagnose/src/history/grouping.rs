@@ -1,10 +1,13 @@
 //! Whether batches hold rows with similar targets.
 
-use crate::history::data::Rows;
-use std::collections::BTreeMap;
+use crate::history::data::{Rows, spread};
+use std::collections::{BTreeMap, HashMap};
 
 /// Small batches are joined to groups of so many rows.
 const GROUP: usize = 8;
+
+/// Of more columns of targets, so many at equal distances are looked at.
+const COLUMNS: usize = 512;
 
 /// Fewer groups show nothing.
 const ENOUGH: usize = 3;
@@ -65,6 +68,34 @@ impl Rows {
         }
     }
 
+    /// The share of the variance of the targets of the first `count` rows that lies among rows of equal inputs: the mean
+    /// variance within their groups over that of all; `None` where fewer than half of the rows repeat another one.
+    pub(crate) fn ambiguous(&self, count: usize) -> Option<f64> {
+        let wanted = self.wanted()?;
+        let mut groups: HashMap<u128, Group> = HashMap::new();
+        for (row, key) in self.keys().take(count.min(wanted.rows)).enumerate() {
+            let group = groups.entry(key).or_default();
+            group.rows += 1;
+            match wanted.label(row) {
+                Some(label) => group.push(label, 1.0),
+                None => spread(wanted.columns, COLUMNS)
+                    .for_each(|column| group.push(column as i64, wanted.value(row, column))),
+            }
+        }
+        let (mut all, mut between) = (Group::default(), 0.0);
+        let different = groups.len();
+        for group in groups.into_values() {
+            between += group.between();
+            all.join(group);
+        }
+        if all.rows < 2 * different.max(1) {
+            return None;
+        }
+        let within = (all.squares - between) / (all.rows - different) as f64;
+        let whole = (all.squares - all.between()) / (all.rows - 1) as f64;
+        Some(within / whole).filter(|share| share.is_finite())
+    }
+
     /// The targets of each batch.
     fn batches(&self) -> Vec<Group> {
         let of_labels = self.labels.iter().map(|labels| {
@@ -82,8 +113,8 @@ impl Rows {
                 ..Group::default()
             };
             for row in rows.by_ref().take(*count) {
-                for (column, value) in row.iter().enumerate() {
-                    group.push(column as i64, *value);
+                for column in spread(row.len(), COLUMNS) {
+                    group.push(column as i64, row[column]);
                 }
             }
             group

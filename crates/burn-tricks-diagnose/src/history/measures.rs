@@ -30,11 +30,42 @@ const LEFT: [f64; 2] = [0.3, 0.2];
 /// The share of the way from chance to a perfect accuracy from which there is not, whatever the loss is.
 const NEARLY_RIGHT: f64 = 0.85;
 
+/// The accuracy, or the share of explained variance, from which hardly anything is left to learn.
+const NEARLY_ALL: f64 = 0.95;
+
 /// The share of the loss of a constant prediction below which a network was trained before its first step.
 const TRAINED: f64 = 0.5;
 
 /// The losses at the beginning that tell it.
 const BEGINNING: usize = 10;
+
+/// Fewer rows do not tell a share of explained variance.
+const ENOUGH: usize = 40;
+
+/// A number that tells whether a training has succeeded, up to where it is stuck and from where it has learned, and what it
+/// is.
+enum Judged {
+    /// Of what there is to learn: more is better.
+    Share(f64, [f64; 2], &'static str),
+    /// Of what is left to learn: less is better.
+    Rest(f64, [f64; 2], &'static str),
+}
+
+impl Judged {
+    fn is_stuck(&self) -> bool {
+        match self {
+            Self::Share(share, [stuck, _], _) => share < stuck,
+            Self::Rest(rest, [stuck, _], _) => rest > stuck,
+        }
+    }
+
+    fn has_learned(&self) -> bool {
+        match self {
+            Self::Share(share, [_, learned], _) => share >= learned,
+            Self::Rest(rest, [_, learned], _) => rest <= learned,
+        }
+    }
+}
 
 impl History {
     /// The mean of the first losses.
@@ -110,43 +141,55 @@ impl History {
     pub(crate) fn outcome(&self) -> Outcome {
         match self.by_itself() {
             Outcome::Learned if self.is_behind() => Outcome::Partial,
+            // As much as the inputs tell, as far as other models know.
+            Outcome::Partial if self.is_level() => Outcome::Learned,
             outcome => outcome,
         }
     }
 
     /// Whether the training has succeeded, by its own loss or accuracy.
-    fn by_itself(&self) -> Outcome {
-        let graded = |share: f64, [stuck, learned]: [f64; 2]| {
-            if share < stuck {
-                Outcome::Stuck
-            } else if share < learned {
-                Outcome::Partial
-            } else {
-                Outcome::Learned
-            }
-        };
-        let last = self.last_loss();
-        if last.is_some_and(|last| !last.is_finite()) {
+    pub(crate) fn by_itself(&self) -> Outcome {
+        if self.last_loss().is_some_and(|last| !last.is_finite()) {
             return Outcome::Stuck;
         }
+        match self.judged_by() {
+            None => Outcome::Unknown,
+            Some(judged) if judged.is_stuck() => Outcome::Stuck,
+            Some(judged) if judged.has_learned() => Outcome::Learned,
+            Some(_) => Outcome::Partial,
+        }
+    }
+
+    /// The number that tells whether the training has succeeded.
+    fn judged_by(&self) -> Option<Judged> {
         if let Some(share) = self.accuracy_share() {
-            return graded(share, ACCURACY);
+            let what = "share of the way from chance to a perfect accuracy; clinic";
+            return Some(Judged::Share(share, ACCURACY, what));
         }
         // The outputs say more than a loss without a natural scale.
         let is_other = self.loss_kind == Some(LossKind::OtherRegression);
-        let explained = self
+        let scores = self
             .scores()
             .filter(|scores| is_other && !scores.is_accuracy);
-        if let Some(scores) = explained {
-            return graded(scores.valid, LOSS.map(|share| 1.0 - share));
+        if let Some(scores) = scores {
+            // What it was trained on, as a loss is; how it carries over is another question.
+            let has_rows = (self.train_fit.as_ref()).is_some_and(|fit| fit.rows >= ENOUGH);
+            let (share, what) = match scores.train.filter(|_| has_rows) {
+                Some(train) => (
+                    train,
+                    "share of the variance of the training targets that the outputs explain; clinic",
+                ),
+                None => (
+                    scores.valid,
+                    "share of the variance of the validation targets that the outputs explain; clinic",
+                ),
+            };
+            return Some(Judged::Share(share, LOSS.map(|share| 1.0 - share), what));
         }
-        match (last, self.reference_loss()) {
-            // A loss below zero has no natural scale.
-            (Some(last), Some((reference, _))) if reference > 0.0 && last >= 0.0 => {
-                graded(1.0 - last / reference, LOSS.map(|share| 1.0 - share))
-            }
-            _ => Outcome::Unknown,
-        }
+        let (reference, what) = self.reference_loss()?;
+        let last = self.last_loss()?;
+        // A loss below zero has no natural scale.
+        (reference > 0.0 && last >= 0.0).then(|| Judged::Rest(last / reference, LOSS, what))
     }
 
     /// The share of the way from chance to a perfect accuracy.
@@ -184,6 +227,14 @@ impl History {
         level.is_some_and(|(last, reference)| last / reference > limit)
     }
 
+    /// Whether the network is not nearly as good as it can be, by its score on the validation or by its loss.
+    pub(crate) fn has_something_left(&self) -> bool {
+        match self.scores() {
+            Some(scores) => scores.valid < NEARLY_ALL,
+            None => self.has_much_left(),
+        }
+    }
+
     /// The loss of a constant prediction, of a regression with squared errors.
     fn variance(&self) -> Option<f64> {
         let is_squared = self.loss_kind == Some(LossKind::MeanSquaredError);
@@ -209,12 +260,15 @@ impl History {
 
     /// The number by which a training is [stuck](Outcome::Stuck), its threshold, and what it is.
     pub(crate) fn stuck_by(&self) -> Option<(f64, f64, &'static str)> {
-        if let Some(share) = self.accuracy_share() {
-            let what = "share of the way from chance to a perfect accuracy; clinic";
-            return Some((share, ACCURACY[0], what));
-        }
-        let (reference, what) = self.reference_loss()?;
-        Some((self.last_loss()? / reference, LOSS[0], what))
+        let (Judged::Share(value, limits, what) | Judged::Rest(value, limits, what)) =
+            self.judged_by()?;
+        Some((value, limits[0], what))
+    }
+
+    /// Whether the first parameters are those of a norm layer, which scales the inputs whatever they are.
+    pub(crate) fn begins_with_norm(&self) -> bool {
+        let first = self.params.first();
+        first.is_some_and(|param| param.layer.contains("Norm"))
     }
 
     /// The weights of layers that got gradients, in the module's order; each tied parameter once.

@@ -17,6 +17,7 @@ pub(crate) mod outliers;
 pub(crate) mod output_fit;
 pub(crate) mod outputs;
 pub(crate) mod param;
+pub(crate) mod parts;
 pub(crate) mod position;
 pub(crate) mod probe;
 pub(crate) mod radial;

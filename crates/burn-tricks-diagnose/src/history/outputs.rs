@@ -48,6 +48,8 @@ pub struct OutputHistory {
     /// For each class of the last validation: its rows, and those of them that were predicted as it. Empty for the
     /// outputs in training, and where no labels were handed over.
     pub recall: BTreeMap<i64, [usize; 2]>,
+    /// For each class of which rows were predicted as others, that one of these which was predicted most often, and how often.
+    pub mistaken: BTreeMap<i64, (i64, usize)>,
 }
 
 impl OutputHistory {
@@ -86,6 +88,7 @@ impl OutputHistory {
             batches: 1,
             first_non_finite: (bad > 0).then_some(step),
             recall: BTreeMap::new(),
+            mistaken: BTreeMap::new(),
         }
     }
 

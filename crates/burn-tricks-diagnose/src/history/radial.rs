@@ -18,7 +18,7 @@ const WIDTHS: [f64; 2] = [0.4, 1.0];
 const RIDGE: f64 = 1e-4;
 
 /// The most multiplications.
-const WORK: usize = 100_000_000;
+const WORK: usize = 200_000_000;
 
 /// A linear least-squares fit of Gaussian bumps around some of the training rows, and of the inputs, after Broomhead and Lowe
 /// (1988), for the better one of two widths; `None` if it would take too long.
@@ -33,8 +33,10 @@ pub(crate) fn fit(table: &Table) -> Option<ReferenceFit> {
     };
     let size = bumps + linear + 1;
     let fits = rows.saturating_mul(size * size / 2 + size * columns);
-    let bumped = (rows + table.queries) * bumps * features;
-    if fits + bumped > WORK || bumps == 0 {
+    let predicts = table.queries.saturating_mul(size * columns);
+    let bumped = (rows + table.queries).saturating_mul(bumps * features);
+    let work = WIDTHS.len() * fits.saturating_add(predicts);
+    if work.saturating_add(bumped) > WORK || bumps == 0 {
         return None;
     }
     let step = rows / bumps;
@@ -88,4 +90,27 @@ pub(crate) fn fit(table: &Table) -> Option<ReferenceFit> {
 fn distance(one: &[f32], other: &[f32]) -> f32 {
     let parts = one.iter().zip(other);
     parts.map(|(a, b)| (a - b) * (a - b)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::data::Rows;
+
+    #[test]
+    fn what_is_predicted_counts_as_work() {
+        let fits = |columns: usize| {
+            let rows = Rows {
+                features: 3,
+                inputs: (0..1200).map(|at| (at as f32 * 0.7).sin()).collect(),
+                target_columns: columns,
+                targets: (0..400 * columns).map(|at| (at as f64).cos()).collect(),
+                ..Rows::default()
+            };
+            fit(&Table::of(&rows, &rows).unwrap()).is_some()
+        };
+        assert!(fits(2));
+        // 400 rows and 104 inputs of 1,300 columns, fitted and predicted for two widths.
+        assert!(!fits(1300));
+    }
 }

@@ -22,7 +22,8 @@ pub struct ReferenceFit {
 impl ReferenceFit {
     /// The score of predictions for the validation rows of `table`.
     pub(crate) fn of(table: &Table, predicted: &[f64]) -> Option<Self> {
-        let score = table.score(predicted);
+        let all: Vec<usize> = (0..table.queries).collect();
+        let score = table.score(&all, predicted);
         score.is_finite().then_some(Self {
             rows: table.rows,
             queries: table.queries,

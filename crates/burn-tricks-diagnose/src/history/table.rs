@@ -7,6 +7,9 @@ use std::collections::HashSet;
 /// Fewer rows on either side tell nothing.
 const ENOUGH: usize = 40;
 
+/// The most inputs, and the most targets, of training and validation together: 64 MiB each, in `f32`.
+const MOST: usize = 1 << 24;
+
 /// The different training rows and the validation rows, each feature with mean 0 and deviation 1 in training, and their
 /// targets; of classes a column for each, which is 1 for its rows.
 pub(crate) struct Table {
@@ -29,7 +32,8 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// `None` if there are too few rows, or they do not fit together, or some are not finite.
+    /// `None` if there are too few rows, or they do not fit together, or some are not finite, or there are more than 2²⁴
+    /// inputs or targets.
     pub(crate) fn of(train: &Rows, valid: &Rows) -> Option<Self> {
         let features = train.features;
         let (known, asked) = (train.wanted()?, valid.wanted()?);
@@ -41,6 +45,15 @@ impl Table {
             known.rows.min(train.inputs.len() / features),
             asked.rows.min(valid.inputs.len() / features),
         );
+        let classes = known.classes(all);
+        let columns = if classes.is_empty() {
+            known.columns
+        } else {
+            classes.len()
+        };
+        if (all + asked_all).saturating_mul(features.max(columns)) > MOST {
+            return None;
+        }
         // Rows that are handed over in each epoch count once.
         let places = different(train, &known, all);
         let of_queries = different(valid, &asked, asked_all);
@@ -53,12 +66,6 @@ impl Table {
         if rows < ENOUGH || queries < ENOUGH || !is_finite {
             return None;
         }
-        let classes = known.classes(all);
-        let columns = if classes.is_empty() {
-            known.columns
-        } else {
-            classes.len()
-        };
         let scales: Vec<(f64, f64)> = (0..features)
             .map(|at| {
                 let values = places
@@ -114,6 +121,11 @@ impl Table {
         !self.classes.is_empty()
     }
 
+    /// The mean number of training rows of a class, of classes.
+    pub(crate) fn rows_of_class(&self) -> Option<f64> {
+        (self.is_labelled()).then(|| self.rows as f64 / self.classes.len() as f64)
+    }
+
     /// A training row.
     pub(crate) fn row(&self, at: usize) -> &[f32] {
         &self.train[at * self.features..][..self.features]
@@ -124,42 +136,45 @@ impl Table {
         &self.valid[at * self.features..][..self.features]
     }
 
-    /// The accuracy of predictions, `queries` × `columns`, on the validation, or the share of variance that they explain.
-    pub(crate) fn score(&self, predicted: &[f64]) -> f64 {
-        let row = |at: usize| &predicted[at * self.columns..][..self.columns];
-        if self.classes.is_empty() {
-            let wanted: Vec<&[f64]> = self.asked.iter().map(Asked::numbers).collect();
-            return explained(&wanted, self.columns, |at, column| row(at)[column]);
+    /// The accuracy of predictions on the validation rows at `places`, a row of `columns` for each, or the share of variance
+    /// that they explain.
+    pub(crate) fn score(&self, places: &[usize], predicted: &[f64]) -> f64 {
+        let asked = places.iter().map(|at| &self.asked[*at]);
+        if self.is_labelled() {
+            let wanted: Vec<Option<i64>> = asked.map(Asked::label).collect();
+            return self.accuracy(&wanted, predicted);
         }
-        let best = |at: usize| {
-            let all = row(at).iter().zip(&self.classes);
+        let wanted: Vec<&[f64]> = asked.map(Asked::numbers).collect();
+        explained(&wanted, self.columns, predicted)
+    }
+
+    /// As [`score`](Self::score), of predictions for the training rows at `places`.
+    pub(crate) fn train_score(&self, places: &[usize], predicted: &[f64]) -> f64 {
+        let columns = self.columns;
+        if self.is_labelled() {
+            let label = |at: &usize| Some(self.classes[self.labels[*at]]);
+            let wanted: Vec<Option<i64>> = places.iter().map(label).collect();
+            return self.accuracy(&wanted, predicted);
+        }
+        let row = |at: &usize| -> Vec<f64> {
+            let targets = self.targets[at * columns..][..columns].iter();
+            targets.copied().map(f64::from).collect()
+        };
+        let targets: Vec<Vec<f64>> = places.iter().map(row).collect();
+        let wanted: Vec<&[f64]> = targets.iter().map(Vec::as_slice).collect();
+        explained(&wanted, columns, predicted)
+    }
+
+    /// The share of rows of predictions whose largest one is that of the wanted class; of equal ones the last.
+    fn accuracy(&self, wanted: &[Option<i64>], predicted: &[f64]) -> f64 {
+        let best = |row: &[f64]| {
+            let all = row.iter().zip(&self.classes);
             all.max_by(|one, other| one.0.total_cmp(other.0))
                 .map(|(_, class)| *class)
         };
-        let right = (0..self.queries).filter(|at| best(*at) == self.asked[*at].label());
-        right.count() as f64 / self.queries as f64
-    }
-
-    /// As [`score`](Self::score), of predictions for the training rows, `rows` × `columns`.
-    pub(crate) fn train_score(&self, predicted: &[f64]) -> f64 {
-        let columns = self.columns;
-        if self.is_labelled() {
-            let best = |row: &[f64]| {
-                let all = row.iter().enumerate();
-                all.max_by(|one, other| one.1.total_cmp(other.1))
-                    .map(|(at, _)| at)
-            };
-            let rows = predicted.chunks_exact(columns).zip(&self.labels);
-            let right = rows.filter(|(row, label)| best(row) == Some(**label));
-            return right.count() as f64 / self.rows as f64;
-        }
-        let targets: Vec<Vec<f64>> = (self.targets.chunks_exact(columns))
-            .map(|row| row.iter().copied().map(f64::from).collect())
-            .collect();
-        let wanted: Vec<&[f64]> = targets.iter().map(Vec::as_slice).collect();
-        explained(&wanted, columns, |row, column| {
-            predicted[row * columns + column]
-        })
+        let rows = predicted.chunks_exact(self.columns).zip(wanted);
+        let right = rows.filter(|(row, label)| best(row) == **label).count();
+        right as f64 / wanted.len() as f64
     }
 }
 
@@ -200,30 +215,28 @@ fn wanted(of: &Wanted<'_>, row: usize) -> Asked {
 /// The places of the different ones of the first `count` rows, by inputs and targets.
 fn different(rows: &Rows, wanted: &Wanted<'_>, count: usize) -> Vec<usize> {
     let mut seen = HashSet::new();
-    let features = rows.features;
-    let is_new = |row: &usize| {
-        let inputs = rows.inputs[row * features..][..features].iter();
+    let is_new = |(row, key): &(usize, u128)| {
         let targets = (0..wanted.columns).map(|column| wanted.value(*row, column).to_bits());
-        let key: (Vec<u32>, Vec<u64>, _) = (
-            inputs.map(|value| value.to_bits()).collect(),
-            targets.collect(),
-            wanted.label(*row),
-        );
-        seen.insert(key)
+        let targets: Vec<u64> = match wanted.label(*row) {
+            Some(label) => vec![label as u64],
+            None => targets.collect(),
+        };
+        seen.insert((*key, targets))
     };
-    (0..count).filter(is_new).collect()
+    let all = rows.keys().take(count).enumerate();
+    all.filter(is_new).map(|(row, _)| row).collect()
 }
 
 /// The share of the variance of the rows of `wanted` that is explained, over all columns.
-fn explained(wanted: &[&[f64]], columns: usize, predicted: impl Fn(usize, usize) -> f64) -> f64 {
+fn explained(wanted: &[&[f64]], columns: usize, predicted: &[f64]) -> f64 {
     let (mut error, mut whole) = (0.0, 0.0);
     for column in 0..columns {
         let values = wanted.iter().map(|row| row[column]);
         let (_, deviation, ..) = moments(values.clone());
         whole += deviation * deviation * wanted.len() as f64;
-        let errors = values.enumerate();
+        let errors = values.zip(predicted.iter().skip(column).step_by(columns));
         error += errors
-            .map(|(row, value)| (value - predicted(row, column)).powi(2))
+            .map(|(value, predicted)| (value - predicted).powi(2))
             .sum::<f64>();
     }
     1.0 - error / whole

@@ -21,37 +21,22 @@ const TRIED: usize = 12;
 const LEVELS: usize = 12;
 
 /// The most sums.
-const WORK: usize = 40_000_000;
+const WORK: usize = 80_000_000;
 
 /// Extremely randomized trees of Geurts et al. (2006): at each node some features are drawn, for each of them a threshold
 /// between its smallest and its largest value, and the split that lowers the variance of the targets the most is taken.
 /// `None` if it would take too long.
 pub(crate) fn fit(table: &Table) -> Option<ReferenceFit> {
-    let wished = if table.is_labelled() {
-        (table.features as f64).sqrt().ceil() as usize
-    } else {
-        table.features
-    };
-    let cost = |tried: usize| {
-        let sums = if table.is_labelled() {
-            1
-        } else {
-            table.columns
-        };
-        table.rows * LEVELS * tried * sums
-    };
-    let tried = (1..=wished.clamp(1, TRIED))
-        .rev()
-        .find(|tried| cost(*tried) * TREES <= WORK)
-        .unwrap_or(1);
-    let trees = (WORK / cost(tried).max(1)).min(TREES);
-    if trees < FEWEST {
-        return None;
-    }
+    let [tried, trees] = plan(
+        table.rows,
+        table.features,
+        table.columns,
+        table.is_labelled(),
+    )?;
     let mut forest = Forest {
         table,
         tried,
-        leaf: if table.is_labelled() { 1 } else { LEAF },
+        leaf: leaf(table.is_labelled()),
         dice: ChaCha8Rng::seed_from_u64(0),
         predicted: vec![0.0; table.queries * table.columns],
     };
@@ -64,6 +49,33 @@ pub(crate) fn fit(table: &Table) -> Option<ReferenceFit> {
         .map(|sum| sum / trees as f64)
         .collect();
     ReferenceFit::of(table, &mean)
+}
+
+/// The fewest rows of a leaf.
+fn leaf(is_labelled: bool) -> usize {
+    if is_labelled { 1 } else { LEAF }
+}
+
+/// How many features are tried at a node, and how many trees are grown.
+fn plan(rows: usize, features: usize, columns: usize, is_labelled: bool) -> Option<[usize; 2]> {
+    let wished = if is_labelled {
+        (features as f64).sqrt().ceil() as usize
+    } else {
+        features
+    };
+    // The sums of targets at each level, and at each node one of every column, for either side.
+    let cost = |tried: usize| {
+        let sums = if is_labelled { 1 } else { columns };
+        let of_rows = rows.saturating_mul(LEVELS * tried * sums);
+        let of_nodes = (2 * rows / leaf(is_labelled)).saturating_mul(2 * tried * columns);
+        of_rows.saturating_add(of_nodes)
+    };
+    let tried = (1..=wished.clamp(1, TRIED))
+        .rev()
+        .find(|tried| cost(*tried).saturating_mul(TREES) <= WORK)
+        .unwrap_or(1);
+    let trees = (WORK / cost(tried).max(1)).min(TREES);
+    (trees >= FEWEST).then_some([tried, trees])
 }
 
 struct Forest<'a> {
@@ -216,6 +228,18 @@ mod tests {
         let table = Table::of(&train, &other).unwrap();
         assert!(fit(&table).unwrap().score < 0.0);
         assert!(radial::fit(&table).unwrap().score < 0.0);
+    }
+
+    #[test]
+    fn of_many_classes_fewer_features_and_trees_are_tried() {
+        assert_eq!(plan(1400, 64, 10, true), Some([8, 40]));
+        assert_eq!(plan(2048, 784, 10, true), Some([12, 40]));
+        assert_eq!(plan(2048, 784, 100, true), Some([2, 40]));
+        let [tried, trees] = plan(2048, 784, 1000, true).unwrap();
+        assert_eq!(tried, 1);
+        assert!(trees * 4 * 2048 * 1000 <= WORK, "{trees}");
+        assert_eq!(plan(2048, 784, 2048, true), None);
+        assert_eq!(plan(222, 150_528, 150_528, false), None);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use crate::history::norm::NormHistory;
 use crate::history::probe::{ProbeHistory, ProbeStep};
-use crate::numbers::{non_finite, norm, read, zeros};
+use crate::numbers::{Said, read, said};
 use burn::tensor::{FloatDType, Tensor};
+use burn_tricks_kernels::{summary, unit_ranges};
 use std::collections::VecDeque;
 
 /// How many recorded batches say whether a unit is dead.
@@ -64,17 +65,6 @@ impl Measured {
     /// Measures activations that autodiff does not track.
     pub(crate) fn values<const D: usize>(&mut self, step: usize, values: Tensor<D>) {
         let values = values.cast(FloatDType::F32);
-        let share = |mask: Tensor<D, burn::tensor::Bool>| mask.float().mean();
-        let parts = vec![
-            values.clone().mean(),
-            values.clone().reshape([-1]).var_bias(0).sqrt(),
-            values.clone().min(),
-            values.clone().max(),
-            zeros(&values),
-            non_finite(&values),
-            share(values.clone().abs().greater_elem(0.99)),
-            share(values.clone().lower_elem(0.01)),
-        ];
         if self.passed.len() > MOST {
             let mut at = 0;
             self.passed.retain(|_| {
@@ -84,14 +74,16 @@ impl Measured {
         }
         self.passed.push(Passed {
             step,
-            values: Tensor::cat(parts, 0),
+            values: summary(&values),
             gradient: None,
         });
         if self.extremes.len() == WINDOW {
             self.extremes.pop_front();
         }
         let inputs = values.dims()[0];
-        let (min, max) = unit_extremes(values);
+        // Units are counted by the last axis, or by the second one from four dimensions on, as in images.
+        let axis = if D >= 4 { 1 } else { D - 1 };
+        let [min, max] = unit_ranges(&values, axis);
         // Units of another number cannot be compared.
         if self
             .extremes
@@ -194,18 +186,19 @@ impl Measured {
 impl Passed {
     fn history(&self) -> ProbeStep {
         let values = read(&self.values);
+        let value = |said: Said| values[said as usize];
         let gradient = self.gradient.as_ref().map(read);
         let gradient = |at: usize| gradient.as_ref().map(|numbers| numbers[at]);
         ProbeStep {
             step: self.step,
-            mean: values[0],
-            deviation: values[1],
-            min: values[2],
-            max: values[3],
-            zeros: values[4],
-            non_finite: values[5],
-            beyond_one: values[6],
-            near_zero: values[7],
+            mean: value(Said::Mean),
+            deviation: value(Said::Deviation),
+            min: value(Said::Smallest),
+            max: value(Said::Largest),
+            zeros: value(Said::Zeros),
+            non_finite: value(Said::NonFinite),
+            beyond_one: value(Said::BeyondOne),
+            near_zero: value(Said::NearZero),
             gradient: gradient(0),
             gradient_zeros: gradient(1),
             gradient_non_finite: gradient(2),
@@ -215,29 +208,11 @@ impl Passed {
 
 /// Norm, share of zeros and share of numbers that are not finite of a gradient.
 pub(crate) fn gradient_numbers<const D: usize>(gradient: Tensor<D>) -> Tensor<1> {
-    let gradient = gradient.cast(FloatDType::F32);
-    Tensor::cat(
-        vec![norm(&gradient), zeros(&gradient), non_finite(&gradient)],
-        0,
-    )
+    let which = [Said::Norm, Said::Zeros, Said::NonFinite];
+    Tensor::cat(said(&gradient, &which), 0)
 }
 
 /// The axis that counts the units of a batch norm: the second one.
 fn norm_axis<const D: usize>() -> usize {
     1.min(D - 1)
-}
-
-/// The smallest and the largest activation of each unit. Units are counted by the last axis, or by the second one
-/// from four dimensions on, as in images.
-fn unit_extremes<const D: usize>(values: Tensor<D>) -> (Tensor<1>, Tensor<1>) {
-    let axis = if D >= 4 { 1 } else { D - 1 };
-    let over = |values: Tensor<D>, reduce: fn(Tensor<D>, usize) -> Tensor<D>| {
-        let reduced = (0..D).filter(|dim| *dim != axis).fold(values, reduce);
-        let units = reduced.dims()[axis];
-        reduced.reshape([units])
-    };
-    (
-        over(values.clone(), |values, dim| values.min_dim(dim)),
-        over(values, |values, dim| values.max_dim(dim)),
-    )
 }

@@ -19,26 +19,17 @@ pub(crate) struct NonFiniteWatch {
 }
 
 impl NonFiniteWatch {
-    /// Looks at the gradients of a step.
-    pub(crate) fn push<M: Module>(
-        &mut self,
-        params: &Params,
-        step: usize,
-        model: &M,
-        grads: &GradientsParams,
-    ) {
-        let mut norms = Norms {
-            params,
-            grads,
-            found: vec![None; params.list.len()],
-        };
-        visit(model, &mut norms);
-        let Some(device) = norms.found.iter().flatten().next().map(Tensor::device) else {
+    /// Looks at the norms of the gradients of a step, by position of the parameter, of which there are `count`.
+    pub(crate) fn push(&mut self, count: usize, step: usize, norms: Vec<(usize, Tensor<1>)>) {
+        let mut found = vec![None; count];
+        for (position, norm) in norms {
+            found[position] = Some(norm);
+        }
+        let Some(device) = found.iter().flatten().next().map(Tensor::device) else {
             return;
         };
         let zero = Tensor::<1>::zeros([1], &device);
-        let found = norms.found.into_iter();
-        let mut parts: Vec<_> = found
+        let mut parts: Vec<_> = (found.into_iter())
             .map(|norm| norm.unwrap_or_else(|| zero.clone()))
             .collect();
         let number = [(step / DIGIT) as f32, (step % DIGIT) as f32];
@@ -71,10 +62,25 @@ impl NonFiniteWatch {
     }
 }
 
+/// The norms of the gradients, by position of the parameter. Nothing is read from the device.
+pub(crate) fn norms<M: Module>(
+    params: &Params,
+    model: &M,
+    grads: &GradientsParams,
+) -> Vec<(usize, Tensor<1>)> {
+    let mut norms = Norms {
+        params,
+        grads,
+        found: Vec::new(),
+    };
+    visit(model, &mut norms);
+    norms.found
+}
+
 struct Norms<'a> {
     params: &'a Params,
     grads: &'a GradientsParams,
-    found: Vec<Option<Tensor<1>>>,
+    found: Vec<(usize, Tensor<1>)>,
 }
 
 impl Visitor for Norms<'_> {
@@ -83,7 +89,7 @@ impl Visitor for Norms<'_> {
             && let Some(grad) = self.grads.get::<D>(param.id)
             && !grad.dims().contains(&0)
         {
-            self.found[position] = Some(norm(&grad));
+            self.found.push((position, norm(&grad)));
         }
     }
 }
@@ -106,7 +112,7 @@ mod tests {
             let outputs = model.forward(Tensor::<2>::ones([3, 2], &device));
             let loss = (outputs * root).square().sqrt().sum();
             let grads = GradientsParams::from_grads(loss.backward(), &model);
-            watch.push(&params, step, &model, &grads);
+            watch.push(params.list.len(), step, norms(&params, &model, &grads));
         }
         let first = watch.read(&params).unwrap();
         assert_eq!(first.step, bad);

@@ -1,13 +1,14 @@
 //! What one step does to each parameter.
 
 use crate::flat::{Flat, flat};
-use crate::numbers::{join, non_finite, norm, zeros};
+use crate::numbers::{Said, join, norm, said};
 use crate::record::params::Params;
 use burn::module::{Module, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{FloatDType, Tensor};
 use burn_tricks_core::walk::{Location, Visitor, visit};
-use std::collections::{HashMap, HashSet};
+use burn_tricks_kernels::distance;
+use std::collections::HashMap;
 
 /// The numbers of a parameter before a step: norm, zeros and non-finite share of the gradient, and norm of the
 /// weight.
@@ -23,6 +24,8 @@ pub(crate) struct Before {
     pub(crate) has_cosine: bool,
     /// The magnitudes of the gradient, summed for each unit, by position.
     pub(crate) units: Vec<(usize, Tensor<1>)>,
+    /// The norms of the gradients, by position.
+    pub(crate) norms: Vec<(usize, Tensor<1>)>,
     /// The weights before the step, by position.
     pub(crate) weights: Vec<(usize, Tensor<1>)>,
 }
@@ -38,7 +41,7 @@ pub(crate) fn before<M: Module>(
         params,
         grads,
         previous,
-        seen: HashSet::new(),
+        seen: HashMap::new(),
         numbers: Vec::new(),
         dots: Vec::new(),
         squares: Vec::new(),
@@ -67,7 +70,8 @@ struct Measure<'a> {
     params: &'a Params,
     grads: &'a GradientsParams,
     previous: Option<&'a Flat>,
-    seen: HashSet<ParamId>,
+    /// The norms of the gradients so far.
+    seen: HashMap<ParamId, Tensor<1>>,
     numbers: Vec<Tensor<1>>,
     dots: Vec<Tensor<1>>,
     /// Pairs: the norms of this gradient and of the previous one.
@@ -83,15 +87,22 @@ impl Visitor for Measure<'_> {
         let Some(grad) = self.grads.get::<D>(param.id) else {
             return;
         };
-        if grad.dims().contains(&0) || !self.seen.insert(param.id) {
+        if grad.dims().contains(&0) {
+            return;
+        }
+        if let Some(size) = self.seen.get(&param.id) {
+            self.before.norms.push((position, size.clone()));
             return;
         }
         let grad = grad.cast(FloatDType::F32);
         let weight = flat(param.val());
         self.before.with_gradient.push(position);
-        let size = norm(&grad);
-        let parts = [size.clone(), zeros(&grad), non_finite(&grad), norm(&weight)];
-        self.numbers.extend(parts);
+        let of_grad = said(&grad, &[Said::Norm, Said::Zeros, Said::NonFinite]);
+        let size = of_grad[0].clone();
+        self.numbers.extend(of_grad);
+        self.numbers.push(norm(&weight));
+        self.before.norms.push((position, size.clone()));
+        self.seen.insert(param.id, size.clone());
         if let Some(previous) = self.previous.and_then(|all| all.get(&param.id)) {
             let previous = previous.clone().cast(FloatDType::F32);
             if previous.dims() == [grad.dims().iter().product::<usize>()] {
@@ -128,7 +139,7 @@ pub(crate) fn after<M: Module>(
                 let after = flat(param.val());
                 if after.dims() == before.dims() {
                     let after = after.cast(before.dtype()).to_device(&before.device());
-                    self.norms.insert(position, norm(&(after - before)));
+                    self.norms.insert(position, distance(&after, &before));
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! The outputs of the model.
 
 use crate::history::outputs::OutputHistory;
-use crate::numbers::non_finite;
+use crate::numbers::{Said, said};
 use crate::record::losses::Losses;
 use burn::tensor::Tensor;
 use std::collections::VecDeque;
@@ -30,9 +30,11 @@ impl Outputs {
             return;
         }
         self.steps.push(step);
-        self.non_finite.push(&non_finite(&outputs));
-        self.lowest.push(&outputs.clone().min());
-        self.highest.push(&outputs.clone().max());
+        let which = [Said::NonFinite, Said::Smallest, Said::Largest];
+        let lists = [&mut self.non_finite, &mut self.lowest, &mut self.highest];
+        for (list, number) in lists.into_iter().zip(said(&outputs, &which)) {
+            list.push(&number);
+        }
         let [rows, columns] = outputs.dims();
         let kept = (MOST / columns).max(1);
         let outputs = if rows > kept {

@@ -2,11 +2,12 @@
 
 use crate::flat::flat;
 use crate::history::param::{ParamHistory, TensorStats};
-use crate::numbers::{join, non_finite, norm, read, zeros};
+use crate::numbers::{Said, join, norm, read, said};
 use burn::module::{Module, Param, ParamId};
-use burn::tensor::{FloatDType, Tensor};
+use burn::tensor::Tensor;
 use burn_tricks_core::walk::{Location, Visitor, visit};
 use burn_tricks_core::{ParamRole, UnitAxis, ValueKind, places};
+use burn_tricks_kernels::distance;
 use std::collections::HashMap;
 
 /// A parameter, and its first values.
@@ -60,14 +61,11 @@ impl Params {
             let now = now.as_ref().filter(|now| now.dims() == param.first.dims());
             let now = now.unwrap_or(&param.first);
             if param.first.dims() != [0] {
-                let moved = now.clone().to_device(&param.first.device()) - param.first.clone();
-                parts.extend([describe(&param.first), describe(now), norm(&moved)]);
+                let here = now.clone().to_device(&param.first.device());
+                let moved = distance(&here, &param.first);
+                parts.extend([describe(&param.first), describe(now), moved]);
                 // A difference may be 0 where a bit differs, and NaN where none does.
-                let same = now
-                    .clone()
-                    .to_device(&param.first.device())
-                    .equal(param.first.clone());
-                parts.push(same.all().float());
+                parts.push(here.equal(param.first.clone()).all().float());
             }
         }
         let numbers = join(parts).map_or_else(Vec::new, |all| read(&all));
@@ -136,16 +134,15 @@ const STATS: usize = 6;
 
 /// Norm, mean, minimum, maximum, share of zeros and share of numbers that are not finite.
 fn describe(values: &Tensor<1>) -> Tensor<1> {
-    let values = values.clone().cast(FloatDType::F32);
-    let parts = vec![
-        norm(&values),
-        values.clone().mean(),
-        values.clone().min(),
-        values.clone().max(),
-        zeros(&values),
-        non_finite(&values),
+    let which = [
+        Said::Norm,
+        Said::Mean,
+        Said::Smallest,
+        Said::Largest,
+        Said::Zeros,
+        Said::NonFinite,
     ];
-    Tensor::cat(parts, 0)
+    Tensor::cat(said(values, &which), 0)
 }
 
 impl TensorStats {

@@ -1,5 +1,6 @@
 //! What the model predicts for each class.
 
+use crate::history::outputs::OutputHistory;
 use crate::loss_kind::LossKind;
 use burn::tensor::{Int, Tensor};
 use burn_tricks_kernels::numbers;
@@ -54,19 +55,31 @@ impl Recall {
         self.has_ended = true;
     }
 
-    /// For each class its rows, and those of them that were predicted. Waits for the device.
-    pub(crate) fn read(&self) -> BTreeMap<i64, [usize; 2]> {
-        let mut recall: BTreeMap<i64, [usize; 2]> = BTreeMap::new();
+    /// For each class how often each class was predicted for its rows. Waits for the device.
+    fn read(&self) -> BTreeMap<i64, BTreeMap<i64, usize>> {
+        let mut counts: BTreeMap<i64, BTreeMap<i64, usize>> = BTreeMap::new();
         for batch in &self.batches {
             #[allow(clippy::disallowed_methods)] // a diagnosis was asked for
             let [predicted, labels] = batch.each_ref().map(|classes| numbers(&classes.to_data()));
             for (predicted, label) in predicted.into_iter().zip(labels) {
-                let (predicted, label) = (predicted as i64, label as i64);
-                let of_class = recall.entry(label).or_default();
-                of_class[0] += 1;
-                of_class[1] += usize::from(predicted == label);
+                let of_class = counts.entry(label as i64).or_default();
+                *of_class.entry(predicted as i64).or_default() += 1;
             }
         }
-        recall
+        counts
+    }
+
+    /// Writes what was predicted into a history. Waits for the device.
+    pub(crate) fn write(&self, outputs: &mut OutputHistory) {
+        for (label, predicted) in self.read() {
+            let right = predicted.get(&label).copied().unwrap_or(0);
+            outputs
+                .recall
+                .insert(label, [predicted.values().sum(), right]);
+            let others = predicted.into_iter().filter(|(class, _)| *class != label);
+            if let Some((class, count)) = others.max_by_key(|(_, count)| *count) {
+                outputs.mistaken.insert(label, (class, count));
+            }
+        }
     }
 }

@@ -119,6 +119,12 @@ impl RowRecord {
         DataHistory {
             first_epoch_rows: first_epoch,
             first_epoch_distinct: rows.distinct_among(first_epoch),
+            ambiguous: rows.ambiguous(first_epoch),
+            likely_rows: if first_epoch > 0 {
+                rows.likely(first_epoch)
+            } else {
+                0.0
+            },
             batches: self.batches,
             smallest_batch: self.smallest_batch,
             largest_batch: self.largest_batch,

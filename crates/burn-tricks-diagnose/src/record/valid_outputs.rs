@@ -44,7 +44,7 @@ impl ValidOutputs {
     pub(crate) fn history(&self) -> Option<OutputHistory> {
         let mut outputs = self.outputs.history();
         if let Some(outputs) = &mut outputs {
-            outputs.recall = self.recall.read();
+            self.recall.write(outputs);
         }
         outputs
     }

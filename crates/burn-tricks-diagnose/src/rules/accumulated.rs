@@ -89,8 +89,13 @@ fn swings(history: &History, norms: &[(usize, f64)]) -> Option<Finding> {
     let [low, high] = SUMMED;
     let changes = early.windows(2).map(|pair| (pair[1] / pair[0]).ln().abs());
     let change = median(changes).filter(|change| *change < SLOWLY)?;
-    let is_learned = history.outcome() == Outcome::Learned;
-    if early.len() < EARLY || !(low..=high).contains(&growth) || is_learned {
+    let severity = match history.outcome() {
+        Outcome::Learned => return None,
+        // A training that may go well for all that is known.
+        Outcome::Unknown => Severity::Note,
+        Outcome::Partial | Outcome::Stuck => Severity::Fault,
+    };
+    if early.len() < EARLY || !(low..=high).contains(&growth) {
         return None;
     }
     let text = format!(
@@ -104,7 +109,7 @@ fn swings(history: &History, norms: &[(usize, f64)]) -> Option<Finding> {
         change.exp()
     );
     Some(
-        Finding::new(FindingKind::AccumulatedGradients, Severity::Fault, text)
+        Finding::new(FindingKind::AccumulatedGradients, severity, text)
             .in_step(EARLY)
             .measured(cosine, TURNING, source)
             .with([change_of, Prescription::ScaleLr { factor: 0.1 }]),

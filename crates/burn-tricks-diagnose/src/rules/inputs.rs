@@ -26,6 +26,9 @@ const SCALES: [f64; 2] = [200.0, 1e4];
 /// The ratio of the deviation of a feature and that of its middle from which the middle is lost.
 const DROWNED: f64 = 100.0;
 
+/// The score of the validation from which nothing is missing.
+const GOOD: f64 = 0.85;
+
 /// Of fewer different rows a feature tells the target by chance.
 const TELLING: usize = 40;
 
@@ -42,7 +45,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             .as_ref()
             .and_then(|valid| non_finite("validation", valid)),
         scale(history, train),
-        constant(train),
+        constant(history, train),
         leaking(train),
     ];
     found.into_iter().flatten().collect()
@@ -76,7 +79,11 @@ fn scale(history: &History, train: &DataHistory) -> Option<Finding> {
         unscaled(history, train),
     ];
     let found = found.into_iter().flatten();
-    found.max_by_key(|finding| finding.severity)
+    let mut worst = found.max_by_key(|finding| finding.severity)?;
+    if history.begins_with_norm() && history.outcome() == Outcome::Learned {
+        worst.severity = Severity::Note;
+    }
+    Some(worst)
 }
 
 fn unscaled(history: &History, train: &DataHistory) -> Option<Finding> {
@@ -165,7 +172,7 @@ fn outlying(history: &History, train: &DataHistory) -> Option<Finding> {
     )
 }
 
-fn constant(train: &DataHistory) -> Option<Finding> {
+fn constant(history: &History, train: &DataHistory) -> Option<Finding> {
     if train.constant_features == 0 || train.distinct_rows < 2 && train.rows < 2 {
         return None;
     }
@@ -181,14 +188,21 @@ fn constant(train: &DataHistory) -> Option<Finding> {
             "Input features have one value other than 0 in all rows: they tell nothing, and act as a second bias.",
         )
     } else if share > 0.5 {
+        // As in series that are filled up with zeros.
+        let is_good = (history.scores()).is_some_and(|scores| scores.valid >= GOOD);
+        let severity = if is_good {
+            Severity::Note
+        } else {
+            Severity::Warning
+        };
         (
-            Severity::Warning,
+            severity,
             "More than half of the input features are 0 in all rows.",
         )
     } else {
         (
             Severity::Note,
-            "Some input features are 0 in all rows, such as the border of an image.",
+            "Some input features have one value in all rows, such as the border of an image.",
         )
     };
     let change = "remove the constant features";

@@ -15,6 +15,10 @@ const RARE_AND_MISSED: f64 = 0.5;
 /// The recall of a class over the accuracy below which the class is missed.
 const MISSED: f64 = 0.6;
 
+/// Of fewer, the recall must be below that by two standard errors.
+const MANY: usize = 20;
+const ERRORS: f64 = 2.0;
+
 /// Fewer validation rows of a class do not tell its recall.
 const FEW: usize = 8;
 
@@ -57,7 +61,12 @@ fn missed(history: &History, rows: usize) -> Option<Finding> {
     let found = |[of, found]: [usize; 2]| found as f64 / of as f64;
     let is_missed = |(class, counts): &(&i64, &[usize; 2])| {
         let [of, _] = **counts;
-        of >= FEW && share(class) < RARE_AND_MISSED && found(**counts) < MISSED * accuracy
+        let recall = if of < MANY {
+            at_most(**counts)
+        } else {
+            found(**counts)
+        };
+        of >= FEW && share(class) < RARE_AND_MISSED && recall < MISSED * accuracy
     };
     let missed = recall.iter().filter(is_missed);
     let (class, counts) = missed.min_by(|(_, a), (_, b)| found(**a).total_cmp(&found(**b)))?;
@@ -77,6 +86,14 @@ fn missed(history: &History, rows: usize) -> Option<Finding> {
             )
             .with(rare_prescriptions()),
     )
+}
+
+/// The share that is found of a class, at most: the upper end of Wilson's (1927) interval of two standard errors.
+fn at_most([of, found]: [usize; 2]) -> f64 {
+    let (of, share) = (of as f64, found as f64 / of as f64);
+    let error = (share * (1.0 - share) / of + (ERRORS / (2.0 * of)).powi(2)).sqrt();
+    let square = ERRORS * ERRORS / of;
+    (share + 0.5 * square + ERRORS * error) / (1.0 + square)
 }
 
 fn rare_prescriptions() -> [Prescription; 2] {

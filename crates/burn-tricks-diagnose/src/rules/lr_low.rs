@@ -24,6 +24,9 @@ const USUAL: f64 = 1e-3;
 /// The share of the highest learning rate below which nothing is learned.
 const GONE: f64 = 0.01;
 
+/// The share of the steps after which a learning rate that is gone was taken away at once: no schedule is meant to.
+const AT_ONCE: f64 = 0.2;
+
 /// The ratio of update to weight that is prescribed: the median of the healthy programs of the clinic's fitting half.
 const HEALTHY: f64 = 2.5e-3;
 
@@ -47,7 +50,7 @@ const BEGUN: usize = 8;
 const SLOWLY: f64 = 0.06;
 
 /// By how much the score of a model that needs no network is above that of a network that may not be able to reach it.
-const FAR: f64 = 0.3;
+const FAR: f64 = 0.2;
 
 /// Fewer steps than this are few for any network.
 const FEW: usize = 200;
@@ -64,11 +67,14 @@ const SLOW_SOURCE: &str = "median over weights and steps of |update|/|weight|; c
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let has_much_left = match history.outcome() {
+        _ if history.is_level() => false,
         Outcome::Stuck | Outcome::Partial => true,
         Outcome::Learned => history.has_much_left(),
         Outcome::Unknown => false,
     };
-    if let Some(finding) = ended_early(history).filter(|_| has_much_left) {
+    if let Some((finding, share)) = ended_early(history)
+        && (has_much_left || share < AT_ONCE && history.has_something_left())
+    {
         return vec![finding];
     }
     if !matches!(history.outcome(), Outcome::Stuck | Outcome::Partial) {
@@ -81,7 +87,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
 }
 
 /// A schedule that has taken the learning rate away long before the end.
-fn ended_early(history: &History) -> Option<Finding> {
+fn ended_early(history: &History) -> Option<(Finding, f64)> {
     let highest = history.steps.iter().map(|of| of.lr).fold(0.0, f64::max);
     let gone = history
         .steps
@@ -96,16 +102,16 @@ fn ended_early(history: &History) -> Option<Finding> {
         short(highest),
         history.steps_taken
     );
-    Some(
-        Finding::new(FindingKind::LrTooLow, Severity::Fault, text)
-            .in_step(step)
-            .measured(
-                step as f64 / history.steps_taken as f64,
-                0.5,
-                "share of the steps after which the learning rate stays below a hundredth of its highest value; clinic",
-            )
-            .with([Prescription::change("let the schedule last as long as the training: count its steps in optimizer steps, not in epochs")]),
-    )
+    let share = step as f64 / history.steps_taken as f64;
+    let finding = Finding::new(FindingKind::LrTooLow, Severity::Fault, text)
+        .in_step(step)
+        .measured(
+            share,
+            0.5,
+            "share of the steps after which the learning rate stays below a hundredth of its highest value; clinic",
+        )
+        .with([Prescription::change("let the schedule last as long as the training: count its steps in optimizer steps, not in epochs")]);
+    Some((finding, share))
 }
 
 fn too_low(ratio: f64, (threshold, source): (f64, &str), severity: Severity) -> Finding {
@@ -127,7 +133,12 @@ pub(crate) fn unfinished(history: &History, has_warning: bool) -> Vec<Finding> {
         return vec![finding];
     }
     if outcome == Outcome::Learned && !has_warning {
-        return broken_off(history).into_iter().collect();
+        // As good as other models, by which alone it has learned.
+        let is_level = history.by_itself() != Outcome::Learned;
+        return broken_off(history)
+            .filter(|_| !is_level)
+            .into_iter()
+            .collect();
     }
     if !matches!(outcome, Outcome::Stuck | Outcome::Partial) {
         return Vec::new();
@@ -193,10 +204,16 @@ fn broken_off(history: &History) -> Option<Finding> {
 /// A training that ends at the first rises of the validation loss, while that of the training falls, below a model that needs no
 /// network.
 fn stopped(history: &History) -> Option<Finding> {
-    let [.., before, last] = &history.epochs[..] else {
+    let [earlier @ .., before, last] = &history.epochs[..] else {
         return None;
     };
-    let rises = last.valid_loss? > before.valid_loss?;
+    let losses: Vec<f64> = earlier
+        .iter()
+        .chain([before])
+        .filter_map(|of| of.valid_loss)
+        .collect();
+    let has_fallen = losses.windows(2).all(|pair| pair[1] <= pair[0]);
+    let rises = has_fallen && last.valid_loss? > before.valid_loss?;
     let falls = last.train_loss? / before.train_loss?;
     let left = history.last_loss()? / history.untrained_loss()?;
     let is_learning = falls < STOPPED && left > LEFT;

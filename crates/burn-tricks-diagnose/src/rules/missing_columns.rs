@@ -6,6 +6,8 @@ use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
 use crate::history::data::DataHistory;
+use crate::history::floor::EVIDENT;
+use crate::history::measures::Outcome;
 
 /// More features are the pixels of an image, or words, of which many are 0.
 const TABLE: usize = 40;
@@ -28,6 +30,10 @@ const LOST: f64 = 0.2;
 /// The share of the columns of a table that is filled, or cut off, from which it counts.
 const SHARE: f64 = 0.1;
 
+/// The share of all numbers of a table that were filled in with a value among the others, from which much of it is missing whatever
+/// the network has learned.
+const IMPUTED: f64 = 0.1;
+
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let Some(train) = history
         .train
@@ -47,7 +53,24 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         one_length(train),
         few_values(train),
     ];
-    found.into_iter().flatten().collect()
+    // Columns may be as they should, and the rest noise.
+    let has_learned = history.by_itself() == Outcome::Learned;
+    let costs_nothing = has_learned && history.shortfall(EVIDENT).is_none();
+    let mut found: Vec<Finding> = found.into_iter().flatten().collect();
+    for finding in &mut found {
+        if costs_nothing && !is_certain(train, finding.kind) {
+            finding.severity = Severity::Note;
+        }
+    }
+    found
+}
+
+/// Whether something is missing whatever the network has learned: a column of zeros among columns that are measured, or much that was
+/// filled in. Columns of few values may be 0 as that of a category that does not occur.
+fn is_certain(train: &DataHistory, kind: FindingKind) -> bool {
+    let varying = train.features - train.constant_features;
+    let is_lost = train.constant_features > 0 && 2 * train.measured_features > varying;
+    kind == FindingKind::ConstantInputs && (is_lost || train.imputed > IMPUTED)
 }
 
 fn lost(train: &DataHistory) -> Option<Finding> {
@@ -129,11 +152,13 @@ fn one_length(train: &DataHistory) -> Option<Finding> {
 fn few_values(train: &DataHistory) -> Option<Finding> {
     let (rows, different) = (train.first_epoch_rows, train.first_epoch_distinct);
     let are_few = train.possible_rows > 0.0 && train.possible_rows <= rows as f64;
+    let ambiguous = train.ambiguous.filter(|share| *share > 1.0 - SHORT)?;
     if rows < ENOUGH || different < 2 || different * REPEATED > rows || !are_few {
         return None;
     }
     let text = format!(
-        "The {rows} rows of the first epoch are {different} different ones, since the columns have few values, and equal rows have different targets: what would tell them apart is lost."
+        "The {rows} rows of the first epoch are {different} different ones, since the columns have few values, and {:.0} % of the variance of the targets lies among equal rows: what would tell them apart is lost, or was never there.",
+        100.0 * ambiguous
     );
     let change = "look at conversions to whole numbers, and at divisions of whole numbers, where the inputs are prepared";
     Some(

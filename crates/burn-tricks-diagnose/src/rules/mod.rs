@@ -199,7 +199,7 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
             StaleValidation,
             &[Overfitting, UnrelatedLabels, WrongMode, TooLargeModel],
         ),
-        (SortedData, &[LrTooHigh, Oscillation]),
+        (SortedData, &[LrTooHigh, Oscillation, WeightsReset]),
         (SingleSampleNorm, &[NormStatistics]),
         (
             NormStatistics,

@@ -5,17 +5,24 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
+use crate::history::floor::EVIDENT;
 use crate::history::measures::Outcome;
 
 /// How many times the batch the noise scale may be.
 const RATIO: f64 = 10.0;
+
+/// Batches of fewer rows are of single rows, nearly.
+const FEW: usize = 5;
+
+/// The fall of the loss from the third quarter of the steps to the last from which a training is still on its way.
+const FALLING: f64 = 0.1;
 
 /// The largest batch that is prescribed.
 const LARGEST: f64 = 4096.0;
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let Some(noise) = history.noise_scale else {
-        return Vec::new();
+        return of_few_rows(history).into_iter().collect();
     };
     let rows = history
         .train
@@ -46,4 +53,34 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
                 Prescription::AverageWeights { decay: 0.99 },
             ]),
     ]
+}
+
+/// Batches of a few rows, in a training that has come to its end below a model that needs no network.
+fn of_few_rows(history: &History) -> Option<Finding> {
+    let rows = history.train.as_ref()?.largest_batch;
+    let (floor, scores) = history.compared()?;
+    let (gap, room) = history.shortfall(EVIDENT)?;
+    let has_ended = history.fall().is_some_and(|fall| fall < FALLING);
+    if !(1..FEW).contains(&rows) || !has_ended {
+        return None;
+    }
+    let what = if floor.is_accuracy {
+        "accuracy"
+    } else {
+        "share of explained variance"
+    };
+    let text = format!(
+        "On the validation the network has {what} {:.2}, and {} {:.2}: steps after batches of {rows} follow the noise of single rows.",
+        scores.valid, floor.model, floor.score
+    );
+    Some(
+        Finding::new(FindingKind::NoisyBatch, Severity::Warning, text)
+            .measured(gap, room, "score of the best of four models that need no network minus that of the network, of batches of fewer than five rows; margin: clinic")
+            .with([
+                Prescription::BatchSize { size: 32 },
+                Prescription::ScaleLr { factor: 0.1 },
+                Prescription::Momentum { momentum: 0.0 },
+                Prescription::AverageWeights { decay: 0.99 },
+            ]),
+    )
 }

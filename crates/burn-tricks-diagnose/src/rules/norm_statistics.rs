@@ -20,6 +20,9 @@ const FAR: [f64; 2] = [1.0, 4.0];
 /// of 0.1, 0.9⁵⁰ = 0.005 of the first ones is left after 50 steps.
 const SETTLED: usize = 50;
 
+/// The mean and the variance of fewer numbers say little.
+const ENOUGH: usize = 8;
+
 /// The logarithm of the factor between the validation losses of two epochs from which they jump.
 const JUMP: f64 = 0.25;
 
@@ -89,7 +92,9 @@ fn running(history: &History) -> Option<Finding> {
         let distance = norm.mean_distance.unwrap_or(0.0) / FAR[0];
         distance.max(norm.variance_ratio.unwrap_or(1.0) / FAR[1])
     };
-    let is_far = |norm: &&NormHistory| norm.step >= SETTLED && excess(norm) > 1.0;
+    // The last batch of an epoch may be a few rows, whose statistics are far from any.
+    let is_far =
+        |norm: &&NormHistory| norm.step >= SETTLED && norm.values >= ENOUGH && excess(norm) > 1.0;
     let far: Vec<&NormHistory> = history.norms.iter().filter(is_far).collect();
     let worst = far.iter().max_by(|a, b| excess(a).total_cmp(&excess(b)))?;
     let text = format!(

@@ -5,7 +5,8 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
-
+use crate::history::data::DataHistory;
+use crate::history::floor::score_variance;
 use crate::history::measures::Outcome;
 use crate::history::outputs::deviation;
 
@@ -14,6 +15,9 @@ const EPOCHS: usize = 8;
 
 /// The deviation of the accuracy over the second half of the epochs.
 const SWING: f64 = 0.05;
+
+/// Standard errors of an accuracy by which it must be above that.
+const ERRORS: f64 = 1.5;
 
 /// Batches from this size on are not small.
 const SMALL: usize = 16;
@@ -34,7 +38,13 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         .map(|pair| pair[1] - pair[0])
         .collect();
     let swing = deviation(differences.iter().copied()) / 2f64.sqrt();
-    if swing < SWING {
+    // Of few rows an accuracy swings by chance.
+    let valid = history.valid.as_ref();
+    let rows = valid.map_or(usize::MAX, DataHistory::known_rows);
+    let mean = accuracies.iter().sum::<f64>() / accuracies.len() as f64;
+    let error = score_variance(mean, true, rows).sqrt();
+    let limit = SWING.max(ERRORS * error);
+    if swing < limit {
         return Vec::new();
     }
     let is_small = history
@@ -51,7 +61,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     };
     vec![
         Finding::new(FindingKind::Oscillation, Severity::Warning, text)
-            .measured(swing, SWING, "deviation of the accuracy around its trend over the second half of the epochs; clinic")
+            .measured(swing, limit, "deviation of the accuracy around its trend over the second half of the epochs; clinic, and one and a half standard errors")
             .with([
                 first,
                 second,

@@ -5,7 +5,9 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
-use crate::history::floor;
+use crate::history::data::DataHistory;
+use crate::history::floor::{self, score_variance};
+use crate::history::measures::median;
 
 const BEHIND: &str = "score of a model that needs no network minus that of the network on the validation, where the network knows the training rows as well as that model the validation; margin: clinic";
 
@@ -15,11 +17,20 @@ const GAP: f64 = 0.15;
 /// The difference of the shares of explained variance.
 const UNEXPLAINED: f64 = 0.2;
 
+/// Standard errors of the difference by which it must be above that: of few rows a score is one by chance.
+const ERRORS: f64 = 2.0;
+
 /// Fewer different rows are few for any network.
 const FEW: usize = 50;
 
+/// The same, up to which a rise of the validation loss costs little.
+const LITTLE: f64 = 0.1;
+
 /// The rise of the validation loss above its minimum.
 const RISE: f64 = 1.5;
+
+/// The epochs whose median is taken: a single one may be low or high by chance.
+const USUAL: usize = 3;
 
 /// The parameters per training sample from which a model is large for its data.
 const PARAMETERS: f64 = 10.0;
@@ -28,28 +39,35 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let Some(last) = history.epochs.last().filter(|_| history.epochs.len() >= 3) else {
         return Vec::new();
     };
-    let gap = last
-        .train_accuracy
-        .zip(last.valid_accuracy)
-        .map(|(train, valid)| train - valid);
+    let accuracies = last.train_accuracy.zip(last.valid_accuracy);
+    let gap = accuracies.map(|(train, valid)| train - valid);
+    let room = |least: f64, is_accuracy: bool, scores: Option<(f64, f64)>| {
+        let rows = |data: &Option<DataHistory>| {
+            (data.as_ref()).map_or(usize::MAX, DataHistory::known_rows)
+        };
+        let variance = scores.map_or(0.0, |(train, valid)| {
+            score_variance(train, is_accuracy, rows(&history.train))
+                + score_variance(valid, is_accuracy, rows(&history.valid))
+        });
+        least.max(ERRORS * variance.sqrt())
+    };
+    let of_gap = room(GAP, true, accuracies);
     let losses: Vec<f64> = history
         .epochs
         .iter()
         .filter_map(|of| of.valid_loss)
         .collect();
-    let lowest = losses.iter().copied().fold(f64::INFINITY, f64::min);
-    let rise = last
-        .valid_loss
-        .filter(|_| lowest > 0.0)
-        .map(|loss| loss / lowest);
-    let unexplained = history
+    let rise = rise(&losses);
+    let shares = history
         .scores()
         .filter(|scores| !scores.is_accuracy)
         .and_then(|scores| {
             // Who explains nothing of the training has another fault.
             let train = scores.train.filter(|train| *train > UNEXPLAINED)?;
-            Some(train - scores.valid)
+            Some((train, scores.valid))
         });
+    let unexplained = shares.map(|(train, valid)| train - valid);
+    let of_shares = room(UNEXPLAINED, false, shares);
     let fits = last
         .train_loss
         .zip(last.valid_loss)
@@ -59,24 +77,27 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let behind = history.memorised(floor::BEHIND);
     let behind = behind.filter(|_| knows_something);
     let (severity, value, threshold, source) = match (gap, rise) {
-        (Some(gap), _) if gap > GAP => (
+        (Some(gap), _) if gap > of_gap => (
             Severity::Warning,
             gap,
-            GAP,
-            "training accuracy minus validation accuracy; clinic",
+            of_gap,
+            "training accuracy minus validation accuracy; clinic, and two standard errors",
         ),
-        _ if unexplained.is_some_and(|gap| gap > UNEXPLAINED) && fits => (
+        _ if unexplained.is_some_and(|gap| gap > of_shares) && fits => (
             Severity::Warning,
             unexplained.unwrap_or(0.0),
-            UNEXPLAINED,
-            "share of the variance that is explained on the training data, minus that on the validation data; clinic",
+            of_shares,
+            "share of the variance that is explained on the training data, minus that on the validation data; clinic, and two standard errors",
         ),
         _ if behind.is_some() => {
             let (gap, room) = behind.unwrap_or_default();
             (Severity::Warning, gap, room, BEHIND)
         }
         (gap, Some(rise)) if rise > RISE && fits => {
-            let severity = if gap.is_some_and(|gap| gap < GAP) {
+            // The scores hardly differ: surer, or less sure, of the same.
+            let is_small =
+                gap.is_some_and(|gap| gap < of_gap) || unexplained.is_some_and(|gap| gap < LITTLE);
+            let severity = if is_small {
                 Severity::Note
             } else {
                 Severity::Warning
@@ -85,7 +106,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
                 severity,
                 rise,
                 RISE,
-                "validation loss over its minimum; clinic",
+                "median of the last three validation losses over the lowest median of three in a row; clinic",
             )
         }
         _ => return Vec::new(),
@@ -106,6 +127,16 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     findings.extend(too_large(history, severity));
     findings.extend(too_few(history, severity));
     findings
+}
+
+/// The usual loss at the end over the lowest usual one.
+fn rise(losses: &[f64]) -> Option<f64> {
+    let medians: Vec<f64> = (losses.windows(USUAL))
+        .filter_map(|part| median(part.iter().copied()))
+        .collect();
+    let lowest = medians.iter().copied().fold(f64::INFINITY, f64::min);
+    let last = medians.last()?;
+    Some(last / lowest).filter(|_| lowest > 0.0)
 }
 
 /// Fewer rows than any network needs.

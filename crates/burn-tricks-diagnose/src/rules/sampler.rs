@@ -5,6 +5,7 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
+use crate::history::measures::Outcome;
 
 /// The share of different rows of an epoch below which its rows repeat: a draw with replacement leaves 0.63.
 const DIFFERENT: f64 = 0.4;
@@ -32,8 +33,11 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         train.first_epoch_distinct
     );
     let change = "let each epoch go through all rows once: look at the sampler, at the weights of the rows, and at where the iterator is made";
+    // To overfit one batch is a usual test.
+    let is_one_batch = train.first_epoch_distinct <= train.largest_batch;
     let severity = match history.outcome() {
-        crate::history::measures::Outcome::Learned => Severity::Note,
+        _ if is_one_batch => Severity::Note,
+        Outcome::Learned => Severity::Note,
         _ => Severity::Warning,
     };
     vec![

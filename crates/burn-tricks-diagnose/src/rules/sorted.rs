@@ -6,6 +6,8 @@ use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
 use crate::history::data::DataHistory;
+use crate::history::floor::EVIDENT;
+use crate::history::measures::Outcome;
 
 /// The share of batches with one class from which the data is sorted.
 const SORTED: f64 = 0.5;
@@ -47,8 +49,14 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         return Vec::new();
     };
     let change = "shuffle the training data before each epoch";
+    let is_told = history.compared().is_some();
+    let severity = match history.outcome() {
+        // A series in its order, which it has learned all the same, as far as other models tell.
+        Outcome::Learned if is_told && history.shortfall(EVIDENT).is_none() => Severity::Note,
+        _ => Severity::Warning,
+    };
     vec![
-        Finding::new(FindingKind::SortedData, Severity::Warning, text)
+        Finding::new(FindingKind::SortedData, severity, text)
             .measured(value, threshold, source)
             .with([Prescription::change(change)]),
     ]

@@ -7,7 +7,7 @@ use crate::finding::severity::Severity;
 use crate::history::History;
 use crate::history::closeness::Closeness;
 use crate::history::data::{DataHistory, TargetStats};
-use crate::history::floor::EVIDENT;
+use crate::history::floor::{EVIDENT, score_variance};
 use std::collections::BTreeSet;
 
 /// The difference of the scores.
@@ -16,11 +16,21 @@ const APART: f64 = 0.05;
 /// The same for training rows that are easier than the validation rows.
 const FAR_APART: f64 = 0.25;
 
+/// The distance of neighbours in the training over that in the validation from which the inputs of the training were changed.
+const SPREAD: f64 = 1.15;
+
+/// The score of the network on the validation up to which something is missing.
+const SHORT: f64 = 0.85;
+
 /// The share of rows that would have to be of another class, so that both have the same shares.
 const MOVED: f64 = 0.1;
 
 /// How far the sum of two recalls is from that of lots.
 const COIN: f64 = 0.3;
+
+/// The recall of a class that is lost, and the share of its rows that are taken for one other class.
+const LOST: f64 = 0.3;
+const TAKEN: f64 = 0.6;
 
 /// The recall of each other class.
 const TELLS: f64 = 0.85;
@@ -51,11 +61,11 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     found.into_iter().flatten().collect()
 }
 
-/// Standard errors of the difference of two shares.
+/// How far two scores of neighbours may be apart: three standard errors of their difference.
 fn room(near: &Closeness) -> f64 {
-    let error = |score: f64, rows: usize| (score * (1.0 - score)).max(0.0) / rows as f64;
-    let error = error(near.train_score, near.rows) + error(near.valid_score, near.queries);
-    f64::max(APART, ERRORS * error.sqrt())
+    let variance = |score: f64, rows: usize| score_variance(score, near.is_accuracy, rows);
+    let variance = variance(near.train_score, near.rows) + variance(near.valid_score, near.queries);
+    f64::max(APART, ERRORS * variance.sqrt())
 }
 
 fn is_enough(near: &Closeness) -> bool {
@@ -74,7 +84,9 @@ pub(crate) fn noisier(history: &History) -> Option<Finding> {
     let is_known = history
         .scores()
         .is_none_or(|of| of.train.is_none_or(|train| train > KNOWN));
-    if gap <= room(&near) || !is_alike || !near.is_accuracy || is_known {
+    // Rows that were augmented are farther from each other, and say less without a wrong label.
+    let is_spread = near.spread.is_some_and(|spread| spread > SPREAD);
+    if gap <= room(&near) || !is_alike || !near.is_accuracy || is_known || is_spread {
         return None;
     }
     let text = format!(
@@ -82,8 +94,15 @@ pub(crate) fn noisier(history: &History) -> Option<Finding> {
         near.valid_score, near.train_score
     );
     let change = "look at training rows whose neighbours have another label, and at augmentations that change what the label says";
+    // A few wrong labels cost a network little.
+    let is_short = history.scores().is_some_and(|scores| scores.valid < SHORT);
+    let severity = if is_short {
+        Severity::Warning
+    } else {
+        Severity::Note
+    };
     Some(
-        Finding::new(FindingKind::UnrelatedLabels, Severity::Warning, text)
+        Finding::new(FindingKind::UnrelatedLabels, severity, text)
             .measured(gap, room(&near), "accuracy of the five nearest training rows on the validation minus that on the training; threshold chosen by us, and three standard errors")
             .with([Prescription::change(change)]),
     )
@@ -92,20 +111,35 @@ pub(crate) fn noisier(history: &History) -> Option<Finding> {
 /// For a training without another cause: two classes that the network tells from all others, and not from each other, and no
 /// model without a network does.
 pub(crate) fn exchanged(history: &History) -> Option<Finding> {
-    let recall = &history.valid_outputs.as_ref()?.recall;
+    let outputs = history.valid_outputs.as_ref()?;
+    let recall = &outputs.recall;
     let known = recall.iter().filter(|(_, [rows, _])| *rows >= FEW);
     let mut shares: Vec<(i64, f64)> = known
         .map(|(class, [rows, right])| (*class, *right as f64 / *rows as f64))
         .collect();
     shares.sort_by(|(_, one), (_, other)| one.total_cmp(other));
+    // The class for which the worst one is taken comes second.
+    if let Some((worst, _)) = shares.first()
+        && let Some((taken_for, _)) = outputs.mistaken.get(worst)
+        && let Some(at) = shares.iter().position(|(class, _)| class == taken_for)
+        && at > 1
+        && shares[0].1 < LOST
+    {
+        shares[1..=at].rotate_right(1);
+    }
     let [(one, of_one), (other, of_other), ref others @ ..] = shares[..] else {
         return None;
     };
     let sum = of_one + of_other;
-    let lowest = others.first()?.1;
+    let lowest = others.iter().map(|(_, share)| *share).reduce(f64::min)?;
     let (gap, _, _) = history.gap(EVIDENT)?;
     // The higher one of two classes that are not told apart is no class that the network knows.
     let draws_lots = (sum - 1.0).abs() <= COIN && of_other < TELLS;
+    // Of two classes whose labels were exchanged in half of the rows one may be taken for the other altogether.
+    let (taken_for, count) = outputs.mistaken.get(&one).copied().unwrap_or_default();
+    let rows = recall.get(&one).map_or(0, |[rows, _]| *rows);
+    let is_taken = of_one < LOST && taken_for == other && count as f64 > TAKEN * rows as f64;
+    let draws_lots = draws_lots || is_taken && (sum - 1.0).abs() <= COIN;
     if !draws_lots || lowest < TELLS || gap > EVIDENT {
         return None;
     }
@@ -132,7 +166,15 @@ fn other(history: &History) -> Option<Finding> {
     let (train, valid) = history.train.as_ref().zip(history.valid.as_ref())?;
     let is_alike = moved_classes(train, valid) < MOVED;
     let room = f64::max(FAR_APART, 2.0 * room(&near));
-    if gap <= room || network <= GAP || !says_something || !is_alike {
+    // Of rows as near to the training rows as these to each other, no better than by chance, the labels are others.
+    let chance = valid.most_frequent().unwrap_or(0.0);
+    let has_other_inputs = valid.shifted_features > 0.0
+        || valid.rescaled_features > 0.0
+        || near
+            .spread
+            .is_none_or(|spread| !(1.0 / SPREAD..SPREAD).contains(&spread));
+    let has_other_labels = scores.is_accuracy && scores.valid < chance + APART && !has_other_inputs;
+    if gap <= room || network <= GAP || !says_something || !is_alike || has_other_labels {
         return None;
     }
     let text = format!(

@@ -6,18 +6,12 @@ use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
 use crate::history::data::DataHistory;
-use crate::history::floor::{BEHIND, Floor};
+use crate::history::floor::{BEHIND, Floor, INFORMED};
 use crate::history::measures::Outcome;
 use crate::rules::unrelated_labels;
 
 /// Fewer steps than this say nothing about what a model can fit.
 const STEPS: usize = 50;
-
-/// By how much the score of the nearest neighbours must be above chance to say anything.
-const INFORMED: f64 = 0.05;
-
-/// Batches of fewer rows are of single rows, nearly.
-const FEW: usize = 5;
 
 const SOURCE: &str = "score of the best of four models that need no network (the five nearest training rows, a linear fit, a forest of random trees, a sum of Gaussian bumps), minus that of the network; margin: clinic";
 
@@ -62,27 +56,6 @@ pub(crate) fn behind(history: &History) -> Option<Finding> {
     } else {
         "share of explained variance"
     };
-    // Whoever steps after every few rows steps with the noise of each of them.
-    let rows = history
-        .train
-        .as_ref()
-        .map_or(0, |train| train.largest_batch);
-    if (1..FEW).contains(&rows) {
-        let text = format!(
-            "On the validation the network has {what} {valid:.2}, and {} {:.2}: steps after batches of {rows} follow the noise of single rows.",
-            floor.model, floor.score
-        );
-        return Some(
-            Finding::new(FindingKind::NoisyBatch, Severity::Warning, text)
-                .measured(gap, room, SOURCE)
-                .with([
-                    Prescription::BatchSize { size: 32 },
-                    Prescription::ScaleLr { factor: 0.1 },
-                    Prescription::Momentum { momentum: 0.0 },
-                    Prescription::AverageWeights { decay: 0.99 },
-                ]),
-        );
-    }
     let mut text = format!(
         "On the validation the network has {what} {valid:.2}, and {} {:.2}: the inputs tell more about the targets than the network has learned, and no other cause was found.",
         floor.model, floor.score

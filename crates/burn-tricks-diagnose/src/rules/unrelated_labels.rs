@@ -7,6 +7,7 @@ use crate::finding::severity::Severity;
 use crate::history::History;
 use crate::history::data::DataHistory;
 use crate::history::epoch::EpochMetrics;
+use crate::history::floor::score_variance;
 
 /// How far above chance an accuracy must be to be told from it.
 const MARGIN: f64 = 0.05;
@@ -28,6 +29,9 @@ const BETTER: f64 = 0.15;
 
 /// The change of the training accuracy in the last epoch up to which it has settled.
 const SETTLED: f64 = 0.03;
+
+/// Standard errors of a difference by which it must be above that.
+const ERRORS: f64 = 2.0;
 
 /// Fewer validation rows do not tell an accuracy.
 const ROWS: usize = 100;
@@ -126,10 +130,13 @@ fn wrong_in_training(history: &History) -> Option<Finding> {
             .modes
             .iter()
             .any(|mode| mode.layer == "Dropout");
+    let variance = |score: f64, data: &DataHistory| {
+        score_variance(score, scores.is_accuracy, data.known_rows())
+    };
+    let error = (variance(train, of_train) + variance(valid, of_valid)).sqrt();
+    let room = f64::max(BETTER, ERRORS * error);
     // Who explains nothing of either has another fault.
-    if valid <= BETTER
-        || valid - train <= BETTER
-        || !(has_settled && is_alike && is_told && is_plain)
+    if valid <= BETTER || valid - train <= room || !(has_settled && is_alike && is_told && is_plain)
     {
         return None;
     }
@@ -147,8 +154,8 @@ fn wrong_in_training(history: &History) -> Option<Finding> {
         Finding::new(FindingKind::UnrelatedLabels, Severity::Warning, text)
             .measured(
                 valid - train,
-                BETTER,
-                "accuracy, or share of explained variance, of the validation minus that of the training; threshold chosen by us",
+                room,
+                "accuracy, or share of explained variance, of the validation minus that of the training; threshold chosen by us, and two standard errors",
             )
             .with([
                 Prescription::change(change),

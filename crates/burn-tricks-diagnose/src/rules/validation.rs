@@ -12,6 +12,12 @@ use crate::history::measures::Outcome;
 /// The factor of deviations, or the distance of means in deviations, from which the data is scaled differently.
 const SCALE: f64 = 3.0;
 
+/// How far the score of the validation may be below that of the training where nothing is lost.
+const COSTS: f64 = 0.05;
+
+/// The validation loss over the training loss up to which nothing is lost.
+const TWICE: f64 = 2.0;
+
 /// The share of features whose means differ.
 const SHIFTED: f64 = 0.2;
 
@@ -20,6 +26,12 @@ const LEAKED: f64 = 0.05;
 
 /// The share of all rows that can be, by the values of the features, up to which the training rows meet others seldom.
 const RARE: f64 = 0.01;
+
+/// The share of different rows of an epoch from which rows do not repeat.
+const UNLIKE: f64 = 0.95;
+
+/// How many times as many are beyond chance, where rows do not repeat.
+const BEYOND: f64 = 10.0;
 
 /// Fewer different rows than this coincide by chance.
 const ENOUGH: usize = 20;
@@ -46,12 +58,12 @@ fn scaling(history: &History, train: &DataHistory, valid: &DataHistory) -> Optio
     let shift = (valid.mean - train.mean).abs() / train.deviation;
     let value = ratio.max(1.0 / ratio).max(shift);
     if value <= SCALE {
-        return shifted(valid).or_else(|| rescaled(history, valid));
+        return shifted(history, valid).or_else(|| rescaled(history, valid));
     }
     let text = "The inputs of the validation are on another scale than those of the training.";
     let change = "apply the scaling of the training data, fitted on the training data, to the validation data";
     Some(
-        Finding::new(FindingKind::ScalingDiffers, Severity::Fault, text)
+        Finding::new(FindingKind::ScalingDiffers, severity(history), text)
             .measured(
                 value,
                 SCALE,
@@ -61,8 +73,25 @@ fn scaling(history: &History, train: &DataHistory, valid: &DataHistory) -> Optio
     )
 }
 
+/// A difference that costs the network nothing may be that of another season, or be meant.
+fn severity(history: &History) -> Severity {
+    let costs = history.scores().is_none_or(|scores| {
+        let gap = scores.train.map(|train| train - scores.valid);
+        gap.is_none_or(|gap| gap > COSTS)
+    });
+    let losses = history
+        .epochs
+        .last()
+        .and_then(|of| of.train_loss.zip(of.valid_loss));
+    let costs = costs || losses.is_some_and(|(train, valid)| valid > TWICE * train);
+    match history.outcome() {
+        Outcome::Learned if !costs => Severity::Note,
+        _ => Severity::Fault,
+    }
+}
+
 /// Features whose means differ although all of them together have the scale of the training data.
-fn shifted(valid: &DataHistory) -> Option<Finding> {
+fn shifted(history: &History, valid: &DataHistory) -> Option<Finding> {
     if valid.shifted_features < SHIFTED {
         return None;
     }
@@ -72,7 +101,7 @@ fn shifted(valid: &DataHistory) -> Option<Finding> {
     );
     let change = "prepare the validation data exactly as the training data, and draw both from the same source";
     Some(
-        Finding::new(FindingKind::ScalingDiffers, Severity::Fault, text)
+        Finding::new(FindingKind::ScalingDiffers, severity(history), text)
             .measured(
                 valid.shifted_features,
                 SHIFTED,
@@ -114,8 +143,26 @@ fn leaked(train: &DataHistory, valid: &DataHistory) -> Option<Finding> {
     }
     let share = valid.rows_in_training as f64 / valid.distinct_rows as f64;
     // Of inputs with few values rows are equal by chance.
-    let by_chance = train.distinct_rows as f64 / train.possible_rows.max(1.0);
-    if share < LEAKED || train.possible_rows > 0.0 && by_chance > RARE {
+    let possible = if train.likely_rows > 0.0 {
+        train.likely_rows
+    } else {
+        train.possible_rows
+    };
+    let by_chance = train.distinct_rows as f64 / possible.max(1.0);
+    // Rows that are measured do not repeat within an epoch.
+    let (rows, different) = match train.first_epoch_rows {
+        0 => (train.rows, train.distinct_rows),
+        rows => (rows, train.first_epoch_distinct),
+    };
+    let repeat = (different as f64) < UNLIKE * rows as f64;
+    let limit = if possible == 0.0 || by_chance <= RARE {
+        LEAKED
+    } else if repeat {
+        return None;
+    } else {
+        f64::max(LEAKED, BEYOND * by_chance)
+    };
+    if share < limit {
         return None;
     }
     let text = format!(
@@ -126,8 +173,8 @@ fn leaked(train: &DataHistory, valid: &DataHistory) -> Option<Finding> {
         Finding::new(FindingKind::LeakedValidation, Severity::Fault, text)
             .measured(
                 share,
-                LEAKED,
-                "share of validation rows among the examined training rows; clinic",
+                limit,
+                "share of validation rows among the examined training rows, and ten times that by chance; clinic",
             )
             .with([Prescription::change(
                 "split the data before training, each row on one side",

@@ -15,8 +15,9 @@ const LEARNED: f64 = 0.85;
 /// The loss at the beginning of an epoch over that at the end of the epoch before it, from which it has jumped.
 const JUMP: f64 = 1.2;
 
-/// The losses over which a mean is taken on either side.
+/// The losses over which a mean is taken on either side, and the rows that they are of, at least.
 const MEAN: usize = 5;
+const ROWS: usize = 160;
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let losses = &history.losses;
@@ -29,7 +30,13 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     {
         return Vec::new();
     }
-    let count = MEAN.min(ends[0] / 4).max(1);
+    // The loss of a few rows says little.
+    let batch = history
+        .train
+        .as_ref()
+        .map_or(0, |train| train.largest_batch);
+    let steps = ROWS.checked_div(batch).unwrap_or(MEAN).max(MEAN);
+    let count = steps.min(ends[0] / 4).max(1);
     let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
     let first = mean(&losses[..count]);
     let is_reset = |end: &usize| {

@@ -186,3 +186,67 @@ fn a_first_loss_of_three_times_the_logarithm_of_the_classes_is_too_large() {
         Some(Severity::Note)
     );
 }
+
+#[test]
+fn many_columns_of_zeros_are_a_warning_unless_nothing_is_missing() {
+    let check = |accuracy: f64, zeros: usize| {
+        let mut of = with(0.1, |train| train.constant_features = zeros);
+        of.epochs = vec![EpochMetrics::new().with_valid_accuracy(accuracy)];
+        severity(&of, FindingKind::ConstantInputs)
+    };
+    assert_eq!(check(0.84, 5), Some(Severity::Warning));
+    assert_eq!(
+        check(0.86, 5),
+        Some(Severity::Note),
+        "a series that is filled up"
+    );
+    assert_eq!(check(0.86, 4), Some(Severity::Note));
+}
+
+#[test]
+fn a_norm_in_front_scales_inputs_whatever_they_are() {
+    let check = |layer: &str, last: f64| {
+        let mut of = with(last, |train| train.deviation = 150.0);
+        of.params[0].layer = layer.to_owned();
+        severity(&of, FindingKind::UnscaledInputs)
+    };
+    assert_eq!(check("Linear", 0.1), Some(Severity::Warning));
+    assert_eq!(check("BatchNorm", 0.1), Some(Severity::Note));
+    assert_eq!(check("BatchNorm", 1.95), Some(Severity::Warning));
+}
+
+#[test]
+fn another_scale_that_costs_the_validation_nothing_is_a_note() {
+    let check = |train: f64, valid: f64, deviation: f64, shifted: f64| {
+        let mut of = with(0.1, |train| train.classes = [(0, 50), (1, 50)].into());
+        let mut data = data();
+        (data.deviation, data.shifted_features) = (deviation, shifted);
+        of.valid = Some(data);
+        let epoch = EpochMetrics::new()
+            .with_train_accuracy(train)
+            .with_valid_accuracy(valid);
+        of.epochs = vec![epoch; 2];
+        severity(&of, FindingKind::ScalingDiffers)
+    };
+    let fault = Some(Severity::Fault);
+    let surer = |valid_loss: f64| {
+        let mut of = with(0.1, |train| train.classes = [(0, 50), (1, 50)].into());
+        let mut data = data();
+        data.deviation = 3.1;
+        of.valid = Some(data);
+        let epoch = EpochMetrics::new()
+            .with_train_accuracy(0.9)
+            .with_valid_accuracy(0.9)
+            .with_train_loss(0.3)
+            .with_valid_loss(valid_loss);
+        of.epochs = vec![epoch; 2];
+        severity(&of, FindingKind::ScalingDiffers)
+    };
+    assert_eq!(surer(0.61), fault, "sure of what is wrong");
+    assert_eq!(surer(0.59), Some(Severity::Note));
+    assert_eq!(check(0.9, 0.84, 3.1, 0.0), fault);
+    assert_eq!(check(0.9, 0.86, 3.1, 0.0), Some(Severity::Note));
+    assert_eq!(check(0.9, 0.84, 1.0, 0.3), fault);
+    assert_eq!(check(0.9, 0.86, 1.0, 0.3), Some(Severity::Note));
+    assert_eq!(check(0.7, 0.7, 1.0, 0.3), fault, "little was learned");
+}

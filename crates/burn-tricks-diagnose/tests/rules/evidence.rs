@@ -87,6 +87,18 @@ fn a_rare_class_is_a_warning_if_the_validation_misses_it() {
     // 30 of 130 are 0.46 of an equal part. With 9 of 20 found the accuracy is 0.908, and 0.45 is half of it.
     assert_eq!(check(9), Some(Severity::Warning));
     assert_eq!(check(12), None);
+    // Of a few rows, what may be found of more must be missed too: 2 of 10 may be half of all, and 1 of 10 two fifths.
+    let few = |found: usize| {
+        let mut of = history(60, 0.1);
+        classes(&mut of, &[(0, 100), (1, 30)]);
+        accuracies(&mut of, 0.95, 0.9);
+        let mut outputs = OutputHistory::default();
+        outputs.recall = [(0, [100, 90]), (1, [10, found])].into();
+        of.valid_outputs = Some(outputs);
+        severity(&of, FindingKind::RareClass)
+    };
+    assert_eq!(few(1), Some(Severity::Warning));
+    assert_eq!(few(3), None);
 }
 
 #[test]
@@ -183,6 +195,25 @@ fn a_loss_that_begins_anew_in_each_epoch_is_that_of_new_weights() {
         None,
         "two of three"
     );
+    // Single rows whose losses are large now and then say nothing.
+    let of_rows = |rows: usize| {
+        let mut of = saw(|_| 0.2);
+        of.losses = vec![1.0; 400];
+        for epoch in 1..4 {
+            let end = 100 * epoch;
+            of.losses[end - 3..end].fill(0.1);
+        }
+        of.epochs
+            .iter_mut()
+            .enumerate()
+            .for_each(|(at, epoch)| epoch.step = 100 * (at + 1));
+        let mut data = DataHistory::default();
+        (data.batches, data.largest_batch) = (400, rows);
+        of.train = Some(data);
+        severity(&of, kind)
+    };
+    assert_eq!(of_rows(32), Some(Severity::Fault));
+    assert_eq!(of_rows(1), None);
 }
 
 #[test]
@@ -229,6 +260,8 @@ fn norms_are_asked_for_flat_inputs_and_running_statistics() {
     assert_eq!(check(&|norm| norm.variance_ratio = Some(4.1)), warning);
     let early = |norm: &mut NormHistory| (norm.step, norm.variance_ratio) = (49, Some(4.1));
     assert_eq!(check(&early), None, "they have not arrived yet");
+    let few = |norm: &mut NormHistory| (norm.values, norm.variance_ratio) = (7, Some(4.1));
+    assert_eq!(check(&few), None, "the last batch of an epoch");
     let mut of = history(60, 0.1);
     let mut norm = NormHistory::default();
     (norm.path, norm.units, norm.values) = ("norm".to_owned(), 10, 1);

@@ -121,16 +121,37 @@ fn who_is_behind_on_the_validation_only_knows_the_training_by_heart() {
 
 #[test]
 fn a_validation_of_copies_with_noise_has_leaked() {
-    let check = |share: f64, rows: usize| {
+    let check = |share: f64, rows: usize, change: &dyn Fn(&mut History)| {
         let mut of = history(300, 0.1);
         let mut near = close();
         (near.near_copies, near.queries) = (share, rows);
         of.closeness = Some(near);
+        change(&mut of);
         severity(&of, FindingKind::LeakedValidation)
     };
-    assert_eq!(check(0.21, 300), FAULT);
-    assert_eq!(check(0.19, 300), None);
-    assert_eq!(check(0.21, 59), None);
+    let nothing = |_: &mut History| {};
+    assert_eq!(check(0.21, 300, &nothing), FAULT);
+    assert_eq!(check(0.19, 300, &nothing), None);
+    assert_eq!(check(0.21, 59, &nothing), None);
+    let near = |change: fn(&mut Closeness)| {
+        move |of: &mut History| of.closeness.iter_mut().for_each(change)
+    };
+    // Rows that come in groups, or that were copied on purpose.
+    let grouped = near(|near| near.train_copies = 0.21);
+    assert_eq!(check(0.21, 300, &grouped), WARNING);
+    let seldom = near(|near| near.train_copies = 0.19);
+    assert_eq!(check(0.21, 300, &seldom), FAULT);
+    // Few rows of a class lie near each other.
+    let of_class = near(|near| near.rows_of_class = Some(39.0));
+    assert_eq!(check(0.21, 300, &of_class), None);
+    let of_class = near(|near| near.rows_of_class = Some(41.0));
+    assert_eq!(check(0.21, 300, &of_class), FAULT);
+    let scaled = |of: &mut History| {
+        let mut data = DataHistory::default();
+        data.rescaled_features = 0.1;
+        of.valid = Some(data);
+    };
+    assert_eq!(check(0.21, 300, &scaled), None, "rows that were changed");
 }
 
 #[test]
@@ -145,6 +166,25 @@ fn rows_that_are_equal_by_chance_have_not_leaked() {
     assert_eq!(check(31e3), FAULT);
     assert_eq!(check(29e3), None);
     assert_eq!(check(0.0), FAULT, "a history of an earlier version");
+}
+
+#[test]
+fn rows_of_one_measured_feature_that_are_equal_have_leaked_beyond_chance() {
+    let check = |shared: usize, likely: f64, repeated: usize| {
+        let mut of = classification(0.9, 0.9);
+        of.valid.as_mut().unwrap().rows_in_training = shared;
+        let train = of.train.as_mut().unwrap();
+        (train.first_epoch_rows, train.first_epoch_distinct) = (300, 300 - repeated);
+        // That of the first epoch counts.
+        (train.possible_rows, train.likely_rows) = (1e12, likely);
+        severity(&of, FindingKind::LeakedValidation)
+    };
+    // 300 training rows of 15,000: a fiftieth of the rows meet another one by chance.
+    assert_eq!(check(61, 15e3, 0), FAULT, "0.203");
+    assert_eq!(check(59, 15e3, 0), None);
+    assert_eq!(check(61, 15e3, 16), None, "rows repeat in the training too");
+    assert_eq!(check(16, 1e9, 16), FAULT);
+    assert_eq!(check(14, 1e9, 16), None);
 }
 
 #[test]
@@ -178,24 +218,59 @@ fn outputs_whose_exponentials_are_the_targets_are_logarithms() {
 #[test]
 fn lost_and_filled_columns_of_a_table_are_told_of_a_network_that_is_short_of_something() {
     let kind = FindingKind::ConstantInputs;
-    let check = |valid: f64, change: &dyn Fn(&mut DataHistory)| {
+    let note = Some(Severity::Note);
+    let check = |valid: f64, floor: f64, change: &dyn Fn(&mut DataHistory)| {
         let mut of = classification(valid, valid);
+        of.trees = reference(floor, true);
         change(of.train.as_mut().unwrap());
         severity(&of, kind)
     };
     let lost = |data: &mut DataHistory| (data.features, data.constant_features) = (10, 2);
-    assert_eq!(check(0.84, &lost), WARNING);
-    assert_eq!(check(0.86, &lost), Some(Severity::Note));
+    assert_eq!(check(0.84, 0.91, &lost), WARNING, "0.07 behind");
+    assert_eq!(
+        check(0.84, 0.89, &lost),
+        note,
+        "it has learned what there is"
+    );
+    assert_eq!(check(0.86, 0.93, &lost), note, "not short of anything");
+    let among_measured = |measured: usize| {
+        move |data: &mut DataHistory| {
+            (data.features, data.constant_features) = (10, 2);
+            data.measured_features = measured;
+        }
+    };
+    assert_eq!(check(0.84, 0.89, &among_measured(5)), WARNING);
+    assert_eq!(
+        check(0.84, 0.89, &among_measured(4)),
+        note,
+        "others are categories"
+    );
+    // A third is chance: half of the way to 1 is 0.67.
+    assert_eq!(check(0.66, 0.6, &lost), WARNING);
+    assert_eq!(check(0.67, 0.6, &lost), note);
     let of_eleven = |data: &mut DataHistory| (data.features, data.constant_features) = (11, 2);
-    assert_eq!(check(0.84, &of_eleven), Some(Severity::Note));
+    assert_eq!(check(0.66, 0.6, &of_eleven), note);
     let picture = |data: &mut DataHistory| (data.features, data.constant_features) = (41, 9);
-    assert_eq!(check(0.84, &picture), Some(Severity::Note));
+    assert_eq!(check(0.66, 0.6, &picture), note);
     let filled = |data: &mut DataHistory| {
         data.features = 10;
         data.filled_features = vec![3];
     };
-    assert_eq!(check(0.84, &filled), WARNING);
-    assert_eq!(check(0.86, &filled), None);
+    assert_eq!(check(0.66, 0.6, &filled), WARNING);
+    assert_eq!(check(0.67, 0.6, &filled), note);
+    assert_eq!(check(0.86, 0.6, &filled), None);
+    let imputed = |share: f64| {
+        move |data: &mut DataHistory| {
+            data.features = 10;
+            (data.filled_features, data.imputed) = (vec![3, 5], share);
+        }
+    };
+    assert_eq!(
+        check(0.84, 0.6, &imputed(0.11)),
+        WARNING,
+        "much of the table"
+    );
+    assert_eq!(check(0.84, 0.6, &imputed(0.09)), note);
 }
 
 #[test]
@@ -215,6 +290,13 @@ fn an_epoch_of_few_rows_again_and_again_has_too_little_data() {
     assert_eq!(check(79, 3e3, 200), None, "equal by chance");
     assert_eq!(check(20, 1e9, 63), None, "few rows");
     assert_eq!(check(20, 1e9, 79), None, "few batches");
+    let one_batch = check(20, 1e9, 200);
+    assert_eq!(
+        one_batch,
+        Some(Severity::Note),
+        "one batch is fitted on purpose"
+    );
+    assert_eq!(check(21, 1e9, 200), WARNING);
 }
 
 #[test]
@@ -262,6 +344,41 @@ fn labels_that_neighbours_know_in_the_validation_only_are_wrong_in_the_training(
     assert_eq!(check(0.73, 0.8), WARNING);
     assert_eq!(check(0.76, 0.8), None);
     assert_eq!(check(0.73, 0.94), None, "it knows its labels");
+    let of_valid = |valid: f64| {
+        let mut of = classification(0.8, valid);
+        let mut close = close();
+        (close.train_score, close.is_accuracy) = (0.73, true);
+        of.closeness = Some(close);
+        severity(&of, kind)
+    };
+    assert_eq!(of_valid(0.84), WARNING);
+    assert_eq!(of_valid(0.86), Some(Severity::Note), "they cost little");
+    let spread = |spread: f64| {
+        let mut of = classification(0.8, 0.78);
+        let mut close = close();
+        (close.train_score, close.is_accuracy, close.spread) = (0.73, true, Some(spread));
+        of.closeness = Some(close);
+        severity(&of, kind)
+    };
+    assert_eq!(spread(1.14), WARNING);
+    assert_eq!(spread(1.16), None, "training rows were augmented");
+}
+
+#[test]
+fn labels_of_rows_that_are_alike_are_others_in_the_validation() {
+    let check = |valid: f64, spread: f64| {
+        let mut of = classification(0.9, valid);
+        let mut close = close();
+        (close.train_score, close.valid_score, close.is_accuracy) = (0.9, 0.1, true);
+        close.spread = Some(spread);
+        of.closeness = Some(close);
+        [FindingKind::ScalingDiffers, FindingKind::UnrelatedLabels].map(|kind| severity(&of, kind))
+    };
+    // A third is chance.
+    assert_eq!(check(0.3, 1.0), [None, FAULT]);
+    assert_eq!(check(0.3, 1.2), [WARNING, None], "the rows lie elsewhere");
+    assert_eq!(check(0.3, 0.8), [WARNING, None]);
+    assert_eq!(check(0.4, 1.0), [WARNING, None], "better than chance");
 }
 
 #[test]
@@ -283,6 +400,23 @@ fn two_classes_between_which_lots_are_drawn_have_exchanged_labels() {
     assert_eq!(check([45, 50, 84], 0.62), None, "and a third");
     assert_eq!(check([5, 95, 97], 0.62), None, "one bad class alone");
     assert_eq!(check([45, 50, 90], 0.69), None, "others tell them");
+    let taken = |recalls: [usize; 4], class: i64, count: usize| {
+        let mut of = classification(0.8, 0.62);
+        of.trees = reference(0.62, true);
+        let mut outputs = OutputHistory::default();
+        (outputs.rows, outputs.columns, outputs.spread) = (400, 4, 1.0);
+        (outputs.min, outputs.max) = (-2.0, 2.0);
+        let classes = recalls.into_iter().enumerate();
+        let recall = classes.map(|(class, right)| (class as i64, [100, right]));
+        outputs.recall = recall.collect();
+        outputs.mistaken = [(0, (class, count))].into();
+        of.valid_outputs = Some(outputs);
+        severity(&of, FindingKind::UnrelatedLabels)
+    };
+    assert_eq!(taken([5, 90, 97, 91], 2, 61), WARNING);
+    assert_eq!(taken([5, 90, 97, 91], 2, 59), None, "for several others");
+    assert_eq!(taken([31, 90, 97, 91], 2, 61), None, "a third is known");
+    assert_eq!(taken([5, 84, 97, 91], 2, 61), None, "and another one");
 }
 
 #[test]
@@ -331,6 +465,61 @@ fn sums_of_gradients_that_swing_are_told_by_their_direction_and_slow_change() {
     assert_eq!(check(4.0, 0.94, 1.0), None);
     assert_eq!(check(4.0, 0.96, 2.0), None, "it jumps");
     assert_eq!(check(20.0, 0.96, 1.0), None, "more than twenty gradients");
+}
+
+#[test]
+fn of_a_training_of_which_nothing_is_known_swinging_sums_are_a_note() {
+    let mut of = history(60, 1.95);
+    for param in &mut of.params {
+        for at in &mut param.steps {
+            let step = at.step.min(20) as f64;
+            // Down at first.
+            at.gradient = if step < 6.0 {
+                1.1 - 0.1 * step
+            } else {
+                0.2 * step
+            };
+        }
+    }
+    of.steps.iter_mut().for_each(|of| of.cosine = Some(0.96));
+    let kind = FindingKind::AccumulatedGradients;
+    assert_eq!(severity(&of, kind), FAULT);
+    of.losses.clear();
+    assert_eq!(severity(&of, kind), Some(Severity::Note));
+}
+
+#[test]
+fn an_absolute_loss_is_graded_by_what_it_was_trained_on() {
+    let check = |train: f64, valid: f64, rows: usize| {
+        let mut of = regression(0.3, 0.9, 0.0);
+        of.loss_kind = Some(LossKind::OtherRegression);
+        let fit = |explained: f64, rows: usize| {
+            let mut fit = OutputFit::default();
+            (fit.rows, fit.columns, fit.explained, fit.correlated) =
+                (rows, 1, explained, explained);
+            Some(fit)
+        };
+        (of.train_fit, of.valid_fit) = (fit(train, rows), fit(valid, 300));
+        of
+    };
+    let stuck = |of: &History| {
+        let diagnosis = Diagnosis::from_history(of.clone());
+        let mut found = diagnosis.of_kind(FindingKind::Underfitting);
+        found
+            .next()
+            .map(|finding| (finding.value, finding.threshold))
+    };
+    // It knows its training rows by heart.
+    let of = check(0.9, 0.05, 300);
+    assert_eq!(stuck(&of), None);
+    assert_eq!(severity(&of, FindingKind::Overfitting), WARNING);
+    // Of 39 rows the share is not known, and the number is the one that was judged.
+    let (value, threshold) = stuck(&check(0.15, 0.05, 39)).unwrap();
+    assert_eq!(value, 0.05);
+    assert!((threshold - 0.1).abs() < 1e-12, "{threshold}");
+    assert_eq!(stuck(&check(0.15, 0.05, 40)), None);
+    let (value, _) = stuck(&check(0.04, 0.05, 300)).unwrap();
+    assert_eq!(value, 0.04, "of the training");
 }
 
 #[test]
@@ -385,6 +574,7 @@ fn a_training_that_ends_when_the_validation_rises_once_was_stopped_too_soon() {
     assert_eq!(check(rises, falls, 0.77), Some(true));
     assert_eq!(check(rises, falls, 0.75), None, "0.05 behind");
     assert_eq!(check([0.5, 0.35, 0.3], falls, 0.77), None, "it falls");
+    assert_eq!(check([0.2, 0.25, 0.3], falls, 0.77), None, "it rose before");
     assert_eq!(check(rises, [0.6, 0.4, 0.39], 0.77), None, "learned");
 }
 
@@ -427,31 +617,40 @@ fn cut_and_row_scaled_and_rounded_columns_are_told_of_a_network_that_is_short_of
         change(data);
         severity(&of, kind)
     };
+    let note = Some(Severity::Note);
     let kind = FindingKind::UnscaledInputs;
     let clipped = |data: &mut DataHistory| data.clipped_features = vec![7];
-    assert_eq!(check(kind, 0.84, &clipped), WARNING);
+    assert_eq!(check(kind, 0.66, &clipped), WARNING);
+    assert_eq!(check(kind, 0.84, &clipped), note, "it has learned");
     assert_eq!(check(kind, 0.86, &clipped), None);
     let of_eleven = |data: &mut DataHistory| {
         data.features = 11;
         data.clipped_features = vec![7];
     };
-    assert_eq!(check(kind, 0.84, &of_eleven), None);
+    assert_eq!(check(kind, 0.66, &of_eleven), None);
     let length =
         |variation: f64| move |data: &mut DataHistory| data.length_variation = Some(variation);
-    assert_eq!(check(kind, 0.84, &length(9e-4)), WARNING);
-    assert_eq!(check(kind, 0.84, &length(1.1e-3)), None);
+    assert_eq!(check(kind, 0.66, &length(9e-4)), WARNING);
+    assert_eq!(check(kind, 0.84, &length(9e-4)), note);
+    assert_eq!(check(kind, 0.66, &length(1.1e-3)), None);
     assert_eq!(check(kind, 0.86, &length(9e-4)), None);
     let kind = FindingKind::Underfitting;
-    let few = |different: usize, possible: f64| {
+    let few = |different: usize, possible: f64, ambiguous: f64| {
         move |data: &mut DataHistory| {
             (data.first_epoch_rows, data.first_epoch_distinct) = (300, different);
-            data.possible_rows = possible;
+            (data.possible_rows, data.ambiguous) = (possible, Some(ambiguous));
         }
     };
-    assert_eq!(check(kind, 0.84, &few(30, 300.0)), WARNING);
-    assert_eq!(check(kind, 0.84, &few(31, 300.0)), None);
-    assert_eq!(check(kind, 0.84, &few(30, 301.0)), None);
-    assert_eq!(check(kind, 0.86, &few(30, 300.0)), None);
+    assert_eq!(check(kind, 0.66, &few(30, 300.0, 0.2)), WARNING);
+    assert_eq!(check(kind, 0.84, &few(30, 300.0, 0.2)), note);
+    assert_eq!(
+        check(kind, 0.66, &few(30, 300.0, 0.1)),
+        None,
+        "equal rows have one target"
+    );
+    assert_eq!(check(kind, 0.66, &few(31, 300.0, 0.2)), None);
+    assert_eq!(check(kind, 0.66, &few(30, 301.0, 0.2)), None);
+    assert_eq!(check(kind, 0.86, &few(30, 300.0, 0.2)), None);
 }
 
 #[test]

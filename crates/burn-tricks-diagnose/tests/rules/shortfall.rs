@@ -63,6 +63,14 @@ fn a_network_far_behind_a_linear_fit_underfits() {
     // Three standard errors of 0.74 are 0.16 for 68 rows, and the network is 0.16 behind.
     assert_eq!(few(66), None);
     assert_eq!(few(75), WARNING);
+    // Three standard errors of a share of explained variance of 0.5 are 0.21 for a hundred rows.
+    let noisy = |gap: f64| {
+        let mut of = regression(0.5 + gap, 0.5 + gap, 0.5);
+        of.valid.as_mut().unwrap().distinct_rows = 100;
+        severity(&of, kind)
+    };
+    assert_eq!(noisy(0.2), None);
+    assert_eq!(noisy(0.22), WARNING);
     // Scores of two sorts cannot be compared.
     let mut of = regression(0.4, 0.42, 0.74);
     of.linear_fit.as_mut().unwrap().is_accuracy = true;
@@ -197,6 +205,17 @@ fn a_schedule_that_ends_at_once_is_told_of_a_network_that_has_learned_half() {
     };
     assert_eq!(check(0.21), Some(Severity::Fault));
     assert_eq!(check(0.19), None);
+    // One that ends at once is told unless hardly anything is left to learn.
+    let at_once = |level: f64, steps: usize| {
+        let mut of = regression(level, level, 0.0);
+        for step in &mut of.steps {
+            step.lr = if step.step <= steps { 1e-2 } else { 1e-5 };
+        }
+        severity(&of, FindingKind::LrTooLow)
+    };
+    assert_eq!(at_once(0.06, 59), Some(Severity::Fault));
+    assert_eq!(at_once(0.06, 61), None);
+    assert_eq!(at_once(0.04, 59), None);
 }
 
 #[test]
@@ -263,6 +282,65 @@ fn a_regression_that_explains_its_training_rows_far_better_overfits() {
 }
 
 #[test]
+fn a_validation_loss_that_has_risen_overfits_unless_it_costs_little_or_was_low_once() {
+    let kind = FindingKind::Overfitting;
+    let check = |valid: [f64; 8], train: f64| {
+        let mut of = regression(train, 0.0, 0.0);
+        of.epochs = valid
+            .map(|valid| {
+                EpochMetrics::new()
+                    .with_train_loss(train)
+                    .with_valid_loss(valid)
+            })
+            .to_vec();
+        severity(&of, kind)
+    };
+    // The shares that are explained are 0.13 apart, and 0.09.
+    let risen = |last: f64| [0.3, 0.1, 0.1, 0.1, 0.1, last, last, last];
+    assert_eq!(check(risen(0.16), 0.03), WARNING);
+    assert_eq!(check(risen(0.14), 0.03), None, "1.4 times the lowest");
+    let risen = |last: f64| [0.3, 0.06, 0.06, 0.06, 0.06, last, last, last];
+    assert_eq!(check(risen(0.12), 0.03), Some(Severity::Note));
+    // One low epoch, or one high one, is chance.
+    let low = [0.3, 0.2, 0.2, 0.1, 0.2, 0.2, 0.2, 0.2];
+    assert_eq!(check(low, 0.05), None);
+    let high = [0.3, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.19];
+    assert_eq!(check(high, 0.05), None);
+    // A gap of accuracies must be beyond what few rows give by chance.
+    let gap = |rows: usize| {
+        let mut of = regression(0.1, 0.1, 0.0);
+        of.loss_kind = None;
+        of.valid.as_mut().unwrap().distinct_rows = rows;
+        let epoch = EpochMetrics::new()
+            .with_train_accuracy(0.9)
+            .with_valid_accuracy(0.74);
+        of.epochs = vec![epoch; 6];
+        severity(&of, kind)
+    };
+    // Two standard errors of 0.74 are 0.16 for 30 rows, and less than 0.15 for 40.
+    assert_eq!(gap(28), None);
+    assert_eq!(gap(45), WARNING);
+}
+
+#[test]
+fn batches_of_a_few_rows_are_noise_where_a_network_stays_behind() {
+    let check = |rows: usize, floor: f64, falls: f64| {
+        let mut of = regression(0.2, 0.2, floor);
+        of.losses = (0..300)
+            .map(|at| if at < 225 { 0.2 / (1.0 - falls) } else { 0.2 })
+            .collect();
+        of.train.as_mut().unwrap().largest_batch = rows;
+        severity(&of, FindingKind::NoisyBatch)
+    };
+    assert_eq!(check(1, 0.87, 0.0), WARNING);
+    assert_eq!(check(4, 0.87, 0.0), WARNING);
+    assert_eq!(check(5, 0.87, 0.0), None);
+    assert_eq!(check(1, 0.85, 0.0), None, "0.05 behind");
+    assert_eq!(check(1, 0.87, 0.09), WARNING);
+    assert_eq!(check(1, 0.87, 0.11), None, "on its way");
+}
+
+#[test]
 fn targets_of_which_nothing_is_explained_are_unrelated() {
     let check = |train: f64, valid: f64, floor: f64| {
         severity(
@@ -315,4 +393,56 @@ fn the_numbers_of_classes_are_no_targets_of_a_regression_that_does_not_learn() {
     assert_eq!(check(2, 0.7), None);
     assert_eq!(check(0, 0.7), None);
     assert_eq!(check(3, 0.5), None, "it has learned");
+}
+
+#[test]
+fn as_good_as_the_best_model_is_learned_however_much_is_noise() {
+    let check = |valid: f64, floor: f64| {
+        let mut of = regression(valid, valid, floor);
+        of.train.as_mut().unwrap().deviation = 11.0;
+        severity(&of, FindingKind::UnscaledInputs)
+    };
+    // By itself a network that explains 0.3 has learned a part.
+    assert_eq!(check(0.7, 0.29), Some(Severity::Note));
+    assert_eq!(check(0.7, 0.31), WARNING);
+    assert_eq!(check(0.7, 0.04), WARNING, "others learn nothing");
+    // Little is left to learn from there on, however the rate is scheduled.
+    let ended = |floor: f64| {
+        let mut of = regression(0.7, 0.7, floor);
+        for step in &mut of.steps {
+            step.lr = if step.step < 100 { 1e-2 } else { 1e-5 };
+        }
+        severity(&of, FindingKind::LrTooLow)
+    };
+    assert_eq!(ended(0.31), Some(Severity::Fault));
+    assert_eq!(ended(0.29), None);
+}
+
+#[test]
+fn two_linear_maps_that_give_their_inputs_back_are_a_note() {
+    let check = |columns: usize| {
+        let mut of = regression(0.1, 0.1, 0.0);
+        of.nonlinearity = Some(1e-6);
+        for data in [&mut of.train, &mut of.valid] {
+            data.as_mut().unwrap().target.as_mut().unwrap().columns = columns;
+        }
+        severity(&of, FindingKind::LinearNetwork)
+    };
+    assert_eq!(check(1), WARNING);
+    assert_eq!(check(4), Some(Severity::Note));
+}
+
+#[test]
+fn a_series_in_its_order_is_a_note_where_it_was_learned() {
+    let check = |valid: f64, floor: Option<f64>| {
+        let mut of = regression(valid, valid, floor.unwrap_or(0.0));
+        if floor.is_none() {
+            of.linear_fit = None;
+        }
+        of.train.as_mut().unwrap().between_batches = 0.5;
+        severity(&of, FindingKind::SortedData)
+    };
+    assert_eq!(check(0.1, Some(0.95)), Some(Severity::Note));
+    assert_eq!(check(0.1, Some(0.97)), WARNING, "0.07 behind");
+    assert_eq!(check(0.1, None), WARNING, "nobody knows what is there");
 }

@@ -76,6 +76,17 @@ fn a_swing_is_the_deviation_around_the_trend() {
     // ±0.06: 0.0424 is below the threshold.
     epochs(&mut of, |epoch| 0.6 + 0.03 * [1.0, -1.0][epoch % 2], 0.7);
     assert_eq!(severity(&of, FindingKind::Oscillation), None);
+    // Of 40 rows the standard error is 0.076 at 0.63: one and a half of them are 0.114.
+    let few = |rows: usize| {
+        let mut of = history(60, 0.5);
+        let mut data = burn_tricks_diagnose::DataHistory::default();
+        data.distinct_rows = rows;
+        of.valid = Some(data);
+        epochs(&mut of, |epoch| 0.63 + 0.075 * [1.0, -1.0][epoch % 2], 0.7);
+        severity(&of, FindingKind::Oscillation)
+    };
+    assert_eq!(few(40), None);
+    assert_eq!(few(60), Some(Severity::Warning));
     // A steady rise is no swing.
     epochs(&mut of, |epoch| 0.04 * epoch as f64, 0.8);
     assert_eq!(severity(&of, FindingKind::Oscillation), None);
