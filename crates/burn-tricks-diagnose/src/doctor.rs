@@ -188,6 +188,8 @@ impl Doctor {
         inputs: &Tensor<D>,
         targets: impl Into<Targets>,
     ) {
+        let targets = targets.into();
+        self.train.pair(inputs.dims()[0], &targets);
         self.train.inputs(inputs, self.rows);
         self.observe_targets(targets);
     }
@@ -205,8 +207,10 @@ impl Doctor {
         inputs: &Tensor<D>,
         targets: impl Into<Targets>,
     ) {
+        let targets = targets.into();
+        self.valid.pair(inputs.dims()[0], &targets);
         self.valid.inputs(inputs, self.rows);
-        self.valid.targets(targets.into(), self.rows);
+        self.valid.targets(targets, self.rows);
     }
 
     /// Takes the outputs of the model in training, `[rows, columns]`, as the loss gets them.
@@ -349,6 +353,7 @@ impl Doctor {
         let steps = self.steps.read(&mut params);
         let (train, valid) = (self.train.read(), self.valid.read());
         let both = train.as_ref().zip(valid.as_ref());
+        let both = both.filter(|_| self.train.is_paired() && self.valid.is_paired());
         let references = both.map(|(train, valid)| References::of(train, valid));
         let references = references.unwrap_or_default();
         let average = self.average.as_ref();

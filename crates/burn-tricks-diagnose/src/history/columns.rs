@@ -32,14 +32,15 @@ const BETWEEN: f64 = 0.08;
 const ROUGH: f64 = 3.0;
 
 /// The most sums of targets, over all features.
-const WORK: usize = 1 << 27;
+const WORK: usize = 1 << 25;
 
 /// A value in place of missing ones.
-struct Filling {
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Filling {
     /// The share of the rows that have it.
-    share: f64,
-    /// Whether it lies within the range of the others.
-    is_inside: bool,
+    pub(crate) share: f64,
+    /// Whether it lies within the range of the others, as a mean does: nothing that is measured piles up there.
+    pub(crate) is_inside: bool,
 }
 
 /// The different rows, each once.
@@ -66,28 +67,15 @@ impl Rows {
 
     /// The features of which many rows have one value, and the others measured ones that it does not belong to: a constant
     /// in place of missing values.
-    pub(crate) fn filled(&self) -> Vec<usize> {
+    pub(crate) fn filled(&self) -> Vec<(usize, Filling)> {
         let different = self.different();
         if different.places.len() < ENOUGH {
             return Vec::new();
         }
         let features = self.examined().into_iter();
         features
-            .filter(|at| different.filling(*at).is_some())
+            .filter_map(|at| Some((at, different.filling(at)?)))
             .collect()
-    }
-
-    /// The share of all numbers that are such a value, where it lies within the range of the others, as a mean does: nothing that
-    /// is measured piles up there.
-    pub(crate) fn imputed(&self) -> f64 {
-        let different = self.different();
-        let examined = self.examined();
-        if different.places.len() < ENOUGH {
-            return 0.0;
-        }
-        let of_feature = |at: &usize| different.filling(*at).filter(|filling| filling.is_inside);
-        let shares = examined.iter().filter_map(of_feature);
-        shares.map(|filling| filling.share).sum::<f64>() / examined.len().max(1) as f64
     }
 
     /// The features of which many rows have the smallest value, and many the largest one, and the others measured ones between.
@@ -313,7 +301,8 @@ mod tests {
                     row[1] = value;
                 }
             };
-            rows(fill, |_| 0.0).filled()
+            let filled = rows(fill, |_| 0.0).filled();
+            filled.iter().map(|(at, _)| *at).collect::<Vec<_>>()
         };
         let means = |at: usize, row: &mut [f32]| {
             if at.is_multiple_of(4) {
@@ -321,22 +310,23 @@ mod tests {
             }
         };
         // A quarter of one of three columns.
-        assert!((rows(means, |_| 0.0).imputed() - 1.0 / 12.0).abs() < 1e-3);
+        let imputed = |rows: &Rows| rows.history(None).imputed;
+        assert!((imputed(&rows(means, |_| 0.0)) - 1.0 / 12.0).abs() < 1e-3);
         let far = |at: usize, row: &mut [f32]| {
             if at.is_multiple_of(4) {
                 row[1] = -9.0;
             }
         };
-        assert_eq!(rows(far, |_| 0.0).imputed(), 0.0);
+        assert_eq!(imputed(&rows(far, |_| 0.0)), 0.0);
         assert_eq!(filled(4, 0.0), [1], "within");
         assert_eq!(filled(4, -9.0), [1], "apart");
         assert_eq!(filled(4, 1.1), [0; 0], "at the end");
         assert_eq!(filled(50, 0.0), [0; 0], "seldom");
         // As rain.
         let rain = |_: usize, row: &mut [f32]| row[1] = row[1].max(0.0);
-        assert_eq!(rows(rain, |_| 0.0).filled(), [0; 0]);
+        assert!(rows(rain, |_| 0.0).filled().is_empty());
         let counts = |_: usize, row: &mut [f32]| row[1] = (4.0 * row[1]).round();
-        assert_eq!(rows(counts, |_| 0.0).filled(), [0; 0]);
+        assert!(rows(counts, |_| 0.0).filled().is_empty());
     }
 
     #[test]

@@ -10,6 +10,10 @@ const MOST_CLASSES: usize = 20;
 /// The most features, and columns of targets, of which each is measured by itself; of more, so many at equal distances are.
 const MOST_FEATURES: usize = 4096;
 
+/// The most numbers of these features, of more than so many features.
+const MOST_NUMBERS: usize = 1 << 22;
+const FEWEST_FEATURES: usize = 256;
+
 /// Odd numbers without a pattern: those of splitmix64.
 const MULTIPLIERS: [u64; 2] = [0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb];
 
@@ -24,6 +28,8 @@ pub struct DataHistory {
     pub smallest_batch: usize,
     /// The rows of the largest batch.
     pub largest_batch: usize,
+    /// The rows of inputs and of targets of the first batch in which the targets are neither as many as the inputs nor so many for each.
+    pub unpaired: Option<[usize; 2]>,
     /// Whether the inputs were on a device with autodiff, on which dropout drops and batch norms use the batch.
     pub is_autodiff: bool,
     /// The input rows that were examined.
@@ -51,7 +57,7 @@ pub struct DataHistory {
     /// standardised image.
     pub constant_nonzero_features: usize,
     /// The features from which the target can be read off, if they are the minority. This measure and those below that are
-    /// about single features look at 4,096 features at equal distances, if there are more.
+    /// about single features look at 4,096 features at equal distances, if there are more, or at fewer of many rows.
     pub leaking_features: Vec<usize>,
     /// The different rows among the examined ones.
     pub distinct_rows: usize,
@@ -233,7 +239,9 @@ impl Rows {
         if self.inputs.is_empty() {
             return Vec::new();
         }
-        spread(self.features, MOST_FEATURES).collect()
+        let rows = self.rows().count().max(1);
+        let most = (MOST_NUMBERS / rows).clamp(FEWEST_FEATURES, MOST_FEATURES);
+        spread(self.features, most).collect()
     }
 
     /// The statistics of these rows; `training` are the training rows if these are others.
@@ -264,6 +272,9 @@ impl Rows {
         let outliers: Vec<f64> = (self.examined().into_iter())
             .map(|at| outlier_ratio(self.column(at).map(f64::from)))
             .collect();
+        let fillings = self.filled();
+        let inside = fillings.iter().filter(|(_, filling)| filling.is_inside);
+        let imputed: f64 = inside.map(|(_, filling)| filling.share).sum();
         let mut classes = BTreeMap::new();
         for label in self.labels.iter().flatten() {
             *classes.entry(*label).or_insert(0) += 1;
@@ -293,8 +304,8 @@ impl Rows {
             scale_ratio: self.scale_ratio(),
             outlying_features: outliers.iter().filter(|ratio| **ratio > OUTLYING).count(),
             outlier_ratio: outliers.iter().copied().fold(1.0, f64::max),
-            filled_features: self.filled(),
-            imputed: self.imputed(),
+            filled_features: fillings.iter().map(|(at, _)| *at).collect(),
+            imputed: imputed / self.examined().len().max(1) as f64,
             clipped_features: self.clipped(),
             length_variation: self.length_variation(),
             category_features: self.categories(),

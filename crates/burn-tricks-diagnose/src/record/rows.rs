@@ -28,6 +28,8 @@ pub(crate) struct RowRecord {
     is_autodiff: bool,
     /// The kept rows of the first epoch.
     first_epoch: Option<usize>,
+    /// The rows of inputs and of targets of the first batch in which they do not belong together.
+    unpaired: Option<[usize; 2]>,
 }
 
 impl RowRecord {
@@ -75,6 +77,22 @@ impl RowRecord {
         }
         self.kept_targets += rows;
         self.targets.push(targets);
+    }
+
+    /// Notes a batch of so many rows of inputs whose targets are neither as many nor, as those of sequences, so many for each.
+    pub(crate) fn pair(&mut self, inputs: usize, targets: &Targets) {
+        let targets = match targets {
+            Targets::Classes(classes) => classes.dims()[0],
+            Targets::Values(values) => values.dims()[0],
+        };
+        if inputs > 0 && targets > 0 && !targets.is_multiple_of(inputs) {
+            self.unpaired.get_or_insert([inputs, targets]);
+        }
+    }
+
+    /// Whether inputs and targets belong together, row by row.
+    pub(crate) fn is_paired(&self) -> bool {
+        self.unpaired.is_none()
     }
 
     /// An epoch has ended.
@@ -129,6 +147,7 @@ impl RowRecord {
             smallest_batch: self.smallest_batch,
             largest_batch: self.largest_batch,
             is_autodiff: self.is_autodiff,
+            unpaired: self.unpaired,
             ..rows.history(training)
         }
     }

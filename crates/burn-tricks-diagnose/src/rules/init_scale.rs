@@ -26,6 +26,9 @@ const ASIDE: f64 = 1.0;
 /// Fewer weights do not tell their mean.
 const SIDED: usize = 64;
 
+/// Standard errors of a deviation within which it is that of an initialiser.
+const ERRORS: f64 = 4.0;
+
 /// Fewer weights than this do not tell their deviation.
 const ENOUGH: usize = 32;
 
@@ -107,14 +110,18 @@ fn is_swapped(param: &ParamHistory) -> bool {
     if param.layer != "Linear" || fan_in < 4 * fan_out {
         return false;
     }
-    // Four standard errors of the deviation of uniform draws.
-    let error = 4.0 * (0.2 / param.elements() as f64).sqrt();
-    let formulas = [1.0 / 3.0, 1.0, 2.0];
-    let fits = |fan: usize| {
-        formulas.iter().any(|gain: &f64| {
-            let expected = (gain / fan as f64).sqrt();
-            (param.initial.deviation / expected - 1.0).abs() < error
-        })
+    // The error of the deviation of uniform draws, and the larger one of normal draws.
+    let [uniform, normal] =
+        [0.2, 0.5].map(|of_one: f64| ERRORS * (of_one / param.elements() as f64).sqrt());
+    let both = fan_in + fan_out;
+    let is_near =
+        |variance: f64, error: f64| (param.initial.deviation / variance.sqrt() - 1.0).abs() < error;
+    let fits = |fan: usize, error: f64| {
+        let gains = [1.0 / 3.0, 1.0, 2.0];
+        gains
+            .iter()
+            .any(|gain: &f64| is_near(gain / fan as f64, error))
     };
-    fits(fan_out) && !fits(fan_in)
+    let is_right = fits(fan_in, normal) || is_near(2.0 / both as f64, normal);
+    fits(fan_out, uniform) && !is_right
 }

@@ -169,14 +169,40 @@ fn labels_outside(history: &History, outputs: &OutputHistory) -> Option<Finding>
         history.loss_kind?,
         BinaryCrossEntropyOfProbabilities | BinaryCrossEntropyOfScores
     );
-    let classes = history.train.as_ref()?.classes.keys();
-    let far = classes.copied().find(|class| !(0..=1).contains(class))?;
-    (is_binary && outputs.columns == 1).then(|| {
+    let mut classes = history.train.as_ref()?.classes.keys().copied();
+    if !is_binary {
+        return unknown_label(history, outputs);
+    }
+    let far = classes.find(|class| !(0..=1).contains(class))?;
+    (outputs.columns == 1).then(|| {
         let text =
             format!("The labels of a binary cross-entropy are 0 and 1; one of them is {far}.");
         let change =
             "number the two classes 0 and 1, or use one output for each class and a cross-entropy";
         mismatch(severity(history), text, change).measured(far as f64, 1.0, "label outside 0 and 1")
+    })
+}
+
+/// A label for which there is no output.
+fn unknown_label(history: &History, outputs: &OutputHistory) -> Option<Finding> {
+    use LossKind::{CrossEntropyOfProbabilities, CrossEntropyOfScores};
+    let is_cross_entropy = matches!(
+        history.loss_kind?,
+        CrossEntropyOfProbabilities | CrossEntropyOfScores
+    );
+    let largest = *history.train.as_ref()?.classes.keys().next_back()?;
+    let columns = outputs.columns as i64;
+    (is_cross_entropy && columns >= 2 && largest >= columns).then(|| {
+        let text = format!(
+            "A label is {largest}, and the network has {columns} outputs, for the classes 0 to {}.",
+            columns - 1
+        );
+        let change = "number the classes from 0 on, and give the last layer one output for each";
+        mismatch(Severity::Fault, text, change).measured(
+            largest as f64,
+            (columns - 1) as f64,
+            "largest label; limit: that of the last output",
+        )
     })
 }
 

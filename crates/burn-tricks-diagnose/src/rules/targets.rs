@@ -24,9 +24,11 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     };
     let size = target.mean.abs().max(target.deviation);
     let outcome = history.outcome();
-    let (threshold, text) = if target.deviation == 0.0 {
-        (TINY, "All targets are equal.".to_owned())
-    } else if size > FAR && target.outlier_ratio <= OUTLYING {
+    let rows = history.train.as_ref().map_or(0, |train| train.rows);
+    if target.min == target.max && target.deviation < TINY && rows != 1 {
+        return vec![equal(target.mean)];
+    }
+    let (threshold, text) = if size > FAR && target.outlier_ratio <= OUTLYING {
         let text = format!(
             "The targets have mean {} and deviation {}. The loss and its gradients have the square of this scale, and the weights must grow to reach it.",
             short(target.mean),
@@ -53,6 +55,15 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             .measured(size, threshold, SOURCE)
             .with([Prescription::ScaleTargets, Prescription::ScaleInputs]),
     ]
+}
+
+/// Targets of which there is nothing to learn but one number.
+fn equal(value: f64) -> Finding {
+    let text = format!("All targets are {}.", short(value));
+    let change = "look at how the targets are read and converted";
+    Finding::new(FindingKind::UnscaledTarget, Severity::Fault, text)
+        .measured(0.0, 0.0, "deviation of the targets")
+        .with([Prescription::change(change)])
 }
 
 /// Targets of which a few are far from all others: the squares of their errors are all that counts.

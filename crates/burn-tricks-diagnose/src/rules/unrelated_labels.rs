@@ -37,10 +37,33 @@ const ERRORS: f64 = 2.0;
 const ROWS: usize = 100;
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
+    if let Some(finding) = unpaired(history) {
+        return vec![finding];
+    }
     let mut found = beyond_chance(history);
     found.extend(wrong_in_training(history));
     found.extend(by_heart(history));
     found
+}
+
+/// Batches whose inputs and targets do not belong together.
+fn unpaired(history: &History) -> Option<Finding> {
+    let of = |data: &Option<DataHistory>| data.as_ref()?.unpaired;
+    let (name, [inputs, targets]) = (of(&history.train).map(|rows| ("training", rows)))
+        .or_else(|| of(&history.valid).map(|rows| ("validation", rows)))?;
+    let text = format!(
+        "A batch of the {name} has {inputs} inputs and {targets} targets: which target belongs to which input cannot be told."
+    );
+    let change = "hand over one target, or one row of targets, for each input, and as many for each step of a sequence";
+    Some(
+        Finding::new(FindingKind::UnrelatedLabels, Severity::Fault, text)
+            .measured(
+                targets as f64,
+                inputs as f64,
+                "targets of a batch; as many as inputs, or a multiple of them, are expected",
+            )
+            .with([Prescription::change(change)]),
+    )
 }
 
 /// A regression that fits the training rows and explains nothing of the validation rows, of which the inputs tell nothing.

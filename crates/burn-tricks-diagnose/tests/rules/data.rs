@@ -250,3 +250,67 @@ fn another_scale_that_costs_the_validation_nothing_is_a_note() {
     assert_eq!(check(0.9, 0.86, 1.0, 0.3), Some(Severity::Note));
     assert_eq!(check(0.7, 0.7, 1.0, 0.3), fault, "little was learned");
 }
+
+#[test]
+fn targets_that_are_all_equal_are_a_fault_whatever_the_loss_is() {
+    let check = |value: f64, max: f64| {
+        let of = with(0.1, |train| {
+            let mut target = TargetStats::default();
+            (target.columns, target.mean, target.min, target.max) = (1, value, value, max);
+            // What rounding leaves of a mean of equal numbers.
+            target.deviation = if max > value { max - value } else { 1e-17 };
+            (target.column_deviation, target.outlier_ratio) = (target.deviation, 1.0);
+            train.target = Some(target);
+        });
+        severity(&of, FindingKind::UnscaledTarget)
+    };
+    assert_eq!(check(0.1, 0.1), Some(Severity::Fault));
+    assert_eq!(check(0.0, 0.0), Some(Severity::Fault));
+    assert_eq!(check(0.0, 1.0), None);
+}
+
+#[test]
+fn a_label_for_which_there_is_no_output_does_not_fit() {
+    let check = |label: i64, kind: LossKind| {
+        let mut of = with(0.1, |train| {
+            train.classes = [(0, 50), (1, 49), (label, 1)].into()
+        });
+        (of.loss_kind, of.outputs) = (Some(kind), Some(outputs(3, -4.0, 5.0)));
+        severity(&of, FindingKind::OutputMismatch)
+    };
+    let scores = LossKind::CrossEntropyOfScores;
+    assert_eq!(check(3, scores), Some(Severity::Fault));
+    assert_eq!(check(2, scores), None);
+    assert_eq!(check(-1, scores), None, "a label that is left out");
+    assert_eq!(check(3, LossKind::MeanSquaredError), None);
+}
+
+#[test]
+fn inputs_and_targets_of_a_batch_must_belong_together() {
+    let mut of = with(0.1, |_| {});
+    let kind = FindingKind::UnrelatedLabels;
+    assert_eq!(severity(&of, kind), None);
+    of.train.as_mut().unwrap().unpaired = Some([50, 30]);
+    assert_eq!(severity(&of, kind), Some(Severity::Fault));
+    of.train.as_mut().unwrap().unpaired = None;
+    let mut valid = data();
+    valid.unpaired = Some([50, 49]);
+    of.valid = Some(valid);
+    assert_eq!(severity(&of, kind), Some(Severity::Fault));
+}
+
+#[test]
+fn a_normal_draw_of_hes_deviation_is_not_taken_for_swapped_fans() {
+    let check = |deviation: f64| {
+        let mut of = with(0.1, |_| {});
+        let last = &mut of.params[3];
+        last.shape = vec![64, 10];
+        (last.fan_in, last.fan_out) = (Some(64), Some(10));
+        last.initial.deviation = deviation;
+        severity(&of, FindingKind::InitScale)
+    };
+    // He's is 0.1768, within four standard errors of 640 normal draws, and that of a default with swapped fans 0.1826.
+    assert_eq!(check(0.1893), None);
+    // LeCun's with swapped fans.
+    assert_eq!(check(0.3162), Some(Severity::Warning));
+}
