@@ -63,7 +63,7 @@ fn scaling(history: &History, train: &DataHistory, valid: &DataHistory) -> Optio
     let text = "The inputs of the validation are on another scale than those of the training.";
     let change = "apply the scaling of the training data, fitted on the training data, to the validation data";
     Some(
-        Finding::new(FindingKind::ScalingDiffers, severity(history), text)
+        Finding::new(FindingKind::ScalingDiffers, Severity::Fault, text)
             .measured(
                 value,
                 SCALE,
@@ -73,7 +73,7 @@ fn scaling(history: &History, train: &DataHistory, valid: &DataHistory) -> Optio
     )
 }
 
-/// A difference that costs the network nothing may be that of another season, or be meant.
+/// Other means that cost the network nothing may be those of another season, or be meant.
 fn severity(history: &History) -> Severity {
     let costs = history.scores().is_none_or(|scores| {
         let gap = scores.train.map(|train| train - scores.valid);
