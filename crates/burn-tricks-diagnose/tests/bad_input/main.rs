@@ -286,6 +286,25 @@ fn one_class_is_named_in_training_and_in_validation() {
 }
 
 #[test]
+fn labels_that_no_output_stands_for_are_named() {
+    let [train, valid] = labelled();
+    let with = |label: i64| train.clone().with(|rows| rows.labels()[7] = label);
+    for label in [2, i64::from(i32::MAX)] {
+        accuses(
+            &examined(2, &with(label), &valid),
+            FindingKind::OutputMismatch,
+        );
+    }
+    // It may be the mark of rows that the loss leaves out.
+    let diagnosis = examined(2, &with(-1), &valid);
+    let mut notes = diagnosis.of_kind(FindingKind::RareClass);
+    assert!(
+        notes.any(|note| note.text.contains("Class -1")),
+        "{diagnosis}"
+    );
+}
+
+#[test]
 fn a_single_column_is_enough_and_equal_rows_are_not() {
     let one = [Rows::labelled(1, 300, 1), Rows::labelled(2, 200, 1)];
     assert!(examined(2, &one[0], &one[1]).is_healthy());
@@ -311,6 +330,16 @@ fn one_sample_is_constant() {
         // As often as the rules need it.
         let diagnosis = examined_for(300, outputs, &train.clone().with(one), &valid);
         accuses(&diagnosis, FindingKind::ConstantInputs);
+    }
+}
+
+#[test]
+fn targets_that_are_all_equal_are_named() {
+    let [train, valid] = regression();
+    for value in [0.0, 1.0, 0.1] {
+        let equal = |rows: &mut Rows| rows.numbers().fill(value);
+        let diagnosis = examined(1, &train.clone().with(equal), &valid.clone().with(equal));
+        assert!(!diagnosis.is_healthy(), "{value}\n{diagnosis}");
     }
 }
 
@@ -365,6 +394,22 @@ fn labels_as_numbers_of_a_regression_are_named() {
 }
 
 #[test]
+fn targets_of_another_length_than_the_inputs_are_named() {
+    for (outputs, [train, valid]) in [(2, labelled()), (1, regression())] {
+        for count in [1, 140, 299, 301] {
+            let change = |rows: &mut Rows| match &mut rows.wanted {
+                Wanted::Labels(labels) => labels.resize(count, 0),
+                Wanted::Numbers(_, numbers) => numbers.resize(count, 0.0),
+            };
+            let diagnosis = examined(outputs, &train.clone().with(change), &valid);
+            assert!(!diagnosis.is_healthy(), "{count}\n{diagnosis}");
+            let diagnosis = examined(outputs, &train, &valid.clone().with(change));
+            assert!(!diagnosis.is_healthy(), "validation {count}\n{diagnosis}");
+        }
+    }
+}
+
+#[test]
 fn batches_that_do_not_fit_together_are_no_table() {
     let device = Device::flex();
     let model = LinearConfig::new(6, 2).init(&device);
@@ -393,4 +438,33 @@ fn batches_that_do_not_fit_together_are_no_table() {
     assert_eq!(kept(&diagnosis.history.valid), Some((6, 100)));
     let has_table = diagnosis.history.trees.is_some() || diagnosis.history.neighbours.is_some();
     assert!(!has_table, "{diagnosis}");
+}
+
+#[test]
+fn four_thousand_columns_and_a_thousand_classes_come_to_an_end() {
+    let wide = |seed: u64, count: usize| {
+        let mut rows = Rows::labelled(seed, count, 4000);
+        // Every second column has few values, as words or categories have.
+        let numbers = rows.inputs.iter_mut().step_by(2);
+        numbers.for_each(|value| *value = (5.0 * *value).round());
+        let labels = rows.labels().iter_mut().enumerate();
+        labels.for_each(|(at, label)| *label = at as i64 % 1000);
+        rows
+    };
+    let diagnosis = examined_for(1, 1000, &wide(1, 1000), &wide(2, 200));
+    assert_eq!(diagnosis.history.train.unwrap().classes.len(), 1000);
+}
+
+#[test]
+fn a_thousand_columns_and_as_many_targets_come_to_an_end() {
+    let both = |seed: u64, count: usize| {
+        let rows = Rows::regression(seed, count, 1000);
+        Rows {
+            wanted: Wanted::Numbers(1000, rows.inputs.clone()),
+            ..rows
+        }
+    };
+    let diagnosis = examined_for(1, 1000, &both(1, 600), &both(2, 200));
+    let train = diagnosis.history.train.unwrap();
+    assert_eq!(train.target.map(|target| target.columns), Some(1000));
 }
