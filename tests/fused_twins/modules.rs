@@ -20,6 +20,7 @@ fn layers(device: &Device) -> Result<Vec<(&'static str, Forward)>, Box<dyn Error
     let alpha = ours::AlphaDropoutConfig::new(PROB).init()?;
     let gaussian = ours::GaussianDropoutConfig::new(PROB).init()?;
     let spatial = ours::SpatialDropoutConfig::new(PROB).init()?;
+    let blocks = ours::DropBlockConfig::new(PROB).init()?;
     let path = ours::DropPathConfig::new(PROB).init()?;
     let dropout = ours::DropoutConfig::new(PROB).init()?;
     let burns_dropout = DropoutConfig::new(PROB).init();
@@ -36,6 +37,13 @@ fn layers(device: &Device) -> Result<Vec<(&'static str, Forward)>, Box<dyn Error
             Box::new(move |x| {
                 let maps: Tensor<3> = x.reshape([SHAPE[0], SHAPE[1] / 16, 16]);
                 spatial.forward(maps).reshape(SHAPE)
+            }),
+        ),
+        (
+            "DropBlock",
+            Box::new(move |x| {
+                let images: Tensor<4> = x.reshape([4, SHAPE[0] * SHAPE[1] / 4 / 64 / 64, 64, 64]);
+                blocks.forward(images).reshape(SHAPE)
             }),
         ),
         ("drop-path", Box::new(move |x| path.forward(x))),

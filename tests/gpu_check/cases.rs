@@ -4,21 +4,21 @@ use crate::pairs::{FAMILY, LACKING, PAIRS, Pair, WRAPPERS};
 use crate::problem::{Net, Problem};
 use crate::recipe::{Fused, Gradients, OfLoss, Recipe, Tricked};
 use burn::module::ParamGroup;
-use burn::optim::ModuleOptimizer;
+use burn::optim::{ModuleOptimizer, Optimizer};
 use burn_tricks::average::{
     AverageOn, EmaSet, LawaConfig, ScheduleFreeAverageConfig, SwagConfig, TrainedAverage,
 };
 use burn_tricks::diagnose::DoctorConfig;
 use burn_tricks::grad::{
     AgcConfig, AutoClipConfig, CentralizeGradConfig, ClipGradValueConfig, FreezeConfig,
-    GradNoiseConfig, LossScalerConfig, NonFinite, NormKind, NormsByPath, Only, PolyakStepConfig,
-    ProdigyConfig, SamConfig,
+    GradNoiseConfig, LossScalerConfig, NonFinite, NormKind, NormScope, NormsByPath, Only,
+    PolyakStepConfig, ProdigyConfig, SamConfig,
 };
 use burn_tricks::kernels::use_gpu_kernels;
 use burn_tricks::nn::{ClampWeightsConfig, TiedWeights, UnitNormConfig};
 use burn_tricks::optim::{
-    Adam, AdamConfig, AdamWConfig, FusedStep, LookaheadConfig, MasterWeightsConfig,
-    OptimizerExt as _, ScheduleFreeConfig, SgdConfig,
+    Adam, AdamConfig, AdamWConfig, FusedStep, LarsConfig, LookaheadConfig, MasterWeightsConfig,
+    NormalizedGradientConfig, OptimizerExt as _, ScheduleFreeConfig, SgdConfig,
 };
 use burn_tricks::prelude::*;
 use burn_tricks::train::{
@@ -225,6 +225,68 @@ impl<R: Recipe> Recipe for Twins<R> {
     }
 }
 
+/// Optimizers that need a number of each tensor, and clipping that needs one of each unit; with what each is compared with. A
+/// `FusedStep` takes such steps for all tensors together.
+pub(crate) fn norms() -> [(Case, Case); 12] {
+    fn fused<O: Optimizer>(name: &'static str, optim: impl Fn() -> O + 'static) -> Case {
+        case(name, move |_| {
+            let (fused, lr) = (FusedStep::new(optim()), LR);
+            Box::new(Fused { fused, lr })
+        })
+    }
+    fn of_pair(name: &'static str) -> Case {
+        let pairs = PAIRS.iter().chain(&FAMILY).chain(&LACKING).chain(&WRAPPERS);
+        let pair = pairs.into_iter().find(|pair| pair.name == name);
+        let pair = pair.unwrap_or_else(|| panic!("no pair {name}"));
+        optimizer(pair.name, pair.ours)
+    }
+    let sgd = || fused("SGD, FusedStep", || SgdConfig::new().build().unwrap());
+    let adam = || AdamConfig::new().build().unwrap();
+    let momentum = || {
+        let momentum = burn::optim::momentum::MomentumConfig::new();
+        let config = SgdConfig::new().with_momentum(Some(momentum));
+        fused("SGD, momentum, FusedStep", move || config.build().unwrap())
+    };
+    let plain = move || fused("Adam, FusedStep", adam);
+    let lars = LarsConfig::new();
+    let normalised = NormalizedGradientConfig::per_tensor();
+    let agc = trick("AGC", |_| {
+        AgcConfig::new().with_clip_factor(0.1).init().unwrap()
+    });
+    let tensors = || {
+        let config = ClipGradNormConfig::new(0.1).with_scope(NormScope::Tensor);
+        trick("clipping, per tensor", move |_| config.init().unwrap())
+    };
+    [
+        (
+            fused("LARS, FusedStep", move || lars.build().unwrap()),
+            momentum(),
+        ),
+        (
+            fused("normalised, per tensor, FusedStep", move || {
+                normalised.build().unwrap()
+            }),
+            sgd(),
+        ),
+        (
+            fused("trust ratio, FusedStep", move || adam().trust_ratio()),
+            plain(),
+        ),
+        (
+            fused("cautious, FusedStep", move || adam().cautious()),
+            plain(),
+        ),
+        (agc, self::plain()),
+        (tensors(), self::plain()),
+        (of_pair("LARS"), of_pair("SGD, momentum")),
+        (of_pair("normalised, per tensor"), of_pair("SGD")),
+        (of_pair("trust ratio"), of_pair("Adam")),
+        (of_pair("cautious"), of_pair("Adam")),
+        (momentum(), sgd()),
+        (plain(), sgd()),
+    ]
+}
+
 /// The path of one parameter, or of one layer.
 fn a_path(net: &Net) -> &'static str {
     match net {
@@ -255,6 +317,8 @@ pub(crate) fn every() -> Vec<Case> {
     let polyak = || PolyakStepConfig::new().init().unwrap();
     every.push(of_loss("Polyak's step", 0.1, polyak));
     every.extend(aims());
+    let together = norms().into_iter().map(|(case, _)| case);
+    every.extend(together.filter(|case| case.name.ends_with("FusedStep")));
     every.extend(tricks());
     every
 }

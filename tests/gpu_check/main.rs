@@ -35,7 +35,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
-use times::Timed;
+use times::{On, Timed};
 
 /// A part of the check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -52,6 +52,8 @@ enum Section {
     Aims,
     /// The same without fusion.
     Unfused,
+    /// Times of optimizers that need a number of each tensor, against those that do not.
+    Norms,
     /// Times of our optimizers and Burn's.
     Optimizers,
     /// Times with every trick and module, and without.
@@ -68,6 +70,9 @@ struct Options {
     /// Only these sections, separated by commas, in this order. Default: all but `laws-fused`.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "SECTION")]
     only: Vec<Section>,
+    /// What is timed, separated by commas, in this order. Default: everything.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME")]
+    on: Vec<On>,
     /// Seconds for a section, after which it is cut off and counts as failed.
     #[arg(long, default_value_t = 1800, value_name = "SECONDS")]
     limit: u64,
@@ -87,11 +92,12 @@ struct Options {
 
 impl Section {
     /// Those that are run if none is chosen.
-    const USUAL: [Self; 7] = [
+    const USUAL: [Self; 8] = [
         Self::Compare,
         Self::Reads,
         Self::Aims,
         Self::Unfused,
+        Self::Norms,
         Self::Optimizers,
         Self::Times,
         Self::Laws,
@@ -103,15 +109,17 @@ impl Section {
     }
 
     /// In this process.
-    fn run(self, device: &Device, quick: bool) {
+    fn run(self, device: &Device, on: &[On], quick: bool) {
+        let on = if on.is_empty() { &On::ALL } else { on };
         match self {
             Self::Laws | Self::LawsFused => unreachable!("it is a program of its own"),
             Self::Compare => compare::run(device),
             Self::Reads => reads::run(device),
-            Self::Aims => times::run(device, Timed::Aims { fusion: true }, quick),
-            Self::Unfused => times::run(device, Timed::Aims { fusion: false }, quick),
-            Self::Optimizers => times::run(device, Timed::Optimizers, quick),
-            Self::Times => times::run(device, Timed::Everything, quick),
+            Self::Aims => times::run(device, Timed::Aims { fusion: true }, on, quick),
+            Self::Unfused => times::run(device, Timed::Aims { fusion: false }, on, quick),
+            Self::Norms => times::run(device, Timed::Norms, on, quick),
+            Self::Optimizers => times::run(device, Timed::Optimizers, on, quick),
+            Self::Times => times::run(device, Timed::Everything, on, quick),
         }
     }
 }
@@ -187,6 +195,10 @@ fn section(
     } else {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["--section", &name, "--device", device]);
+        for on in &options.on {
+            let value = on.to_possible_value().expect("none is skipped");
+            command.args(["--on", value.get_name()]);
+        }
         if options.quick {
             command.arg("--quick");
         }
@@ -210,7 +222,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let options = Options::parse();
     let (name, device) = device(options.device.as_deref())?;
     if let Some(section) = options.section {
-        section.run(&device, options.quick);
+        section.run(&device, &options.on, options.quick);
         return Ok(ExitCode::SUCCESS);
     }
     let mut rows = Rows {

@@ -10,6 +10,11 @@ use std::time::{Duration, Instant};
 /// process.
 pub(crate) const NO_FUSION: (&str, &str) = ("BURN_FUSION_MAX_EXPLORATIONS", "0");
 
+/// Whether it is so in this process.
+pub(crate) fn is_unfused() -> bool {
+    std::env::var(NO_FUSION.0).as_deref() == Ok(NO_FUSION.1)
+}
+
 /// When a program is killed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline(Option<Instant>);

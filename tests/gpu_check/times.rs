@@ -1,13 +1,15 @@
 //! Times of whole steps: with a trick and without it, ours and Burn's, in turn.
 
-use crate::cases::{Case, TWINS, aims, every, pairs, plain};
+use crate::cases::{Case, TWINS, aims, every, norms, pairs, plain};
 use crate::counters::counted;
 use crate::problem::Problem;
 use crate::report::Row;
+use crate::run::is_unfused;
 use crate::training::Training;
 use burn::tensor::Device;
 use burn_tricks::nn::ResNetConfig;
 use burn_tricks_examples::additions::ADDITIONS;
+use clap::ValueEnum;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
@@ -17,8 +19,10 @@ const QUICK: usize = 2;
 /// What is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Timed {
-    /// AdamW with clipping and averaging. Whether Burn's `fusion` searches for operations to fuse is only noted.
+    /// AdamW with clipping and averaging.
     Aims { fusion: bool },
+    /// Optimizers that need a number of each tensor, against those that do not.
+    Norms,
     /// Our optimizers and Burn's.
     Optimizers,
     /// Every trick and module.
@@ -30,6 +34,7 @@ impl Timed {
         match self {
             Self::Aims { fusion: true } => "aims",
             Self::Aims { fusion: false } => "unfused",
+            Self::Norms => "norms",
             Self::Optimizers => "optimizers",
             Self::Everything => "times",
         }
@@ -42,16 +47,21 @@ const WARM: usize = 4;
 const BLOCK: f64 = 40.0;
 
 /// What is trained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum On {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum On {
+    /// A multi-layer perceptron.
     Mlp,
+    /// A residual network.
+    #[value(name = "resnet")]
     ResNet,
+    /// 8 matrices of 1024×1024.
     A,
+    /// 2,000 matrices of 64×16.
     B,
 }
 
 impl On {
-    const ALL: [Self; 4] = [Self::Mlp, Self::ResNet, Self::A, Self::B];
+    pub(crate) const ALL: [Self; 4] = [Self::Mlp, Self::ResNet, Self::A, Self::B];
 
     fn name(self) -> &'static str {
         match self {
@@ -97,15 +107,17 @@ fn res_net(quick: bool) -> (ResNetConfig, [usize; 2]) {
     }
 }
 
-/// Times these, the most asked for first; if `quick`, on small tensors and in few steps, to see that it runs.
-pub(crate) fn run(device: &Device, timed: Timed, quick: bool) {
+/// Times these on these, the most asked for first; if `quick`, on small tensors and in few steps, to see that it runs.
+pub(crate) fn run(device: &Device, timed: Timed, on: &[On], quick: bool) {
     let bench = Bench {
         device,
         timed,
+        on,
         quick,
     };
     match timed {
         Timed::Aims { .. } => bench.aims(),
+        Timed::Norms => bench.norms(),
         Timed::Optimizers => bench.optimizers(),
         Timed::Everything => bench.everything(),
     }
@@ -114,12 +126,13 @@ pub(crate) fn run(device: &Device, timed: Timed, quick: bool) {
 struct Bench<'a> {
     device: &'a Device,
     timed: Timed,
+    on: &'a [On],
     quick: bool,
 }
 
 impl Bench<'_> {
     fn aims(&self) {
-        for on in On::ALL {
+        for on in self.on.iter().copied() {
             let [adam_w, tricks @ ..] = aims();
             for trick in &tricks {
                 // On thousands of tensors each step would take seconds.
@@ -131,8 +144,16 @@ impl Bench<'_> {
         }
     }
 
+    fn norms(&self) {
+        for on in self.of([On::A, On::Mlp]) {
+            for (case, other) in norms().into_iter().take(self.most()) {
+                self.pair(on, &case, &other, other.name);
+            }
+        }
+    }
+
     fn optimizers(&self) {
-        for on in [On::A, On::B] {
+        for on in self.of([On::A, On::B]) {
             for (ours, burns, name) in pairs().into_iter().take(self.most()) {
                 self.pair(on, &ours, &burns, &name);
             }
@@ -140,7 +161,7 @@ impl Bench<'_> {
     }
 
     fn everything(&self) {
-        for on in On::ALL {
+        for on in self.on.iter().copied() {
             let every = every().into_iter();
             let every = every.filter(|case| !case.needs_loss || on.has_loss());
             for case in every.take(self.most()) {
@@ -154,6 +175,11 @@ impl Bench<'_> {
                 self.res_nets();
             }
         }
+    }
+
+    /// Those of a list that are asked for.
+    fn of<const N: usize>(&self, list: [On; N]) -> impl Iterator<Item = On> {
+        list.into_iter().filter(|on| self.on.contains(on))
     }
 
     /// How many of a list are timed.
@@ -208,7 +234,7 @@ impl Bench<'_> {
         let (mut with, mut other) = (with, other);
         let (ms, other_ms) = self.in_turn(&mut with, &mut other);
         let row = Row {
-            fusion: Some(self.timed != Timed::Aims { fusion: false }),
+            fusion: Some(!is_unfused()),
             ms: Some(ms),
             other_ms: Some(other_ms),
             ratio: Some(ms / other_ms),

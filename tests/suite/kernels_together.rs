@@ -4,12 +4,17 @@
 use crate::devices::{devices, is_gpu};
 use crate::kernels::{assert_twin, every_step, random};
 use crate::models::{dtypes, values};
+use burn::optim::Optimizer;
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::kernels::{
     AdaDeltaStep, AdaGradStep, AdamStep, AdamaxStep, AmsGradStep, AnyTensor, CorrectedAmsGradStep,
-    MomentumStep, PlannedStep, RmsPropStep, SgdStep, Step, StepCount, TensorList, TimedAdaBelief,
-    TimedAdam, TimedNAdam, TimedRAdam, TimedStep, UpdateMomentumStep, WeightDecayTerm, lerp_all,
-    lerp_twin, take_together,
+    MomentumStep, PlannedStep, Real, RmsPropStep, SgdStep, SquareSum, Step, StepCount, TensorList,
+    TensorNumber, TimedAdaBelief, TimedAdam, TimedNAdam, TimedRAdam, TimedStep, UpdateMomentumStep,
+    WeightDecayTerm, change_together, lerp_all, lerp_twin, take_together,
+};
+use burn_tricks::optim::{
+    AdamConfig, CautiousConfig, Epsilon, LarsConfig, LarsDivisor, MomentumForm,
+    NormalizedGradientConfig, OptimizerExt as _, SgdConfig, TrustRatioConfig, WeightDecayMode,
 };
 
 /// A weight, its gradient, and its state.
@@ -129,8 +134,17 @@ fn layouts_do_not_matter() {
             100.. => turned(shape, seed, dtype, device),
             _ => plain(shape, seed, dtype, device),
         };
-        let views: [(&str, Make<'_>); 3] =
-            [("turned", &turned), ("parts", &part), ("mixed", &mixed)];
+        // Gradients of one row that is repeated, as that of a sum over the rows.
+        let repeated = |[rows, columns]: [usize; 2], seed: u64, dtype, device: &Device| match seed {
+            100.. => plain([1, columns], seed, dtype, device).expand([rows, columns]),
+            _ => plain([rows, columns], seed, dtype, device),
+        };
+        let views: [(&str, Make<'_>); 4] = [
+            ("turned", &turned),
+            ("parts", &part),
+            ("mixed", &mixed),
+            ("repeated", &repeated),
+        ];
         for (view, make) in views {
             let what = format!("{name}, {view}");
             let shapes = [[8, 12], [5, 7], [1, 9], [64, 64]];
@@ -309,6 +323,315 @@ fn means_are_their_twins() {
                         assert!(close || shows, "{what}: {a}, {b}");
                     }
                 }
+            }
+        }
+    }
+}
+
+/// x ← x (‖x − y‖ / ‖y‖ + the mean of y²) + y
+#[derive(Clone, Copy)]
+struct Mixed;
+
+impl TensorNumber<2, 2> for Mixed {
+    fn terms<T: Real>(self, [x, y]: [T; 2]) -> [T; 2] {
+        [x - y, y]
+    }
+
+    fn number<T: Real>(self, [way, y]: [SquareSum<T>; 2], count: T) -> T {
+        way.root / y.root + y.sum / count
+    }
+
+    fn element<T: Real>(self, [x, y]: [T; 2], number: T) -> T {
+        x * number + y
+    }
+}
+
+fn mixed_in_f64(x: &[f64], y: &[f64]) -> Vec<f64> {
+    let squares = |numbers: &mut dyn Iterator<Item = f64>| numbers.map(|x| x * x).sum::<f64>();
+    let way = squares(&mut x.iter().zip(y).map(|(x, y)| x - y)).sqrt();
+    let sum = squares(&mut y.iter().copied());
+    let number = way / sum.sqrt() + sum / x.len() as f64;
+    x.iter().zip(y).map(|(x, y)| x * number + y).collect()
+}
+
+/// The pairs changed together, against `f64`.
+fn check_mixed(what: &str, pairs: Vec<[Tensor<2>; 2]>) {
+    let expected = |[x, y]: &[Tensor<2>; 2]| mixed_in_f64(&values(x.clone()), &values(y.clone()));
+    let expected: Vec<_> = pairs.iter().map(expected).collect();
+    let items = pairs.clone().into_iter();
+    let items = items.map(|pair| pair.map(AnyTensor::from)).collect();
+    let changed = change_together(Mixed, items).expect("there is a kernel");
+    assert_eq!(changed.len(), expected.len(), "{what}");
+    let all = changed.into_iter().zip(expected).zip(pairs);
+    for (number, ((changed, expected), [x, _])) in all.enumerate() {
+        let changed: Tensor<2> = changed.into_tensor();
+        let what = format!("{what}, number {number}, {:?}", x.dims());
+        assert_eq!(
+            (changed.dims(), changed.dtype()),
+            (x.dims(), x.dtype()),
+            "{what}"
+        );
+        let relative = match x.dtype() {
+            DType::F32 => 2e-6,
+            DType::F16 => 1e-3,
+            _ => 8e-3,
+        };
+        for (changed, expected) in values(changed).into_iter().zip(expected) {
+            let near = (changed - expected).abs() <= relative * expected.abs().max(1e-2);
+            assert!(near, "{what}: {changed} and {expected}");
+        }
+    }
+}
+
+/// Sizes around a vector, a cube and the most numbers of a single cube; more tensors than a launch has buffers; each type.
+#[test]
+fn what_needs_a_number_of_the_whole_tensor_is_that_in_f64() {
+    let sizes = [
+        1, 2, 3, 4, 5, 64, 255, 256, 257, 4097, 8192, 8193, 70_001, 300_007,
+    ];
+    for (name, device) in gpus() {
+        for dtype in dtypes(&device) {
+            if dtype == DType::F64 {
+                continue;
+            }
+            let pair = |shape: [usize; 2], seed| {
+                [seed, seed + 50].map(|seed| plain(shape, seed, dtype, &device))
+            };
+            let what = format!("{name}, {dtype:?}");
+            for size in sizes {
+                check_mixed(&what, vec![pair([1, size], size as u64)]);
+            }
+            let all = sizes.map(|size| pair([1, size], size as u64)).to_vec();
+            check_mixed(&format!("{what}, all"), all);
+            let many = (0..70).map(|seed| pair([3 + seed as usize, 8], seed));
+            check_mixed(&format!("{what}, many"), many.collect());
+            // Numbers that lie otherwise in memory: both turned, one turned, and parts of larger tensors.
+            let turned = pair([12, 20], 3).map(Tensor::transpose);
+            let [x, y] = pair([20, 12], 4);
+            let one = [x, plain([12, 20], 5, dtype, &device).transpose()];
+            let parts = pair([9, 30], 6).map(|whole| whole.slice([1..8, 3..29]));
+            let repeated = pair([1, 30], 7).map(|row| row.expand([4, 30]));
+            check_mixed(&format!("{what}, views"), vec![turned, one, [y.clone(), y]]);
+            check_mixed(&format!("{what}, parts"), vec![parts, repeated]);
+        }
+    }
+}
+
+#[test]
+fn norms_of_whole_tensors_do_not_leave_the_range() {
+    #[derive(Clone, Copy)]
+    struct Norm;
+    impl TensorNumber<1, 1> for Norm {
+        fn terms<T: Real>(self, x: [T; 1]) -> [T; 1] {
+            x
+        }
+
+        fn number<T: Real>(self, [squares]: [SquareSum<T>; 1], _: T) -> T {
+            squares.root
+        }
+
+        fn element<T: Real>(self, [x]: [T; 1], norm: T) -> T {
+            x / norm
+        }
+    }
+    for (name, device) in gpus() {
+        let cases: [&[f32]; 5] = [
+            &[1e30, -2e30, 2e30],
+            &[1e-30, -2e-30, 2e-30],
+            &[3e30, 1.0, 1e-30],
+            &[5e-19, 1e-20, -2e-20],
+            &[1e19, 1e10],
+        ];
+        let items = cases.map(|numbers| [Tensor::<1>::from_floats(numbers, &device).into()]);
+        let units = change_together(Norm, items.into()).expect("there is a kernel");
+        for (unit, numbers) in units.into_iter().zip(cases) {
+            let squares = numbers.iter().map(|x| f64::from(*x).powi(2));
+            let norm = squares.sum::<f64>().sqrt();
+            for (unit, x) in values(unit.into_tensor::<1>()).into_iter().zip(numbers) {
+                let expected = f64::from(*x) / norm;
+                assert!(
+                    (unit - expected).abs() < 1e-6,
+                    "{name}, {numbers:?}: {unit}"
+                );
+            }
+        }
+        let bad = Tensor::<1>::from_floats([1.0, f32::NAN, 2.0], &device);
+        let mut bad = change_together(Norm, vec![[bad.into()]]).expect("there is a kernel");
+        let bad = values(bad.remove(0).into_tensor::<1>());
+        assert!(bad.iter().all(|x| x.is_nan()), "{name}: {bad:?}");
+    }
+}
+
+#[test]
+fn items_without_a_kernel_come_back() {
+    for (name, device) in devices() {
+        let pair = |a, b| vec![[a, b].map(|tensor: Tensor<2>| AnyTensor::from(tensor))];
+        let ones = |shape: [usize; 2], device: &Device| Tensor::<2>::ones(shape, device);
+        let one = || ones([2, 3], &device);
+        let is_changed = |items| change_together(Mixed, items).is_ok();
+        assert_eq!(is_changed(pair(one(), one())), is_gpu(name), "{name}");
+        assert!(!is_changed(pair(one(), ones([3, 2], &device))), "{name}");
+        assert!(
+            !is_changed(pair(ones([0, 3], &device), ones([0, 3], &device))),
+            "{name}"
+        );
+        let tracked = ones([2, 3], &device.clone().autodiff());
+        assert!(!is_changed(pair(tracked, one())), "{name}");
+        let half = one().cast(burn::tensor::FloatDType::F16);
+        if device.supports_dtype(DType::F16) {
+            assert!(!is_changed(pair(half, one())), "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_somebody_holds_is_not_changed_by_a_number_of_the_whole() {
+    for (name, device) in gpus() {
+        let new = |seed| plain([6, 7], seed, DType::F32, &device);
+        let expected = mixed_in_f64(&values(new(1)), &values(new(2)));
+        for held in 0..4 {
+            let (x, y) = (new(1), new(2));
+            let kept = (
+                (held & 1 > 0).then(|| x.clone()),
+                (held & 2 > 0).then(|| y.clone()),
+            );
+            let changed = change_together(Mixed, vec![[x.into(), y.into()]]);
+            let changed = changed.expect("there is a kernel").remove(0);
+            for (changed, expected) in values(changed.into_tensor::<2>()).iter().zip(&expected) {
+                assert!((changed - expected).abs() < 1e-5, "{name}, held {held}");
+            }
+            if let Some(x) = kept.0 {
+                assert_eq!(values(x), values(new(1)), "{name}: the first");
+            }
+            if let Some(y) = kept.1 {
+                assert_eq!(values(y), values(new(2)), "{name}: the second");
+            }
+        }
+    }
+}
+
+/// Steps of an optimizer on a GPU, which has kernels for the numbers that it needs of each tensor, and on `flex`.
+fn check_optimizer<O: Optimizer>(what: &str, optim: &O, dtype: DType, device: &Device) {
+    fn weights<O: Optimizer, const D: usize>(
+        optim: &O,
+        (shape, seed): ([usize; D], u64),
+        dtype: DType,
+        device: &Device,
+    ) -> Vec<Vec<f64>> {
+        let (mut weight, mut state) = (random::<D>(shape, seed, dtype, device), None);
+        let mut all = Vec::new();
+        for step in 0..3 {
+            let grad = random::<D>(shape, seed + 100 + step, dtype, device);
+            (weight, state) = optim.step(0.02, weight, grad, state);
+            all.push(values(weight.clone()));
+        }
+        all
+    }
+    let relative = match dtype {
+        DType::F32 => 1e-5,
+        DType::F16 => 4e-3,
+        _ => 3e-2,
+    };
+    let near = |gpu: Vec<Vec<f64>>, flex: Vec<Vec<f64>>| {
+        for (step, (gpu, flex)) in gpu.into_iter().zip(flex).enumerate() {
+            for (gpu, flex) in gpu.into_iter().zip(flex) {
+                let is_near = (gpu - flex).abs() <= relative * flex.abs().max(0.1);
+                assert!(is_near, "{what}, {dtype:?}, step {step}: {gpu} and {flex}");
+            }
+        }
+    };
+    let flex = Device::flex();
+    for (number, shape) in [[5, 7], [64, 130], [1, 1]].into_iter().enumerate() {
+        let one = (shape, number as u64);
+        near(
+            weights(optim, one, dtype, device),
+            weights(optim, one, dtype, &flex),
+        );
+    }
+    let one = ([9], 9);
+    near(
+        weights(optim, one, dtype, device),
+        weights(optim, one, dtype, &flex),
+    );
+}
+
+#[test]
+fn optimizers_with_a_number_of_each_tensor_are_those_of_the_cpu() {
+    for (name, device) in gpus() {
+        for dtype in [DType::F32, DType::F16, DType::BF16] {
+            if !dtypes(&device).contains(&dtype) {
+                continue;
+            }
+            for divisor in [LarsDivisor::NormOfSum, LarsDivisor::SumOfNorms] {
+                for decay in [0.0, 0.3] {
+                    for (momentum, form) in [
+                        (0.0, MomentumForm::OfUpdate),
+                        (0.9, MomentumForm::OfUpdate),
+                        (0.9, MomentumForm::OfGradient),
+                    ] {
+                        let lars = LarsConfig::new()
+                            .with_coefficient(0.5)
+                            .with_epsilon(1e-3)
+                            .with_divisor(divisor)
+                            .with_momentum(momentum)
+                            .with_momentum_form(form)
+                            .with_weight_decay(decay);
+                        let what = format!("{name}, LARS, {divisor:?}, {momentum}, {form:?}");
+                        check_optimizer(&what, &lars.build().unwrap(), dtype, &device);
+                    }
+                }
+            }
+            let plain = NormalizedGradientConfig::per_tensor();
+            for (what, config) in [
+                ("normalised", plain.clone()),
+                (
+                    "with ε",
+                    plain.clone().with_epsilon(Epsilon::OutsideRoot(0.1)),
+                ),
+                (
+                    "with ε inside",
+                    plain.clone().with_epsilon(Epsilon::InsideRoot(0.1)),
+                ),
+                ("coupled", plain.clone().with_weight_decay(0.3)),
+                (
+                    "decoupled",
+                    plain
+                        .with_weight_decay(0.3)
+                        .with_weight_decay_mode(WeightDecayMode::Decoupled),
+                ),
+            ] {
+                let what = format!("{name}, {what}");
+                check_optimizer(&what, &config.build().unwrap(), dtype, &device);
+            }
+            let adam = || AdamConfig::torch().build().unwrap();
+            for (what, config) in [
+                ("LAMB", TrustRatioConfig::new()),
+                ("at most", TrustRatioConfig::new().with_max_ratio(Some(1.5))),
+                ("with ε", TrustRatioConfig::new().with_epsilon(0.5)),
+                ("matrices", TrustRatioConfig::new().with_vectors(false)),
+            ] {
+                let what = format!("{name}, {what}");
+                // The step is a difference of weights, which half precision rounds away.
+                if dtype == DType::F32 {
+                    check_optimizer(&what, &config.build(adam()).unwrap(), dtype, &device);
+                }
+            }
+            let momentum = SgdConfig::torch().with_momentum_factor(0.9);
+            for rescale in [true, false] {
+                let what = format!("{name}, cautious, {rescale}");
+                if dtype == DType::F32 {
+                    let cautious = CautiousConfig::new().with_rescale(rescale);
+                    let cautious = cautious.build(momentum.build().unwrap());
+                    check_optimizer(&what, &cautious, dtype, &device);
+                }
+            }
+            if dtype == DType::F32 {
+                check_optimizer(
+                    &format!("{name}, both"),
+                    &adam().cautious().trust_ratio(),
+                    dtype,
+                    &device,
+                );
             }
         }
     }

@@ -88,6 +88,16 @@ impl AnyTensor {
         with_rank!(self.rank(), D => { tensor.into_tensor::<D>().device() })
     }
 
+    /// Whether it is on a GPU for which this crate has kernels, without autodiff, in a type that they work on: see
+    /// [`take_together`](crate::take_together).
+    pub fn is_on_gpu(&self) -> bool {
+        #[cfg(feature = "cube")]
+        let is_on_gpu = crate::cube::are_on_cube([&self.0]);
+        #[cfg(not(feature = "cube"))]
+        let is_on_gpu = false;
+        is_on_gpu
+    }
+
     /// The tensor on this device.
     pub fn to_device(self, device: &Device) -> Self {
         with_rank!(self.rank(), D => { self.into_tensor::<D>().to_device(device).into() })

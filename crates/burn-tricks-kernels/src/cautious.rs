@@ -2,6 +2,9 @@
 
 use crate::any_tensor::AnyTensor;
 use crate::precision::accumulation_dtype;
+use crate::real::Real;
+use crate::steps_together::PlannedStep;
+use crate::tensor_number::{SquareSum, TensorNumber, change_together};
 use burn::tensor::Tensor;
 
 /// The new weights where they lie down the gradient from the old ones, and elsewhere the old ones: cautious steps (Liang et
@@ -17,7 +20,8 @@ use burn::tensor::Tensor;
 ///
 /// On the CPU backend this is two reads of the three tensors and a write, in place if the buffer of the new weights is not
 /// shared; one read and a write without `least_share`. If every step goes down, nothing is written with a
-/// `least_share`. Nothing is read from another device.
+/// `least_share`. On a GPU with a feature of this crate for it, one or two launches for the share and one for the weights.
+/// Nothing is read from another device.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -40,18 +44,32 @@ pub fn cautious<const D: usize>(
     grad: Tensor<D>,
     least_share: Option<f64>,
 ) -> Tensor<D> {
-    let shapes = [new.dims(), old.dims(), grad.dims()];
+    cautious_any(new.into(), old.into(), grad.into(), least_share).into_tensor()
+}
+
+/// [`cautious`] for tensors of any rank.
+///
+/// # Panics
+///
+/// If the tensors have different shapes.
+pub fn cautious_any(
+    new: AnyTensor,
+    old: AnyTensor,
+    grad: AnyTensor,
+    least_share: Option<f64>,
+) -> AnyTensor {
+    let shapes = [new.shape(), old.shape(), grad.shape()];
     assert!(
         shapes[0] == shapes[1] && shapes[0] == shapes[2],
         "new weights, old weights and gradient have the shapes {shapes:?}"
     );
-    if new.dims().contains(&0) {
+    if new.is_empty() {
         return new;
     }
-    cautious_any([new, old, grad].map(AnyTensor::from), least_share).into_tensor()
+    of_any([new, old, grad], least_share)
 }
 
-fn cautious_any(all: [AnyTensor; 3], least_share: Option<f64>) -> AnyTensor {
+fn of_any(all: [AnyTensor; 3], least_share: Option<f64>) -> AnyTensor {
     #[cfg(feature = "flex")]
     let all = {
         let is_one_type = all.iter().all(|tensor| tensor.dtype() == all[0].dtype());
@@ -61,7 +79,81 @@ fn cautious_any(all: [AnyTensor; 3], least_share: Option<f64>) -> AnyTensor {
         }
         all.map(AnyTensor)
     };
-    twin(all, least_share)
+    let changed = match least_share {
+        Some(least) => change_together(Rescaled { least }, vec![all]),
+        None => change_together(Masked, vec![all]),
+    };
+    match changed {
+        Ok(mut changed) => changed.swap_remove(0),
+        Err(mut all) => twin(all.swap_remove(0), least_share),
+    }
+}
+
+impl PlannedStep {
+    /// The step as a [`cautious`] one.
+    ///
+    /// # Errors
+    ///
+    /// With the step as it is, if the device allows too few buffers in a launch.
+    pub fn then_cautious(self, least_share: Option<f64>) -> Result<Self, Self> {
+        match least_share {
+            Some(least) => self.then(Rescaled { least }),
+            None => self.then(Masked),
+        }
+    }
+}
+
+/// Steps that go up left out.
+#[derive(Clone, Copy)]
+struct Masked;
+
+impl Masked {
+    /// `up` where the step goes up or nowhere, else `down`. A NaN in the new weight goes down, as in the twin.
+    fn choose<T: Real>([new, old, grad]: [T; 3], up: T, down: T) -> T {
+        let if_ascends = grad.if_zero(up, (-grad).if_negative(up, down));
+        let if_descends = grad.if_zero(up, grad.if_negative(up, down));
+        let way = new - old;
+        let moved = way.if_negative(if_descends, (-way).if_negative(if_ascends, down));
+        new.if_equal(old, up, moved)
+    }
+}
+
+impl TensorNumber<3, 0> for Masked {
+    fn terms<T: Real>(self, _: [T; 3]) -> [T; 0] {
+        []
+    }
+
+    fn number<T: Real>(self, _: [SquareSum<T>; 0], count: T) -> T {
+        count
+    }
+
+    fn element<T: Real>(self, all: [T; 3], _: T) -> T {
+        Self::choose(all, all[1], all[0])
+    }
+}
+
+/// The same, with longer steps in the place of those left out.
+#[derive(Clone, Copy)]
+struct Rescaled {
+    least: f64,
+}
+
+impl TensorNumber<3, 1> for Rescaled {
+    fn terms<T: Real>(self, all: [T; 3]) -> [T; 1] {
+        let [zero, one] = [0.0, 1.0].map(|number| all[0].of(number));
+        [Masked::choose(all, zero, one)]
+    }
+
+    /// By how much more than before a step goes.
+    fn number<T: Real>(self, [down]: [SquareSum<T>; 1], count: T) -> T {
+        let share = (down.sum / count).max(count.of(self.least));
+        count.of(1.0) / share + -1.0
+    }
+
+    fn element<T: Real>(self, all: [T; 3], more: T) -> T {
+        let [new, old, _] = all;
+        Masked::choose(all, old, new + (new - old) * more)
+    }
 }
 
 /// [`cautious`] with tensor operations alone: the specification.

@@ -16,8 +16,9 @@ use burn::tensor::{Shape, Tensor};
 /// On the CPU backend weight and gradient are read once for the norms. Eight squares at a time are added in the type of
 /// the numbers, and their sums in `f64`, in an order that does not depend on the number of threads. If a unit is clipped, the gradient is multiplied in a second pass, in place if
 /// its buffer is not shared; where units are contiguous in memory (`axis` 0), both passes go through one small part of
-/// the tensor after the other, which stays in the cache. If no unit is clipped, nothing is written. Nothing is read from
-/// another device; a weight on another device than its gradient is moved there.
+/// the tensor after the other, which stays in the cache. If no unit is clipped, nothing is written. On a GPU with a feature of
+/// this crate for it, one launch does so for dozens of tensors. Nothing is read from another device; a weight on another device
+/// than its gradient is moved there.
 ///
 /// Norms do not overflow. A unit whose gradient or weights hold a NaN is not clipped. An infinity in a gradient becomes
 /// NaN, and the other numbers of its unit become 0.
@@ -77,6 +78,10 @@ pub fn clip_units_all(
             return grads;
         }
     }
+    #[cfg(feature = "cube")]
+    if grads.0.iter().any(|grad| on_cube::fits([grad])) {
+        return on_cube::clip_units(clip, weights, grads, axes);
+    }
     let pairs = weights.0.into_iter().zip(grads.0);
     let each = pairs.zip(axes).map(|((weight, grad), axis)| {
         #[cfg(feature = "flex")]
@@ -94,6 +99,65 @@ pub fn clip_units_all(
 #[cfg(feature = "flex")]
 fn has_kernel(weight: &DispatchTensor, grad: &DispatchTensor) -> bool {
     crate::flex::on_flex([weight, grad]) && weight.dtype() == grad.dtype()
+}
+
+/// With the kernel of a GPU.
+#[cfg(feature = "cube")]
+mod on_cube {
+    use super::{assert_fit, twin};
+    use crate::cube::are_on_cube;
+    use crate::tensor_list::TensorList;
+    use crate::unit_clip::UnitClip;
+    use burn::backend::{DispatchTensor, TensorMetadata as _};
+
+    /// A few threads add up a unit: for longer ones than this, operations for all of a tensor are faster.
+    const LONGEST: usize = 1 << 17;
+
+    /// Whether there is a kernel for these tensors.
+    pub(super) fn fits<'a>(tensors: impl IntoIterator<Item = &'a DispatchTensor>) -> bool {
+        are_on_cube(tensors)
+    }
+
+    fn has_kernel(weight: &DispatchTensor, grad: &DispatchTensor, axis: Option<usize>) -> bool {
+        let shape = grad.shape();
+        let units = axis.map_or(1, |axis| shape[axis]);
+        let numbers = shape.num_elements();
+        fits([weight, grad])
+            && weight.dtype() == grad.dtype()
+            && numbers > 0
+            && numbers / units <= LONGEST
+    }
+
+    /// Of tensors of which some have the kernel.
+    pub(super) fn clip_units(
+        clip: UnitClip,
+        weights: TensorList,
+        grads: TensorList,
+        axes: Vec<Option<usize>>,
+    ) -> TensorList {
+        let mut clipped: Vec<Option<DispatchTensor>> = Vec::with_capacity(axes.len());
+        // Those of one device together.
+        let (mut pairs, mut pair_axes, mut places) = (Vec::new(), Vec::new(), Vec::new());
+        let all = weights.0.into_iter().zip(grads.0).zip(axes);
+        for (place, ((weight, grad), axis)) in all.enumerate() {
+            assert_fit(&weight.shape(), &grad.shape(), axis);
+            if has_kernel(&weight, &grad, axis) && fits(pairs.first().into_iter().chain([&grad])) {
+                pairs.extend([weight, grad]);
+                pair_axes.push(axis);
+                places.push(place);
+                clipped.push(None);
+            } else {
+                clipped.push(Some(twin(clip, weight, grad, axis)));
+            }
+        }
+        if !places.is_empty() {
+            let together = crate::cube::clip_units(clip, pairs.into_iter(), &pair_axes);
+            for (place, grad) in places.into_iter().zip(together) {
+                clipped[place] = Some(grad);
+            }
+        }
+        TensorList(clipped.into_iter().flatten().collect())
+    }
 }
 
 /// Panics unless weight and gradient have the same shape, with this axis.

@@ -56,6 +56,7 @@ mod sum_of_squares;
 mod summary;
 mod take_over;
 mod tensor_list;
+mod tensor_number;
 #[cfg(feature = "cube")]
 mod trace;
 mod unit_clip;
@@ -78,7 +79,7 @@ pub use batch_norm::{
 pub use behind::behind;
 pub use blend::{blend, blend_all, blend_any, blend_twin};
 pub use cast::cast;
-pub use cautious::{cautious, cautious_twin};
+pub use cautious::{cautious, cautious_any, cautious_twin};
 pub use clamp::{clamp, clamp_twin};
 pub use clip_units::{clip_units, clip_units_all, clip_units_twin};
 pub use compensation::{
@@ -122,6 +123,7 @@ pub use summary::{
 };
 pub use take_over::{take_over, take_over_twin};
 pub use tensor_list::{TensorList, TensorTaker};
+pub use tensor_number::{SquareSum, TensorNumber, change_together};
 pub use unit_clip::UnitClip;
 pub use weight_decay_term::WeightDecayTerm;
 pub use weight_norm::{unit_norms, weight_norm, weight_norm_twin};

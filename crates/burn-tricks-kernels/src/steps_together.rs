@@ -1,8 +1,12 @@
 //! Steps of many weights that a GPU takes together.
 
 use crate::any_tensor::AnyTensor;
+use crate::tensor_number::TensorNumber;
 #[cfg(feature = "cube")]
-use crate::{step::assert_one_shape, trace::Trace};
+use crate::{
+    step::assert_one_shape,
+    trace::{Change, Trace},
+};
 #[cfg(feature = "cube")]
 use burn::{backend::DispatchTensor, tensor::DType};
 
@@ -14,7 +18,7 @@ use burn::{backend::DispatchTensor, tensor::DType};
 #[derive(Debug)]
 pub struct PlannedStep {
     #[cfg(feature = "cube")]
-    trace: Trace,
+    does: Arithmetic,
     /// The weight, the gradient, and the state.
     #[cfg(feature = "cube")]
     tensors: Vec<DispatchTensor>,
@@ -39,33 +43,74 @@ pub fn take_together(steps: Vec<PlannedStep>) -> Vec<(AnyTensor, Vec<AnyTensor>)
 #[cfg(feature = "cube")]
 pub fn take_together(steps: Vec<PlannedStep>) -> Vec<(AnyTensor, Vec<AnyTensor>)> {
     // Those of the same arithmetic with the same numbers, on one device.
-    let mut groups: Vec<(Trace, Vec<usize>, Vec<DispatchTensor>)> = Vec::new();
+    let mut groups: Vec<(Arithmetic, Vec<usize>, Vec<DispatchTensor>)> = Vec::new();
     let count = steps.len();
-    for (place, PlannedStep { trace, tensors }) in steps.into_iter().enumerate() {
+    for (place, PlannedStep { does, tensors }) in steps.into_iter().enumerate() {
         let group = groups.iter_mut().find(|(other, _, others)| {
-            *other == trace && crate::cube::are_on_cube(others.first().into_iter().chain(&tensors))
+            *other == does && crate::cube::are_on_cube(others.first().into_iter().chain(&tensors))
         });
         match group {
             Some((_, places, all)) => {
                 places.push(place);
                 all.extend(tensors);
             }
-            None => groups.push((trace, vec![place], tensors)),
+            None => groups.push((does, vec![place], tensors)),
         }
     }
     let mut taken: Vec<_> = std::iter::repeat_with(|| None).take(count).collect();
-    for (trace, places, tensors) in groups {
-        let states = trace.program.outputs.len() - 1;
-        let mut stepped = crate::cube::steps(trace, tensors).map(AnyTensor);
+    for (does, places, tensors) in groups {
+        let mut stepped = does.take(tensors).into_iter();
         for place in places {
-            let weight = stepped.next().expect("a weight for each step");
-            taken[place] = Some((weight, stepped.by_ref().take(states).collect()));
+            taken[place] = stepped.next();
         }
     }
     let taken = taken.into_iter();
     taken
         .map(|step| step.expect("each step is in a group"))
         .collect()
+}
+
+/// What is done in a step.
+#[cfg(feature = "cube")]
+#[derive(Debug, Clone, PartialEq)]
+struct Arithmetic {
+    /// What becomes of the gradient before the step, if that needs a number of the whole tensor.
+    gradient: Option<Change>,
+    step: Trace,
+    /// What becomes of the new weight, of the new and the old one, or of these and the gradient.
+    then: Option<Change>,
+}
+
+#[cfg(feature = "cube")]
+impl Arithmetic {
+    /// The steps of these tensors: a weight, its gradient and its state, the next weight, and so on.
+    fn take(self, tensors: Vec<DispatchTensor>) -> Vec<(AnyTensor, Vec<AnyTensor>)> {
+        let states = self.step.program.states();
+        let then = self.then.map(|then| {
+            // The old weight, and the gradient.
+            let kept = then.element.program.tensors - 1;
+            let of_each = tensors.chunks(2 + states);
+            let kept: Vec<_> = of_each.map(|one| one[..kept].to_vec()).collect();
+            (then, kept)
+        });
+        let stepped = match self.gradient {
+            None => crate::cube::steps(self.step, tensors),
+            Some(gradient) => crate::cube::steps_with(&gradient, self.step, tensors),
+        };
+        let mut stepped = stepped.into_iter().map(AnyTensor);
+        let mut taken = Vec::new();
+        while let Some(weight) = stepped.next() {
+            taken.push((weight, stepped.by_ref().take(states).collect()));
+        }
+        let Some((then, kept)) = then else {
+            return taken;
+        };
+        let (weights, states): (Vec<_>, Vec<_>) = taken.into_iter().unzip();
+        let items = weights.into_iter().zip(kept);
+        let items = items.flat_map(|(weight, kept)| [weight.0].into_iter().chain(kept));
+        let changed = crate::cube::change(&then, items.collect()).into_iter();
+        changed.map(AnyTensor).zip(states).collect()
+    }
 }
 
 #[cfg(feature = "cube")]
@@ -96,6 +141,10 @@ impl PlannedStep {
         if !fits {
             return None;
         }
+        let step = trace();
+        if !crate::cube::fit(&step.program, &weight.0) {
+            return None;
+        }
         let state = match state {
             Some(state) => state.to_vec(),
             None => {
@@ -108,8 +157,78 @@ impl PlannedStep {
         };
         let tensors = [weight.clone(), grad.clone()].into_iter().chain(state);
         Some(Self {
-            trace: trace(),
+            does: Arithmetic {
+                gradient: None,
+                step,
+                then: None,
+            },
             tensors: tensors.map(|tensor| tensor.0).collect(),
         })
+    }
+
+    fn fits(&self, trace: &Trace) -> bool {
+        crate::cube::fit(&trace.program, &self.tensors[0])
+    }
+}
+
+impl PlannedStep {
+    /// The step with another gradient: `change` gets the weight and the gradient. A launch or two come before those of the
+    /// step. `None` if the device allows too few buffers in a launch.
+    pub fn with_gradient<const R: usize>(self, change: impl TensorNumber<2, R>) -> Option<Self> {
+        #[cfg(feature = "cube")]
+        {
+            const { assert!(R > 0, "a change of a gradient needs a number") };
+            let gradient = Change::new(change);
+            let step = self
+                .does
+                .step
+                .clone()
+                .with_gradient(gradient.element.clone());
+            let fits = self.fits(&step);
+            fits.then(|| Self {
+                does: Arithmetic {
+                    gradient: Some(gradient),
+                    ..self.does
+                },
+                ..self
+            })
+        }
+        #[cfg(not(feature = "cube"))]
+        {
+            let _ = change;
+            match self.none {}
+        }
+    }
+
+    /// The step, and then a change of the new weight: `change` gets the new and the old weight, and the gradient if it takes
+    /// three tensors. Two or three launches come after that of the step.
+    ///
+    /// # Errors
+    ///
+    /// With the step as it is, if the device allows too few buffers in a launch.
+    pub fn then<const K: usize, const R: usize>(
+        self,
+        change: impl TensorNumber<K, R>,
+    ) -> Result<Self, Self> {
+        #[cfg(feature = "cube")]
+        {
+            const { assert!(K >= 1 && K <= 3, "new weight, old weight, gradient") };
+            let then = Change::new(change);
+            if !self.fits(&then.element) {
+                return Err(self);
+            }
+            Ok(Self {
+                does: Arithmetic {
+                    then: Some(then),
+                    ..self.does
+                },
+                ..self
+            })
+        }
+        #[cfg(not(feature = "cube"))]
+        {
+            let _ = change;
+            match self.none {}
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The arithmetic of an element as a list of operations, from which a GPU's kernel is made at run time.
 
 use crate::real::Real;
+use crate::tensor_number::{SquareSum, TensorNumber};
 use std::cell::RefCell;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -26,13 +27,50 @@ pub(crate) enum Op {
     IfLess(usize, usize, usize, usize),
 }
 
+impl Op {
+    /// The operation on values at other places, with another constant.
+    fn moved(self, place: impl Fn(usize) -> usize, constant: impl Fn(usize) -> usize) -> Self {
+        match self {
+            Self::Constant(number) => Self::Constant(constant(number)),
+            Self::Add(a, b) => Self::Add(place(a), place(b)),
+            Self::Sub(a, b) => Self::Sub(place(a), place(b)),
+            Self::Mul(a, b) => Self::Mul(place(a), place(b)),
+            Self::Div(a, b) => Self::Div(place(a), place(b)),
+            Self::Neg(a) => Self::Neg(place(a)),
+            Self::Sqrt(a) => Self::Sqrt(place(a)),
+            Self::Abs(a) => Self::Abs(place(a)),
+            Self::Max(a, b) => Self::Max(place(a), place(b)),
+            Self::IfZero(a, b, c) => Self::IfZero(place(a), place(b), place(c)),
+            Self::IfEqual(a, b, c, d) => Self::IfEqual(place(a), place(b), place(c), place(d)),
+            Self::IfLess(a, b, c, d) => Self::IfLess(place(a), place(b), place(c), place(d)),
+        }
+    }
+}
+
 /// Operations without their constants: two steps with other constants are the same program.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Program {
+    /// How many values there are before the first operation. Of a step these are the tensors, the states, and a number of
+    /// the whole tensor if the step needs one.
+    pub(crate) inputs: usize,
+    /// How many of them are tensors, for a step of the type of its weight.
+    pub(crate) tensors: usize,
     /// The first values are the inputs, and each operation adds one.
     pub(crate) ops: Vec<Op>,
-    /// The values that are the results: the first input's, and those of the inputs from the third on.
+    /// The values that are the results.
     pub(crate) outputs: Vec<usize>,
+}
+
+impl Program {
+    /// How many state tensors a step has.
+    pub(crate) fn states(&self) -> usize {
+        self.outputs.len() - 1
+    }
+
+    /// Whether a step needs a number of its whole tensor.
+    pub(crate) fn needs_number(&self) -> bool {
+        self.inputs > self.tensors + self.states()
+    }
 }
 
 /// What the arithmetic of an element does.
@@ -40,6 +78,53 @@ pub(crate) struct Program {
 pub(crate) struct Trace {
     pub(crate) program: Program,
     pub(crate) constants: Vec<f32>,
+}
+
+/// How a number of a whole tensor comes about.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct NumberTrace {
+    /// What is squared and summed.
+    pub(crate) terms: Trace,
+    /// The number, from the root of each sum and the sum itself, and from how many elements there are.
+    pub(crate) number: Trace,
+}
+
+impl NumberTrace {
+    /// How many sums there are.
+    pub(crate) fn sums(&self) -> usize {
+        self.terms.program.outputs.len()
+    }
+}
+
+/// What a [`TensorNumber`] does.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Change {
+    /// The number of the tensor, if there is anything to be summed.
+    pub(crate) number: Option<NumberTrace>,
+    /// The new element. The last input is the number.
+    pub(crate) element: Trace,
+}
+
+impl Change {
+    pub(crate) fn new<const K: usize, const R: usize>(change: impl TensorNumber<K, R>) -> Self {
+        let elements = |values: &[Traced]| std::array::from_fn(|tensor| values[tensor]);
+        let number = (R > 0).then(|| NumberTrace {
+            terms: Trace::new(K, 0, |values| change.terms(elements(values)).into()),
+            number: Trace::new(0, 2 * R + 1, |values| {
+                let sums = std::array::from_fn(|sum| SquareSum {
+                    root: values[2 * sum],
+                    sum: values[2 * sum + 1],
+                });
+                vec![change.number(sums, values[2 * R])]
+            }),
+        });
+        let element = Trace::new(K, usize::from(R > 0), |values| {
+            let number = values.get(K).copied();
+            let number = number.unwrap_or_else(|| Traced::constant(0.0));
+            vec![change.element(elements(values), number)]
+        });
+        Self { number, element }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -77,28 +162,79 @@ impl Traced {
 }
 
 impl Trace {
-    /// Of a function of a weight, a gradient and a state.
-    pub(crate) fn of_step<const S: usize>(
-        element: impl FnOnce(Traced, Traced, [Traced; S]) -> (Traced, [Traced; S]),
+    /// Of a function of the elements of so many tensors, and of some other numbers.
+    pub(crate) fn new(
+        tensors: usize,
+        others: usize,
+        function: impl FnOnce(&[Traced]) -> Vec<Traced>,
     ) -> Self {
+        let inputs = tensors + others;
         let empty = Tape {
-            values: 2 + S,
+            values: inputs,
             ..Tape::default()
         };
         TAPE.set(empty);
-        let (weight, state) = element(
-            Traced(0),
-            Traced(1),
-            std::array::from_fn(|number| Traced(2 + number)),
-        );
+        let places: Vec<_> = (0..inputs).map(Traced).collect();
+        let outputs = function(&places).into_iter().map(|Traced(place)| place);
+        let outputs = outputs.collect();
         let Tape { ops, constants, .. } = TAPE.take();
-        let outputs = [weight].into_iter().chain(state);
         Self {
             program: Program {
+                inputs,
+                tensors,
                 ops,
-                outputs: outputs.map(|Traced(place)| place).collect(),
+                outputs,
             },
             constants,
+        }
+    }
+
+    /// Of a function of a weight, a gradient and a state. The results are the weight and the state.
+    pub(crate) fn of_step<const S: usize>(
+        element: impl FnOnce(Traced, Traced, [Traced; S]) -> (Traced, [Traced; S]),
+    ) -> Self {
+        Self::new(2, S, |values| {
+            let state = std::array::from_fn(|number| values[2 + number]);
+            let (weight, state) = element(values[0], values[1], state);
+            [weight].into_iter().chain(state).collect()
+        })
+    }
+
+    /// A step with another gradient, that which `grad` makes of weight, gradient and a number: the number is the last
+    /// input.
+    pub(crate) fn with_gradient(self, grad: Self) -> Self {
+        let Program {
+            inputs,
+            tensors,
+            ops,
+            outputs,
+        } = self.program;
+        let begin = inputs + 1;
+        let of_grad = |place| match place {
+            0 | 1 => place,
+            2 => inputs,
+            _ => begin + place - 3,
+        };
+        let new_grad = of_grad(grad.program.outputs[0]);
+        let skipped = grad.program.ops.len();
+        let of_step = |place| match place {
+            1 => new_grad,
+            _ if place < inputs => place,
+            _ => begin + skipped + place - inputs,
+        };
+        let known = grad.constants.len();
+        let first = grad.program.ops.into_iter();
+        let first = first.map(|op| op.moved(of_grad, |constant| constant));
+        let then = ops.into_iter();
+        let then = then.map(|op| op.moved(of_step, |constant| known + constant));
+        Self {
+            program: Program {
+                inputs: begin,
+                tensors,
+                ops: first.chain(then).collect(),
+                outputs: outputs.into_iter().map(of_step).collect(),
+            },
+            constants: grad.constants.into_iter().chain(self.constants).collect(),
         }
     }
 }
@@ -189,6 +325,33 @@ mod tests {
         assert_eq!(trace.program.ops, ops);
         assert_eq!(trace.program.outputs, [7, 5]);
         assert_eq!(trace.constants, [0.5]);
+    }
+
+    #[test]
+    fn a_step_with_another_gradient_calculates_that_first() {
+        let step = Trace::of_step(|weight, grad, [state]| {
+            let state = state * 0.5 + grad;
+            (weight - state, [state])
+        });
+        let grad = Trace::new(2, 1, |values| {
+            vec![(values[1] + values[0] * 0.25) * values[2]]
+        });
+        let trace = step.with_gradient(grad);
+        // The weight, the old gradient, the state, and the number.
+        let ops = [
+            Op::Constant(0),
+            Op::Mul(0, 4),
+            Op::Add(1, 5),
+            Op::Mul(6, 3),
+            Op::Constant(1),
+            Op::Mul(2, 8),
+            Op::Add(9, 7),
+            Op::Sub(0, 10),
+        ];
+        assert_eq!(trace.program.ops, ops);
+        assert_eq!(trace.program.inputs, 4);
+        assert_eq!(trace.program.outputs, [11, 10]);
+        assert_eq!(trace.constants, [0.25, 0.5]);
     }
 
     #[test]

@@ -36,9 +36,11 @@ use walks::{Gather, InOneWalk, Prepare, PutBack};
 ///
 /// On a GPU, with one of the features for it (`wgpu`, `vulkan`, `cuda`, ...), what counts is the number of launched kernels. An
 /// optimizer launches at least one for each shape of tensor. A `FusedStep` takes the steps of dozens of parameters with one
-/// launch, if their optimizer is one of this crate's (not a wrapper, and not `NormalizedGradient`) and has the same settings
-/// and learning rate for them, and the average moves with one launch for dozens of tensors after the walk. Steps that the
-/// device may skip (`with_skip_marked`) are taken one by one.
+/// launch, if their optimizer is one of this crate's and has the same settings and learning rate for them, and the average
+/// moves with one launch for dozens of tensors after the walk. Optimizers that need a number of each tensor (`Lars`, a
+/// `NormalizedGradient` per tensor without memory and momentum, and the wrappers `TrustRatio` and `Cautious` around an optimizer
+/// of this crate) take two or three launches more. Other wrappers and members of the normalised family, optimizers of your own,
+/// and steps that the device may skip (`with_skip_marked`) are taken one by one.
 ///
 /// # Example
 ///

@@ -5,11 +5,11 @@ use crate::pending_step::{PendingStep, TakenStep};
 use crate::rule::{Rule, RuleOptimizer};
 use crate::sgd::MomentumForm;
 use crate::state_tensors::StateField;
-use crate::trust_ratio::trust_ratio;
+use crate::trust_ratio::{trust_ratio, trust_ratio_of};
 use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::{
-    AnyTensor, MomentumStep, Number, Rescaled, SgdStep, TensorList, TimedMomentum,
-    UpdateMomentumStep, WeightDecayTerm, scale,
+    AnyTensor, MomentumStep, Number, Real, Rescaled, SgdStep, SquareSum, Step, TensorList,
+    TensorNumber, TimedMomentum, TimedStep as _, UpdateMomentumStep, WeightDecayTerm, scale,
 };
 use serde::{Deserialize, Serialize};
 
@@ -82,8 +82,9 @@ optimizer_config! {
     /// # Cost
     ///
     /// One tensor of the parameter's size, none without momentum. Compared with SGD, two more reads for the norms,
-    /// and with coupled decay one more pass; on other backends than the CPU's, and for half precision with coupled decay,
-    /// another pass for the scaling. The ratio stays on the device.
+    /// and with coupled decay one more pass; for half precision with coupled decay, and on backends without kernels, another
+    /// pass for the scaling. On a GPU the decay and the scaling are part of the two kernels that read for the norms and take
+    /// the step. The ratio stays on the device.
     ///
     /// # Differences
     ///
@@ -183,10 +184,15 @@ pub struct LarsRule {
 }
 
 impl LarsRule {
+    fn rescales(&self, pending: &PendingStep) -> bool {
+        let weight = pending.weight();
+        (weight.rank() >= 2 || self.vectors) && !weight.is_empty()
+    }
+
     /// The step with a gradient that includes the coupled decay, and the ratio by which it is still to be multiplied.
     fn rescaled(&self, mut pending: PendingStep) -> (PendingStep, f64) {
         let mut left = 1.0;
-        if (pending.weight().rank() < 2 && !self.vectors) || pending.weight().is_empty() {
+        if !self.rescales(&pending) {
             return (pending, left);
         }
         let decay = pending.decay;
@@ -228,18 +234,85 @@ impl LarsRule {
     }
 }
 
+/// The gradient of a step, rescaled, for a GPU: what [`LarsRule::rescaled`] does, with two norms in one read of both tensors.
+#[derive(Debug, Clone, Copy)]
+struct RescaledGradient {
+    coefficient: f64,
+    epsilon: f64,
+    /// The coupled decay.
+    decay: WeightDecayTerm,
+    divisor: LarsDivisor,
+}
+
+impl TensorNumber<2, 2> for RescaledGradient {
+    fn terms<T: Real>(self, [weight, grad]: [T; 2]) -> [T; 2] {
+        match self.divisor {
+            LarsDivisor::NormOfSum => [weight, self.decay.of_grad(grad, weight)],
+            LarsDivisor::SumOfNorms => [weight, grad],
+        }
+    }
+
+    fn number<T: Real>(self, [weight, grad]: [SquareSum<T>; 2], _count: T) -> T {
+        let decay = match (self.divisor, self.decay) {
+            (LarsDivisor::SumOfNorms, WeightDecayTerm::Coupled(lambda)) => lambda,
+            _ => 0.0,
+        };
+        trust_ratio_of(
+            weight.root,
+            grad.root,
+            decay,
+            self.epsilon,
+            self.coefficient,
+        )
+    }
+
+    fn element<T: Real>(self, [weight, grad]: [T; 2], ratio: T) -> T {
+        self.decay.of_grad(grad, weight) * ratio
+    }
+}
+
+impl LarsRule {
+    /// The rescaled step on a GPU.
+    fn take_on_gpu<const S: usize>(
+        &self,
+        pending: PendingStep,
+        step: impl Step<S>,
+        fields: [StateField; S],
+    ) -> Result<TakenStep, Box<PendingStep>> {
+        if !self.rescales(&pending) {
+            return Err(Box::new(pending));
+        }
+        let change = RescaledGradient {
+            coefficient: self.coefficient,
+            epsilon: self.epsilon,
+            decay: pending.decay,
+            divisor: self.divisor,
+        };
+        pending.take_on_gpu(change, step, fields)
+    }
+}
+
 impl Rule for LarsRule {
     const STATE: &'static [StateField] = &[VELOCITY, UPDATE];
 
     fn step(&self, pending: PendingStep) -> TakenStep {
-        let (pending, factor) = self.rescaled(pending);
-        let (lr, decay) = (pending.lr, pending.decay);
+        let lr = pending.lr;
+        let decay = match pending.decay {
+            // It is part of the gradient that is rescaled.
+            WeightDecayTerm::Coupled(_) if self.rescales(&pending) => WeightDecayTerm::None,
+            decay => decay,
+        };
         let Self {
             momentum, nesterov, ..
         } = *self;
         if momentum == 0.0 {
             let step = SgdStep { lr, decay };
-            return pending.take(Rescaled { step, factor }, []);
+            return self
+                .take_on_gpu(pending, step, [])
+                .unwrap_or_else(|pending| {
+                    let (pending, factor) = self.rescaled(*pending);
+                    pending.take(Rescaled { step, factor }, [])
+                });
         }
         match self.form {
             MomentumForm::OfGradient => {
@@ -251,7 +324,14 @@ impl Rule for LarsRule {
                     first: false,
                     decay,
                 });
-                pending.take_timed(Rescaled { step, factor }, [VELOCITY])
+                let on_gpu = match pending.steps.known() {
+                    Some(time) => self.take_on_gpu(pending, step.at(time), [VELOCITY]),
+                    None => Err(Box::new(pending)),
+                };
+                on_gpu.unwrap_or_else(|pending| {
+                    let (pending, factor) = self.rescaled(*pending);
+                    pending.take_timed(Rescaled { step, factor }, [VELOCITY])
+                })
             }
             MomentumForm::OfUpdate => {
                 let step = UpdateMomentumStep {
@@ -260,7 +340,11 @@ impl Rule for LarsRule {
                     nesterov,
                     decay,
                 };
-                pending.take(Rescaled { step, factor }, [UPDATE])
+                let on_gpu = self.take_on_gpu(pending, step, [UPDATE]);
+                on_gpu.unwrap_or_else(|pending| {
+                    let (pending, factor) = self.rescaled(*pending);
+                    pending.take(Rescaled { step, factor }, [UPDATE])
+                })
             }
         }
     }

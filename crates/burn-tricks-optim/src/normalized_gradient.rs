@@ -2,9 +2,10 @@
 
 use crate::normalized_gradient_settings::{Epsilon, Memory, MomentumMemory};
 use crate::normalized_gradient_state::NormalizedGradientState;
+use crate::plan_steps::{Outcome, PlanSteps};
 use crate::skipped_steps;
 use crate::weight_decay::{CheckedWeightDecay, WeightDecayMode};
-use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
+use burn::optim::{DynState, LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::{Config, ConfigError, NormScope, WeightDecayScope};
 use burn_tricks_kernels::{AnyTensor, Skip, StepCount};
@@ -283,6 +284,27 @@ impl Optimizer for NormalizedGradient {
         device: &Device,
     ) -> NormalizedGradientState {
         state.moved_to(device, D)
+    }
+}
+
+impl PlanSteps for NormalizedGradient {
+    fn plan(
+        &self,
+        lr: LearningRate,
+        weight: AnyTensor,
+        grad: AnyTensor,
+        state: Option<DynState>,
+    ) -> Outcome {
+        let skip = skipped_steps::look_any(self.config.skip_marked, &grad);
+        if self.config.scope == NormScope::Tensor
+            && let Some(step) = self.plan_of_tensor(lr, &skip, &weight, &grad)
+        {
+            return Outcome::Planned(step, Box::new(|_| None));
+        }
+        let rank = weight.rank();
+        let state = state.map(DynState::downcast::<NormalizedGradientState>);
+        let (weight, state) = self.step_any(lr, weight, grad, state);
+        Outcome::Taken(weight, state.map(|state| DynState::create(state, rank)))
     }
 }
 

@@ -8,8 +8,9 @@ use crate::state_tensor::StateTensor;
 use burn::tensor::Tensor;
 use burn_tricks_core::accumulation_dtype;
 use burn_tricks_kernels::{
-    AnyTensor, Number, Skip, StepCount, SumOfSquares, TensorList, WeightDecayTerm, blend_any,
-    descend_any, lerp, lerp_any, sum_of_squares,
+    AnyTensor, Number, PlannedStep, Real, SgdStep, Skip, SquareSum, Step as _, StepCount,
+    SumOfSquares, TensorList, TensorNumber, WeightDecayTerm, blend_any, descend_any, lerp,
+    lerp_any, sum_of_squares, take_together,
 };
 
 impl NormalizedGradient {
@@ -22,6 +23,11 @@ impl NormalizedGradient {
         grad: AnyTensor,
         state: NormalizedGradientState,
     ) -> (AnyTensor, Option<NormalizedGradientState>) {
+        if let Some(step) = self.plan_of_tensor(lr, skip, &weight, &grad) {
+            drop((weight, grad));
+            let (weight, _) = take_together(vec![step]).swap_remove(0);
+            return (weight, None);
+        }
         let config = &self.config;
         let time = state.time.begun();
         let decay = self.decay.at(lr, weight.rank());
@@ -115,6 +121,32 @@ impl NormalizedGradient {
         (weight, Some(state))
     }
 
+    /// The step without memory and momentum, for a GPU: its norm takes one read of the gradient, and no operation of its own.
+    pub(crate) fn plan_of_tensor(
+        &self,
+        lr: f64,
+        skip: &Skip,
+        weight: &AnyTensor,
+        grad: &AnyTensor,
+    ) -> Option<PlannedStep> {
+        let is_plain = matches!(
+            (self.config.memory, self.config.momentum, skip),
+            (Memory::None, MomentumMemory::None, Skip::Known(false))
+        );
+        if !is_plain || !weight.is_on_gpu() {
+            return None;
+        }
+        let (coupled, decay) = match self.decay.at(lr, weight.rank()) {
+            decay @ WeightDecayTerm::Coupled(_) => (decay, WeightDecayTerm::None),
+            decay => (WeightDecayTerm::None, decay),
+        };
+        let step = SgdStep { lr, decay }.plan(weight, grad, None)?;
+        step.with_gradient(DividedGradient {
+            epsilon: self.config.epsilon,
+            decay: coupled,
+        })
+    }
+
     fn correction(&self, beta: f64, time: &StepCount) -> Number {
         if self.config.bias_correction {
             time.bias_correction(beta)
@@ -152,6 +184,33 @@ impl NormalizedGradient {
             Epsilon::InsideRoot(0.0) => norm,
             Epsilon::InsideRoot(epsilon) => (norm.square() + epsilon).sqrt(),
         }
+    }
+}
+
+/// The gradient divided by its norm, 0 where the divisor is 0.
+#[derive(Debug, Clone, Copy)]
+struct DividedGradient {
+    epsilon: Epsilon,
+    /// The coupled decay.
+    decay: WeightDecayTerm,
+}
+
+impl TensorNumber<2, 1> for DividedGradient {
+    fn terms<T: Real>(self, [weight, grad]: [T; 2]) -> [T; 1] {
+        [self.decay.of_grad(grad, weight)]
+    }
+
+    fn number<T: Real>(self, [grad]: [SquareSum<T>; 1], _count: T) -> T {
+        match self.epsilon {
+            Epsilon::OutsideRoot(epsilon) => grad.root + epsilon,
+            Epsilon::InsideRoot(0.0) => grad.root,
+            Epsilon::InsideRoot(epsilon) => (grad.root * grad.root + epsilon).sqrt(),
+        }
+    }
+
+    fn element<T: Real>(self, [weight, grad]: [T; 2], divisor: T) -> T {
+        let grad = self.decay.of_grad(grad, weight);
+        divisor.if_zero(grad.of(0.0), grad / divisor)
     }
 }
 

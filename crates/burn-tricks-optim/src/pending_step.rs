@@ -3,7 +3,8 @@
 use crate::state_tensors::{StateField, StateTensors};
 use burn_tricks_core::accumulation_dtype;
 use burn_tricks_kernels::{
-    AnyTensor, PlannedStep, Skip, Step, StepCount, TimedStep, WeightDecayTerm,
+    AnyTensor, PlannedStep, Skip, Step, StepCount, TensorNumber, TimedStep, WeightDecayTerm,
+    take_together,
 };
 
 /// The new weight, and the new state; or the plan of a step that a GPU takes together with those of other weights.
@@ -68,21 +69,14 @@ impl PendingStep {
     ///
     /// If the state is that of a parameter of another shape.
     pub fn take<const S: usize>(self, step: impl Step<S>, fields: [StateField; S]) -> TakenStep {
-        let Self {
-            weight,
-            grad,
-            state,
-            steps,
-            skip,
-            together,
-            ..
-        } = self;
-        let old = old_tensors(state, &fields, &step.initial(), &weight);
-        if together && let Some(plan) = step.plan(&weight, &grad, old.as_deref()) {
-            return planned(steps, &skip, &fields, plan);
+        let (parts, old) = self.with_old(&fields, &step.initial());
+        if parts.together
+            && let Some(plan) = step.plan(&parts.weight, &parts.grad, old.as_deref())
+        {
+            return planned(parts.steps, &parts.skip, &fields, plan);
         }
-        let new = step.apply_unless(&skip, weight, grad, old);
-        taken(steps, &skip, &fields, new)
+        let new = step.apply_unless(&parts.skip, parts.weight, parts.grad, old);
+        taken(parts.steps, &parts.skip, &fields, new)
     }
 
     /// Like [`take`](Self::take), for a step whose numbers depend on the number of steps taken.
@@ -95,22 +89,60 @@ impl PendingStep {
         step: impl TimedStep<S>,
         fields: [StateField; S],
     ) -> TakenStep {
+        let (parts, old) = self.with_old(&fields, &step.at(1).initial());
+        let (steps, weight, grad) = (&parts.steps, &parts.weight, &parts.grad);
+        if parts.together
+            && let Some(plan) = step.plan(steps, weight, grad, old.as_deref())
+        {
+            return planned(parts.steps, &parts.skip, &fields, plan);
+        }
+        let new = step.apply_unless(&parts.skip, steps, parts.weight, parts.grad, old);
+        taken(parts.steps, &parts.skip, &fields, new)
+    }
+
+    /// Takes or plans a step whose gradient is changed by a number of the whole tensor.
+    ///
+    /// # Errors
+    ///
+    /// With the step as it is, if a GPU has no kernel for it.
+    pub(crate) fn take_on_gpu<const S: usize, const R: usize>(
+        self,
+        change: impl TensorNumber<2, R>,
+        step: impl Step<S>,
+        fields: [StateField; S],
+    ) -> Result<TakenStep, Box<Self>> {
+        if !matches!(self.skip, Skip::Known(false)) || !self.weight.is_on_gpu() {
+            return Err(Box::new(self));
+        }
+        let state = self.state.clone();
+        let old = old_tensors(state, &fields, &step.initial(), &self.weight);
+        let plan = step.plan(&self.weight, &self.grad, old.as_deref());
+        drop(old);
+        let Some(plan) = plan.and_then(|plan| plan.with_gradient(change)) else {
+            return Err(Box::new(self));
+        };
         let Self {
-            weight,
-            grad,
-            state,
             steps,
             skip,
             together,
             ..
         } = self;
-        let initial = step.at(1).initial();
-        let old = old_tensors(state, &fields, &initial, &weight);
-        if together && let Some(plan) = step.plan(&steps, &weight, &grad, old.as_deref()) {
-            return planned(steps, &skip, &fields, plan);
+        if together {
+            return Ok(planned(steps, &skip, &fields, plan));
         }
-        let new = step.apply_unless(&skip, &steps, weight, grad, old);
-        taken(steps, &skip, &fields, new)
+        let new = take_together(vec![plan]).swap_remove(0);
+        Ok(taken(steps, &skip, &fields, new))
+    }
+
+    /// The step without its state, and the tensors of that.
+    fn with_old(
+        mut self,
+        fields: &[StateField],
+        initial: &[f64],
+    ) -> (Self, Option<Vec<AnyTensor>>) {
+        let state = std::mem::replace(&mut self.state, StateTensors::new());
+        let old = old_tensors(state, fields, initial, &self.weight);
+        (self, old)
     }
 }
 

@@ -168,14 +168,14 @@ impl<R: Rule> Optimizer for RuleOptimizer<R> {
 
 /// What [`RuleOptimizer::step_any`] has made of a step.
 #[allow(clippy::large_enum_variant)] // there is one at a time
-enum StepOrPlan<R> {
+pub(crate) enum StepOrPlan<R> {
     Taken(AnyTensor, Option<RuleState<R>>),
     Planned(PlannedStep, StepCount, Vec<StateField>),
 }
 
 impl<R: Rule> RuleOptimizer<R> {
     /// The step, taken, or planned if `together` and that is possible.
-    fn step_any(
+    pub(crate) fn step_any(
         &self,
         lr: LearningRate,
         weight: AnyTensor,
@@ -230,7 +230,7 @@ impl<R: Rule> PlanSteps for RuleOptimizer<R> {
 }
 
 /// The state, if there is anything to remember.
-fn remembered<R: Rule>(steps: StepCount, tensors: StateTensors) -> Option<RuleState<R>> {
+pub(crate) fn remembered<R: Rule>(steps: StepCount, tensors: StateTensors) -> Option<RuleState<R>> {
     let remembers = R::STEP_COUNT.is_some() || !tensors.is_empty();
     remembers.then(|| RuleState::new(steps, tensors))
 }

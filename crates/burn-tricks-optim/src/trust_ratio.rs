@@ -1,10 +1,13 @@
 //! Trust ratio.
 
-use crate::wrapper::{Wrap, WrappedStep, Wrapper};
+use crate::wrapper::{PlanWrap, Wrap, WrappedStep, Wrapper};
 use burn::optim::{ModuleOptimizer, Optimizer};
 use burn::tensor::{FloatDType, Tensor};
 use burn_tricks_core::{Config, ConfigError, accumulation_dtype};
-use burn_tricks_kernels::{AnyTensor, SumOfSquares, TensorList, blend, descend, sum_of_squares};
+use burn_tricks_kernels::{
+    AnyTensor, PlannedStep, Real, SquareSum, SumOfSquares, TensorList, TensorNumber, blend_any,
+    change_together, descend_any, sum_of_squares,
+};
 
 /// Configuration of [`TrustRatio`]: each tensor moves in proportion to its own norm.
 ///
@@ -63,7 +66,8 @@ use burn_tricks_kernels::{AnyTensor, SumOfSquares, TensorList, blend, descend, s
 /// # Cost
 ///
 /// No state. The old weight is kept during the step; there are four more passes: the difference, two norms, the
-/// step. Together they move 32 bytes per `f32` weight, and a step of Adam 28. The ratio stays on the device.
+/// step. Together they move 32 bytes per `f32` weight, and a step of Adam 28. On a GPU both norms are one read of old and new
+/// weight, and the step is another with a write: 20 bytes. The ratio stays on the device.
 ///
 /// # Differences
 ///
@@ -159,22 +163,84 @@ impl Wrap for TrustRatioWrap {
         weight: Tensor<D>,
         grad: Tensor<D>,
     ) -> Tensor<D> {
-        if (D < 2 && !self.vectors) || step.lr == 0.0 || weight.dims().contains(&0) {
+        if !self.rescales(step.lr, D) || weight.dims().contains(&0) {
             return step.inner(weight, grad);
         }
+        let new = step.inner(weight.clone(), grad);
+        self.rescaled(step.lr, new.into(), weight.into())
+            .into_tensor()
+    }
+}
+
+impl PlanWrap for TrustRatioWrap {
+    fn plan(&self, lr: f64, rank: usize, step: PlannedStep) -> Result<PlannedStep, PlannedStep> {
+        match self.rescales(lr, rank) {
+            true => step.then(self.at(lr)),
+            false => Ok(step),
+        }
+    }
+
+    fn finish(&self, lr: f64, new: AnyTensor, weight: AnyTensor, _: AnyTensor) -> AnyTensor {
+        if !self.rescales(lr, weight.rank()) || weight.is_empty() {
+            return new;
+        }
+        self.rescaled(lr, new, weight)
+    }
+}
+
+impl TrustRatioWrap {
+    fn rescales(&self, lr: f64, rank: usize) -> bool {
+        (rank >= 2 || self.vectors) && lr != 0.0
+    }
+
+    /// The weight after the rescaled step, from the new weight of the inner optimizer and the old one.
+    fn rescaled(&self, lr: f64, new: AnyTensor, weight: AnyTensor) -> AnyTensor {
+        let numbers = self.at(lr);
+        let [new, weight] = match change_together(numbers, vec![[new, weight]]) {
+            Ok(mut changed) => return changed.swap_remove(0),
+            Err(mut items) => items.swap_remove(0),
+        };
         let (dtype, wide) = (weight.dtype(), accumulation_dtype(weight.dtype()));
-        let new = step.inner(weight.clone(), grad).cast(wide);
-        let weight = weight.cast(wide);
-        let way = blend(new, 1.0, weight.clone(), -1.0);
-        let ratio = trust_ratio(
-            &weight.clone().into(),
-            &way.clone().into(),
-            0.0,
-            step.lr * self.epsilon,
-            self.coefficient * step.lr,
-        )
-        .clamp_max(self.max_ratio);
-        descend(weight, 1.0, way, 1.0, &ratio.recip()).cast(dtype)
+        let (new, weight) = (new.cast(wide), weight.cast(wide));
+        let way = blend_any(new, 1.0, weight.clone(), -1.0);
+        let ratio = trust_ratio(&weight, &way, 0.0, numbers.epsilon, numbers.coefficient)
+            .clamp_max(self.max_ratio);
+        descend_any(weight, 1.0, way, 1.0, &ratio.recip()).cast(dtype.into())
+    }
+
+    /// The numbers of a step with this learning rate.
+    fn at(&self, lr: f64) -> RescaledStep {
+        RescaledStep {
+            coefficient: self.coefficient * lr,
+            epsilon: self.epsilon * lr,
+            max_ratio: self.max_ratio,
+        }
+    }
+}
+
+/// The rescaled step, for a GPU, from the new and the old weight.
+#[derive(Debug, Clone, Copy)]
+struct RescaledStep {
+    coefficient: f64,
+    epsilon: f64,
+    max_ratio: f64,
+}
+
+impl TensorNumber<2, 2> for RescaledStep {
+    fn terms<T: Real>(self, [new, weight]: [T; 2]) -> [T; 2] {
+        [weight, new - weight]
+    }
+
+    fn number<T: Real>(self, [weight, way]: [SquareSum<T>; 2], _count: T) -> T {
+        let ratio = trust_ratio_of(weight.root, way.root, 0.0, self.epsilon, self.coefficient);
+        match self.max_ratio {
+            f64::INFINITY => ratio,
+            most => -(-ratio).max(ratio.of(-most)),
+        }
+    }
+
+    fn element<T: Real>(self, [new, weight]: [T; 2], ratio: T) -> T {
+        weight + (new - weight) * ratio
     }
 }
 
@@ -195,6 +261,19 @@ pub(crate) fn trust_ratio(
         decay => updates + weights.clone() * decay,
     };
     (weights * coefficient / (divisor + epsilon)).mask_fill(none, 1.0)
+}
+
+/// [`trust_ratio`] from the norms, for a GPU.
+pub(crate) fn trust_ratio_of<T: Real>(
+    weight: T,
+    update: T,
+    decay: f64,
+    epsilon: f64,
+    coefficient: f64,
+) -> T {
+    let divisor = update + weight * decay + epsilon;
+    let (ratio, one) = (weight * coefficient / divisor, weight.of(1.0));
+    weight.if_zero(one, update.if_zero(one, ratio))
 }
 
 /// The norm in `f64` where the kernel returns that, otherwise in the type in which sums are kept.

@@ -1,9 +1,15 @@
 //! The common part of all wrappers around an optimizer, and the trait in which they differ.
 
+use crate::pending_step::state_of;
+use crate::plan_steps::{Outcome, PlanSteps};
+use crate::rule::{Rule, RuleOptimizer, StepOrPlan, remembered};
+use crate::rule_state::RuleState;
 use crate::state_tensors::{StateField, StateTensors};
-use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource, join_path};
+use burn::optim::{
+    DynState, LearningRate, Optimizer, RecordState, StateSink, StateSource, join_path,
+};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_kernels::Number;
+use burn_tricks_kernels::{AnyTensor, Number, PlannedStep, take_together};
 use std::fmt::Debug;
 
 /// What one wrapper does around the inner optimizer's step: the trait in which wrappers differ.
@@ -220,6 +226,69 @@ impl<W: Wrap, O: Optimizer> Optimizer for Wrapper<W, O> {
                 .collect(),
             ..state
         }
+    }
+}
+
+/// What a wrapper without a state of its own does after the inner optimizer's step, which a GPU can do for many parameters
+/// together.
+pub(crate) trait PlanWrap: Wrap {
+    /// The planned step with it, or as it is if the GPU cannot.
+    fn plan(
+        &self,
+        lr: LearningRate,
+        rank: usize,
+        step: PlannedStep,
+    ) -> Result<PlannedStep, PlannedStep>;
+
+    /// The weight, from the new weight of the inner optimizer, the old weight and the gradient.
+    fn finish(
+        &self,
+        lr: LearningRate,
+        new: AnyTensor,
+        weight: AnyTensor,
+        grad: AnyTensor,
+    ) -> AnyTensor;
+}
+
+impl<W: PlanWrap, R: Rule> PlanSteps for Wrapper<W, RuleOptimizer<R>> {
+    fn plan(
+        &self,
+        lr: LearningRate,
+        weight: AnyTensor,
+        grad: AnyTensor,
+        state: Option<DynState>,
+    ) -> Outcome {
+        let rank = weight.rank();
+        let state = state.map(DynState::downcast::<WrapperState<W, RuleState<R>>>);
+        let inner = state.and_then(|state| state.inner);
+        let wrapped = move |inner: Option<RuleState<R>>| {
+            let state = WrapperState::<W, RuleState<R>> {
+                steps: 1,
+                inner: Some(inner?),
+                ..WrapperState::empty()
+            };
+            Some(DynState::create(state, rank))
+        };
+        let step = (self.inner).step_any(lr, weight.clone(), grad.clone(), inner, true);
+        let (new, inner) = match step {
+            StepOrPlan::Taken(new, inner) => (new, inner),
+            StepOrPlan::Planned(plan, steps, fields) => {
+                let end = move |tensors| remembered(steps, state_of(&fields, tensors));
+                match self.wrap.plan(lr, rank, plan) {
+                    Ok(plan) => {
+                        return Outcome::Planned(
+                            plan,
+                            Box::new(move |tensors| wrapped(end(tensors))),
+                        );
+                    }
+                    Err(plan) => {
+                        let (new, tensors) = take_together(vec![plan]).swap_remove(0);
+                        (new, end(tensors))
+                    }
+                }
+            }
+        };
+        Outcome::Taken(self.wrap.finish(lr, new, weight, grad), wrapped(inner))
     }
 }
 

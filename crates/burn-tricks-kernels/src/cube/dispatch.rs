@@ -2,7 +2,8 @@
 
 use super::GpuKernels;
 use crate::special_factor::SpecialFactor;
-use crate::trace::Trace;
+use crate::trace::{Change, NumberTrace, Program, Trace};
+use crate::unit_clip::UnitClip;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{
     BackendTensor, Cube, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind,
@@ -44,6 +45,14 @@ fn close(tensor: Primitive) -> DispatchTensor {
         kind: DispatchTensorKind::Cube(BackendTensor::Float(tensor)),
         autodiff: DispatchAutodiffContext::Disabled,
     }
+}
+
+/// The device of a float tensor of this backend.
+#[cfg(all(test, feature = "wgpu"))]
+pub(super) fn device_of(tensor: &DispatchTensor) -> burn_cubecl::CubeDevice {
+    look(tensor)
+        .expect("a float tensor of a GPU backend")
+        .device()
 }
 
 /// Whether every tensor is a float tensor of one GPU, in a type for which there are kernels.
@@ -99,18 +108,63 @@ pub(crate) fn scale(
     in_order.collect()
 }
 
-/// The step of each weight: the tensors are a weight, its gradient and its states, the next weight, and so on, none of
-/// them empty, those of one weight in one shape, and all those of [`are_on_cube`], the states in `f32`. Of the result, the
-/// new weight and its states, and so on.
-pub(crate) fn steps(
+/// Whether steps of this program fit into a launch on the device of this tensor.
+pub(crate) fn fit(program: &Program, tensor: &DispatchTensor) -> bool {
+    look(tensor).is_some_and(|tensor| {
+        let client = tensor.device().client();
+        super::steps::fit(program, super::many::most_buffers(&client))
+    })
+}
+
+/// The number of each item: the tensors are those of an item, which have one shape and type, those of the next item, and so
+/// on, none of them empty, at least one, all those of [`are_on_cube`].
+fn tensor_numbers(trace: &NumberTrace, tensors: Vec<DispatchTensor>) -> DispatchTensor {
+    let tensors = tensors.into_iter().map(open).collect();
+    close(Cube::tensor_numbers(Arc::new(trace.clone()), tensors))
+}
+
+/// The new first tensor of each item, of such items.
+pub(crate) fn change(change: &Change, mut tensors: Vec<DispatchTensor>) -> Vec<DispatchTensor> {
+    if let Some(number) = change.number.as_ref().filter(|_| !tensors.is_empty()) {
+        tensors.push(tensor_numbers(number, tensors.clone()));
+    }
+    steps(change.element.clone(), tensors)
+}
+
+/// The step of each weight after a change of its gradient.
+pub(crate) fn steps_with(
+    gradient: &Change,
     trace: Trace,
-    tensors: impl IntoIterator<Item = DispatchTensor>,
-) -> impl Iterator<Item = DispatchTensor> {
+    mut tensors: Vec<DispatchTensor>,
+) -> Vec<DispatchTensor> {
+    let per_weight = trace.program.tensors + trace.program.states();
+    let pairs = tensors.chunks(per_weight).flat_map(|one| &one[..2]);
+    let number = gradient.number.as_ref().expect("a gradient with a number");
+    let numbers = tensor_numbers(number, pairs.cloned().collect());
+    tensors.push(numbers);
+    steps(trace.with_gradient(gradient.element.clone()), tensors)
+}
+
+/// The step of each weight: the tensors are a weight, its gradient and its states, the next weight, and so on, none of
+/// them empty, those of one weight in one shape, and all those of [`are_on_cube`], the states in `f32`; and the numbers of
+/// the weights, if the step needs them. Of the result, the new weight and its states, and so on.
+pub(crate) fn steps(trace: Trace, tensors: Vec<DispatchTensor>) -> Vec<DispatchTensor> {
     let tensors: Vec<_> = tensors.into_iter().map(open).collect();
     let stepped = if tensors.is_empty() {
         Vec::new()
     } else {
         Cube::steps(Arc::new(trace), tensors)
     };
-    stepped.into_iter().map(close)
+    stepped.into_iter().map(close).collect()
+}
+
+/// The clipped gradients; the tensors are a weight and its gradient, of one shape and type, the next weight, and so on, none
+/// of them empty and all those of [`are_on_cube`], with an axis for each pair.
+pub(crate) fn clip_units(
+    clip: UnitClip,
+    tensors: impl Iterator<Item = DispatchTensor>,
+    axes: &[Option<usize>],
+) -> Vec<DispatchTensor> {
+    let clipped = Cube::clip_units(clip, tensors.map(open).collect(), axes.into());
+    clipped.into_iter().map(close).collect()
 }

@@ -2,7 +2,8 @@
 
 use super::GpuKernels;
 use crate::special_factor::SpecialFactor;
-use crate::trace::Trace;
+use crate::trace::{NumberTrace, Trace};
+use crate::unit_clip::UnitClip;
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::{DType, Shape};
 use burn_fusion::custom::{
@@ -44,14 +45,40 @@ impl<B: FusionBackend + GpuKernels> GpuKernels for Fusion<B> {
 
     fn steps(trace: Arc<Trace>, tensors: Vec<FloatTensor<Self>>) -> Vec<FloatTensor<Self>> {
         let client = tensors[0].client.clone();
-        let per_weight = trace.program.outputs.len() + 1;
-        let of_outputs = tensors.iter().enumerate();
-        let outputs = of_outputs
-            .filter(|(place, _)| place % per_weight != 1) // the gradient
-            .map(|(_, tensor)| like(tensor))
+        let (given, states) = (trace.program.tensors, trace.program.states());
+        let numbers = usize::from(trace.program.needs_number());
+        let weights = tensors[..tensors.len() - numbers].chunks_exact(given + states);
+        let outputs = weights
+            .flat_map(|of_one| of_one[..1].iter().chain(&of_one[given..]))
+            .map(like)
             .collect();
         queue::<B>(&client, "steps", tensors, outputs, move |tensors| {
             B::steps(trace.clone(), tensors)
+        })
+    }
+
+    fn tensor_numbers(
+        trace: Arc<NumberTrace>,
+        tensors: Vec<FloatTensor<Self>>,
+    ) -> FloatTensor<Self> {
+        let client = tensors[0].client.clone();
+        let items = tensors.len() / trace.terms.program.tensors;
+        let outputs = vec![(Shape::new([items]), DType::F32)];
+        let work = move |tensors| vec![B::tensor_numbers(trace.clone(), tensors)];
+        let mut queued = queue::<B>(&client, "tensor_numbers", tensors, outputs, work);
+        queued.pop().expect("one tensor for each output")
+    }
+
+    fn clip_units(
+        clip: UnitClip,
+        tensors: Vec<FloatTensor<Self>>,
+        axes: Arc<[Option<usize>]>,
+    ) -> Vec<FloatTensor<Self>> {
+        let client = tensors[0].client.clone();
+        let grads = tensors.iter().skip(1).step_by(2);
+        let outputs = grads.map(like).collect();
+        queue::<B>(&client, "clip_units", tensors, outputs, move |tensors| {
+            B::clip_units(clip, tensors, axes.clone())
         })
     }
 }

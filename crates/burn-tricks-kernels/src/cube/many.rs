@@ -22,8 +22,12 @@ const FEW_NUMBERS: usize = 1 << 22;
 
 /// How many buffers a launch can have for the tensors, apart from a few for what the kernel itself needs.
 pub(super) fn most_buffers(client: &Client) -> usize {
-    let most = client.properties().hardware.max_bindings as usize;
-    most.saturating_sub(4).clamp(1, MOST_BUFFERS)
+    buffers_for_tensors(client.properties().hardware.max_bindings)
+}
+
+/// The same of a device that allows so many buffers.
+pub(super) fn buffers_for_tensors(bindings: u32) -> usize {
+    (bindings as usize).saturating_sub(4).clamp(1, MOST_BUFFERS)
 }
 
 /// Units of a cube, a power of two.
@@ -55,29 +59,27 @@ pub(super) fn flat_alike(tensors: Vec<CubeTensor>) -> (Vec<CubeTensor>, Vec<usiz
     (tensors.collect(), (0..rank).collect())
 }
 
-/// For tensors of so many numbers each, how many numbers are read at once.
+/// For tensors with so many bytes per number and so many numbers, how many numbers are read at once.
 pub(super) fn vector_sizes(
     client: &Client,
-    bytes: usize,
-    counts: impl Iterator<Item = usize> + Clone,
+    tensors: impl Iterator<Item = (usize, usize)> + Clone,
 ) -> Vec<VectorSize> {
-    let of = |count: usize| {
+    let widest = |bytes: usize| {
         let sizes = client.io_optimized_vector_sizes(bytes);
-        tensor_vector_size_parallel(sizes, &[count].into(), &[1].into(), 0)
+        tensor_vector_size_parallel(sizes, &[1 << 16].into(), &[1].into(), 0)
     };
-    let widest = of(1 << 16);
-    let all_are_wide = counts.clone().all(|count| count.is_multiple_of(widest));
-    if !all_are_wide && counts.clone().sum::<usize>() < FEW_NUMBERS {
-        return counts.map(|_| 1).collect();
+    let of_each = |(bytes, count): (usize, usize)| match widest(bytes) {
+        widest if count.is_multiple_of(widest) => widest,
+        _ => 1,
+    };
+    let sizes: Vec<_> = tensors.clone().map(of_each).collect();
+    let mut all = tensors.clone().zip(&sizes);
+    let all_are_wide = all.all(|((bytes, _), size)| *size == widest(bytes));
+    let numbers: usize = tensors.map(|(_, count)| count).sum();
+    if !all_are_wide && numbers < FEW_NUMBERS {
+        return vec![1; sizes.len()];
     }
-    let one = |count: usize| {
-        if count.is_multiple_of(widest) {
-            widest
-        } else {
-            1
-        }
-    };
-    counts.map(one).collect()
+    sizes
 }
 
 /// The places of what has one key, in groups of `most` at most, in the order of their first places.

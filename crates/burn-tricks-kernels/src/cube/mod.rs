@@ -12,11 +12,16 @@ mod scale;
 mod squares;
 mod steps;
 mod sum_of_squares;
+mod tensor_numbers;
+mod unit_clip;
 
-pub(crate) use dispatch::{are_on_cube, scale, set_kernels, steps, sum_of_squares};
+pub(crate) use dispatch::{
+    are_on_cube, change, clip_units, fit, scale, set_kernels, steps, steps_with, sum_of_squares,
+};
 
 use crate::special_factor::SpecialFactor;
-use crate::trace::Trace;
+use crate::trace::{NumberTrace, Trace};
+use crate::unit_clip::UnitClip;
 use burn::backend::BackendTypes;
 use burn::backend::tensor::FloatTensor;
 use burn_cubecl::CubeBackend;
@@ -37,8 +42,24 @@ trait GpuKernels: BackendTypes {
     ) -> Vec<FloatTensor<Self>>;
 
     /// The step of each weight: the tensors are a weight, its gradient and its states, the next weight, and so on; of the
-    /// result, the new weight and its states, and so on. Those of one weight have one shape, and the states are `f32`.
+    /// result, the new weight and its states, and so on. Those of one weight have one shape, and the states are `f32`. The
+    /// last tensor has the number of each weight, if the steps need it.
     fn steps(trace: Arc<Trace>, tensors: Vec<FloatTensor<Self>>) -> Vec<FloatTensor<Self>>;
+
+    /// The number of each item, in one tensor of `f32`: the tensors are those of an item, which have one shape and type,
+    /// those of the next, and so on.
+    fn tensor_numbers(
+        trace: Arc<NumberTrace>,
+        tensors: Vec<FloatTensor<Self>>,
+    ) -> FloatTensor<Self>;
+
+    /// The clipped gradients; the tensors are a weight and its gradient, of one shape and type, the next weight, and so on,
+    /// with an axis for each pair.
+    fn clip_units(
+        clip: UnitClip,
+        tensors: Vec<FloatTensor<Self>>,
+        axes: Arc<[Option<usize>]>,
+    ) -> Vec<FloatTensor<Self>>;
 }
 
 impl GpuKernels for CubeBackend {
@@ -56,5 +77,17 @@ impl GpuKernels for CubeBackend {
 
     fn steps(trace: Arc<Trace>, tensors: Vec<CubeTensor>) -> Vec<CubeTensor> {
         steps::steps(&trace, tensors)
+    }
+
+    fn tensor_numbers(trace: Arc<NumberTrace>, tensors: Vec<CubeTensor>) -> CubeTensor {
+        tensor_numbers::tensor_numbers(&trace, tensors)
+    }
+
+    fn clip_units(
+        clip: UnitClip,
+        tensors: Vec<CubeTensor>,
+        axes: Arc<[Option<usize>]>,
+    ) -> Vec<CubeTensor> {
+        unit_clip::clip_units(clip, tensors, &axes)
     }
 }

@@ -49,9 +49,9 @@ pub(super) fn scale(
     let client = factor.client.clone();
     let units = units_of(&client);
     let parts: Vec<_> = tensors.into_iter().map(Part::new).collect();
-    let counts = parts.iter().map(|part| part.input.meta.num_elements());
-    let narrowest = parts.iter().map(|part| part.input.dtype.size()).min();
-    let sizes = vector_sizes(&client, narrowest.unwrap_or(4), counts);
+    let inputs = parts.iter().map(|part| &part.input);
+    let counts = inputs.map(|input| (input.dtype.size(), input.meta.num_elements()));
+    let sizes = vector_sizes(&client, counts);
     let keys = parts.iter().zip(&sizes).map(|(part, size)| {
         let in_place = part.output.is_none();
         (part.input.dtype, *size, in_place)

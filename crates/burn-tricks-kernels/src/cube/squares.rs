@@ -22,7 +22,7 @@ pub(super) const DOWN_AGAIN: f32 = 1.0 / UP;
 
 /// The sums of the squares of large, middle and small numbers of a vector, added to those so far.
 #[cube]
-fn with_squares<N: Size>(
+pub(super) fn with_squares<N: Size>(
     sums: (Vector<f32, N>, Vector<f32, N>, Vector<f32, N>),
     numbers: Vector<f32, N>,
     down: f32,
@@ -67,7 +67,7 @@ fn squares_of<T: Numeric, N: Size>(
 }
 
 #[cube]
-fn over_lanes<N: Size>(
+pub(super) fn over_lanes<N: Size>(
     large: Vector<f32, N>,
     middle: Vector<f32, N>,
     small: Vector<f32, N>,
@@ -115,13 +115,7 @@ pub(super) fn partial_sums<T: Numeric, N: Size>(
             small = sums.2;
         }
     }
-    let (large, middle, small) = of_cube(large, middle, small, units);
-    if UNIT_POS == 0 {
-        let place = first + CUBE_POS;
-        partials[place] = large;
-        partials[count + place] = middle;
-        partials[2 * count + place] = small;
-    }
+    put_partial(partials, first, count, (large, middle, small), units);
 }
 
 /// The same of one tensor whose numbers do not lie one after the other.
@@ -150,13 +144,7 @@ pub(super) fn partial_sums_of_strided<T: Numeric, N: Size>(
         position += step;
     }
     let (large, middle, small) = over_lanes::<N>(large, middle, small);
-    let (large, middle, small) = of_cube(large, middle, small, units);
-    if UNIT_POS == 0 {
-        let place = first + CUBE_POS;
-        partials[place] = large;
-        partials[count + place] = middle;
-        partials[2 * count + place] = small;
-    }
+    put_partial(partials, first, count, (large, middle, small), units);
 }
 
 /// One cube adds up everything.
@@ -183,12 +171,8 @@ pub(super) fn whole_sum<T: Numeric, N: Size>(
         middle += sums.1;
         small += sums.2;
     }
-    let (large, middle, small) = of_cube(large, middle, small, units);
-    if UNIT_POS == 0 {
-        let (scale_of_sum, scaled_sum) = total(large, middle, small, down, down_again);
-        scale[0] = scale_of_sum;
-        sum[0] = scaled_sum;
-    }
+    let of_unit = (large, middle, small);
+    put_total(scale, sum, of_unit, down, down_again, units);
 }
 
 /// One cube adds up all partial sums, and puts the three totals together.
@@ -212,7 +196,39 @@ pub(super) fn last_sum(
         small += partials[2 * count + position];
         position += units;
     }
-    let (large, middle, small) = of_cube(large, middle, small, units);
+    let of_unit = (large, middle, small);
+    put_total(scale, sum, of_unit, down, down_again, units);
+}
+
+/// Writes the sums of the cube at its place in each third of `partials`.
+#[cube]
+fn put_partial(
+    partials: &mut Tensor<f32>,
+    first: usize,
+    count: usize,
+    of_unit: (f32, f32, f32),
+    #[comptime] units: usize,
+) {
+    let (large, middle, small) = of_cube(of_unit.0, of_unit.1, of_unit.2, units);
+    if UNIT_POS == 0 {
+        let place = first + CUBE_POS;
+        partials[place] = large;
+        partials[count + place] = middle;
+        partials[2 * count + place] = small;
+    }
+}
+
+/// Writes the scale and the scaled sum of the whole, which this cube has.
+#[cube]
+fn put_total(
+    scale: &mut Tensor<f32>,
+    sum: &mut Tensor<f32>,
+    of_unit: (f32, f32, f32),
+    down: f32,
+    down_again: f32,
+    #[comptime] units: usize,
+) {
+    let (large, middle, small) = of_cube(of_unit.0, of_unit.1, of_unit.2, units);
     if UNIT_POS == 0 {
         let (scale_of_sum, scaled_sum) = total(large, middle, small, down, down_again);
         scale[0] = scale_of_sum;
@@ -222,7 +238,7 @@ pub(super) fn last_sum(
 
 /// The scale and the scaled sum.
 #[cube]
-fn total(large: f32, middle: f32, small: f32, down: f32, down_again: f32) -> (f32, f32) {
+pub(super) fn total(large: f32, middle: f32, small: f32, down: f32, down_again: f32) -> (f32, f32) {
     // In two steps: the square of a factor is no `f32`.
     let mut scale = f32::new(1.0);
     let mut sum = middle + small * down_again * down_again;
@@ -238,7 +254,12 @@ fn total(large: f32, middle: f32, small: f32, down: f32, down_again: f32) -> (f3
 
 /// The sums over all units of a cube, as a tree. Only those that unit 0 gets are whole.
 #[cube]
-fn of_cube(large: f32, middle: f32, small: f32, #[comptime] units: usize) -> (f32, f32, f32) {
+pub(super) fn of_cube(
+    large: f32,
+    middle: f32,
+    small: f32,
+    #[comptime] units: usize,
+) -> (f32, f32, f32) {
     let mut larges = Shared::<[f32]>::new_slice(units);
     let mut middles = Shared::<[f32]>::new_slice(units);
     let mut smalls = Shared::<[f32]>::new_slice(units);

@@ -37,18 +37,26 @@ struct Kind {
 }
 
 impl Kind {
-    /// How many buffers a weight with so many state tensors needs.
-    fn buffers(self, states: usize) -> usize {
+    /// How many buffers a weight needs.
+    fn buffers(self, program: &Program) -> usize {
+        let states = program.states();
         let new_weight = usize::from(self.target == Target::New);
         let new_states = if self.in_place { 0 } else { states };
-        2 + states + new_weight + new_states
+        program.tensors + states + new_weight + new_states
     }
+}
+
+/// Whether a device with so many buffers for the tensors of a launch takes the steps of this program, also if somebody holds
+/// the weight, the gradient and the states. The numbers of the weights are a buffer, too.
+pub(super) fn fit(program: &Program, most: usize) -> bool {
+    let numbers = usize::from(program.needs_number());
+    program.tensors + 1 + 2 * program.states() + numbers <= most
 }
 
 /// One weight, its gradient and its state.
 struct Part {
-    /// The weight and the gradient.
-    pair: [CubeTensor; 2],
+    /// The weight and the gradient, and what else there is of their type.
+    tensors: Vec<CubeTensor>,
     states: Vec<CubeTensor>,
     target: Target,
     new_weight: Option<CubeTensor>,
@@ -58,15 +66,12 @@ struct Part {
 }
 
 impl Part {
-    fn new(tensors: Vec<CubeTensor>) -> Self {
-        let (flat, inverse) = flat_alike(tensors);
-        let mut flat = flat.into_iter();
-        let mut next = || flat.next().expect("a weight and a gradient");
-        let pair = [next(), next()];
-        let states: Vec<_> = flat.collect();
-        let target = match &pair {
-            [weight, _] if weight.can_mut() => Target::Weight,
-            [_, grad] if grad.can_mut() => Target::Grad,
+    fn new(tensors: Vec<CubeTensor>, program: &Program) -> Self {
+        let (mut tensors, inverse) = flat_alike(tensors);
+        let states = tensors.split_off(program.tensors);
+        let target = match &*tensors {
+            [weight, ..] if weight.can_mut() => Target::Weight,
+            [_, grad, ..] if grad.can_mut() => Target::Grad,
             _ => Target::New,
         };
         let new = |like: &CubeTensor| {
@@ -76,9 +81,9 @@ impl Part {
         };
         let shared = states.iter().any(|state| !state.can_mut());
         Self {
-            new_weight: (target == Target::New).then(|| new(&pair[0])),
+            new_weight: (target == Target::New).then(|| new(&tensors[0])),
             new_states: shared.then(|| states.iter().map(new).collect()),
-            pair,
+            tensors,
             states,
             target,
             inverse,
@@ -86,45 +91,48 @@ impl Part {
     }
 
     fn numbers(&self) -> usize {
-        self.pair[0].meta.num_elements()
+        self.tensors[0].meta.num_elements()
     }
 
     /// The weight and the state after the step.
     fn stepped(self) -> impl Iterator<Item = CubeTensor> {
-        let [weight, grad] = self.pair;
+        let mut tensors = self.tensors.into_iter();
         let weight = match self.target {
-            Target::Weight => weight,
-            Target::Grad => grad,
-            Target::New => self.new_weight.expect("made above"),
+            Target::Weight => tensors.next(),
+            Target::Grad => tensors.nth(1),
+            Target::New => self.new_weight,
         };
         let states = self.new_states.unwrap_or(self.states);
         let inverse = self.inverse;
-        let all = [weight].into_iter().chain(states);
+        let all = weight.into_iter().chain(states);
         all.map(move |tensor| permute(tensor, &inverse))
     }
 }
 
 /// The step of each weight: the tensors are a weight, its gradient and its states, the next weight, and so on; of the
-/// result, the new weight and its states, and so on. The tensors of one weight have one shape, and the states are `f32`.
-pub(super) fn steps(trace: &Trace, tensors: Vec<CubeTensor>) -> Vec<CubeTensor> {
+/// result, the new weight and its states, and so on. The tensors of one weight have one shape, and the states are `f32`. If
+/// the step needs a number of each weight, these are the numbers of one more tensor.
+pub(super) fn steps(trace: &Trace, mut tensors: Vec<CubeTensor>) -> Vec<CubeTensor> {
     let client = tensors[0].client.clone();
     let units = units_of(&client);
-    let states = trace.program.outputs.len() - 1;
+    let program = &trace.program;
+    let numbers = program.needs_number().then(|| tensors.pop()).flatten();
     let mut tensors = tensors.into_iter();
     let mut parts = Vec::new();
     while tensors.len() > 0 {
-        let of_one: Vec<_> = tensors.by_ref().take(2 + states).collect();
-        parts.push(Part::new(of_one));
+        let of_one = tensors.by_ref().take(program.tensors + program.states());
+        parts.push(Part::new(of_one.collect(), program));
     }
-    let sizes = vector_sizes(&client, size_of::<f32>(), parts.iter().map(Part::numbers));
+    let counts = parts.iter().map(|part| (size_of::<f32>(), part.numbers()));
+    let sizes = vector_sizes(&client, counts);
     let keys = parts.iter().zip(sizes).map(|(part, size)| Kind {
-        dtype: part.pair[0].dtype,
+        dtype: part.tensors[0].dtype,
         size,
         target: part.target,
         in_place: part.new_states.is_none(),
     });
-    let most = most_buffers(&client);
-    let groups = groups(keys, |kind| (most / kind.buffers(states)).max(1));
+    let most = most_buffers(&client) - usize::from(numbers.is_some());
+    let groups = groups(keys, |kind| most / kind.buffers(program));
     for (kind, places) in groups {
         let parts = || places.iter().map(|place| &parts[*place]);
         let lens: Vec<_> = parts().map(|part| part.numbers() / kind.size).collect();
@@ -135,9 +143,9 @@ pub(super) fn steps(trace: &Trace, tensors: Vec<CubeTensor>) -> Vec<CubeTensor> 
             &client,
             shares.cube_count(),
             CubeDim::new_1d(units),
-            address_type(parts().flat_map(|part| &part.pair)),
+            address_type(parts().flat_map(|part| &part.tensors)),
             kind.size,
-            parts().flat_map(|part| &part.pair).map(buffer).collect(),
+            parts().flat_map(|part| &part.tensors).map(buffer).collect(),
             parts().flat_map(|part| &part.states).map(buffer).collect(),
             parts()
                 .flat_map(|part| &part.new_weight)
@@ -147,11 +155,13 @@ pub(super) fn steps(trace: &Trace, tensors: Vec<CubeTensor>) -> Vec<CubeTensor> 
                 .flat_map(|part| part.new_states.iter().flatten())
                 .map(buffer)
                 .collect(),
+            numbers.iter().map(buffer).collect(),
+            places.iter().copied().collect(),
             shares.lens,
             shares.starts,
             trace.constants.iter().copied().collect(),
             0,
-            trace.program.clone(),
+            program.clone(),
             kind.target,
             kind.in_place,
             units as usize,
@@ -164,10 +174,12 @@ pub(super) fn steps(trace: &Trace, tensors: Vec<CubeTensor>) -> Vec<CubeTensor> 
 /// Each cube takes the step of its part of a weight.
 #[cube(launch, address_type = "dynamic")]
 fn steps_kernel<T: Numeric, N: Size>(
-    pairs: &mut Sequence<Box<[Vector<T, N>]>>,
+    tensors: &mut Sequence<Box<[Vector<T, N>]>>,
     states: &mut Sequence<Box<[Vector<f32, N>]>>,
     new_weights: &mut Sequence<Box<[Vector<T, N>]>>,
     new_states: &mut Sequence<Box<[Vector<f32, N>]>>,
+    numbers: &Sequence<Box<[f32]>>,
+    places: &Sequence<usize>,
     lens: &Sequence<usize>,
     starts: &Sequence<usize>,
     constants: &Sequence<f32>,
@@ -178,30 +190,42 @@ fn steps_kernel<T: Numeric, N: Size>(
     #[comptime] units: usize,
     #[define(T)] _dtype: ElemType,
 ) {
-    let per_weight = comptime!(program.outputs.len() - 1);
+    let given = comptime!(program.tensors);
+    let per_weight = comptime!(program.states());
     #[unroll]
     for number in 0..lens.len() {
         let begin = starts[number];
         let end = starts[number + 1];
         if CUBE_POS >= begin && CUBE_POS < end {
+            let mut of_tensor = f32::new(0.0);
+            if comptime!(program.needs_number()) {
+                of_tensor = numbers[0][places[number]];
+            }
             let mut position = (CUBE_POS - begin) * units + UNIT_POS as usize;
             while position < lens[number] {
                 let mut values = Sequence::<Vector<f32, N>>::new();
-                values.push(Vector::cast_from(pairs[2 * number][position]));
-                values.push(Vector::cast_from(pairs[2 * number + 1][position]));
+                #[unroll]
+                for tensor in 0..given {
+                    values.push(Vector::cast_from(
+                        tensors[given * number + tensor][position],
+                    ));
+                }
                 #[unroll]
                 for state in 0..per_weight {
                     values.push(states[per_weight * number + state][position]);
+                }
+                if comptime!(program.needs_number()) {
+                    values.push(Vector::new(of_tensor));
                 }
                 calculate::<N>(&mut values, constants, zero, comptime!(program.clone()));
                 let weight = Vector::cast_from(values[comptime!(program.outputs[0])]);
                 match comptime!(target) {
                     Target::Weight => {
-                        let old = pairs.index_mut(2 * number);
+                        let old = tensors.index_mut(given * number);
                         old[position] = weight;
                     }
                     Target::Grad => {
-                        let grad = pairs.index_mut(2 * number + 1);
+                        let grad = tensors.index_mut(given * number + 1);
                         grad[position] = weight;
                     }
                     Target::New => {
@@ -228,7 +252,7 @@ fn steps_kernel<T: Numeric, N: Size>(
 
 /// Adds the value of each operation to `values`.
 #[cube]
-fn calculate<N: Size>(
+pub(super) fn calculate<N: Size>(
     values: &mut Sequence<Vector<f32, N>>,
     constants: &Sequence<f32>,
     zero: u32,
@@ -283,4 +307,72 @@ fn value_of<N: Size>(
 fn rounded<N: Size>(product: Vector<f32, N>, zero: u32) -> Vector<f32, N> {
     let bits = Vector::<u32, N>::reinterpret(product);
     Vector::<f32, N>::reinterpret(bits ^ Vector::new(zero))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::many::buffers_for_tensors;
+    use super::*;
+
+    /// WebGPU allows 8 buffers at least, of which half are for tensors.
+    #[test]
+    fn steps_that_need_more_buffers_than_the_device_allows_do_not_fit() {
+        let plain = Trace::of_step(|weight, grad, []| (weight - grad, []));
+        let adam = Trace::of_step(|weight, grad, [m, v]| (weight - grad, [m, v]));
+        let fits = |trace: &Trace, bindings| fit(&trace.program, buffers_for_tensors(bindings));
+        assert!(fits(&plain, 8));
+        assert!(!fits(&adam, 8));
+        assert!(!fits(&adam, 10));
+        assert!(fits(&adam, 11));
+        let rescaled = Trace::new(2, 1, |values| vec![values[1] * values[2]]);
+        let rescaled = plain.with_gradient(rescaled);
+        assert!(!fits(&rescaled, 7));
+        assert!(fits(&rescaled, 8));
+    }
+
+    /// Only the buffer of a gradient that nobody holds, or none, is new.
+    #[cfg(feature = "wgpu")]
+    #[test]
+    fn steps_reuse_the_buffers_that_nobody_holds() {
+        let Ok(device) = burn::tensor::Device::wgpu_options().init() else {
+            return; // there is no adapter
+        };
+        let any = burn::tensor::Tensor::<1>::zeros([1], &device);
+        let device = super::super::dispatch::device_of(&any.into_dispatch());
+        let new = || {
+            let (client, device) = (device.client(), device.clone());
+            empty_device_contiguous_dtype(client, device, [6, 5].into(), DType::F32)
+        };
+        let adam = Trace::of_step(|weight, grad, [m, v]| (weight - grad, [m + grad, v + grad]));
+        let place = |tensor: &CubeTensor| tensor.handle.memory.descriptor().id;
+        let stepped = |tensors: Vec<CubeTensor>| -> Vec<_> {
+            steps(&adam, tensors).iter().map(place).collect()
+        };
+        let tensors = || vec![new(), new(), new(), new()];
+        let places = |tensors: &[CubeTensor]| -> Vec<_> { tensors.iter().map(place).collect() };
+
+        let alone = tensors();
+        let before = places(&alone);
+        let after = stepped(alone);
+        assert_eq!(after, [before[0], before[2], before[3]]);
+
+        let held = tensors();
+        let (before, weight) = (places(&held), held[0].clone());
+        let after = stepped(held);
+        assert_eq!(
+            after,
+            [before[1], before[2], before[3]],
+            "in the gradient's"
+        );
+        drop(weight);
+
+        let held = tensors();
+        let (before, kept) = (places(&held), held.clone());
+        let after = stepped(held);
+        assert!(
+            after.iter().all(|place| !before.contains(place)),
+            "{after:?}"
+        );
+        drop(kept);
+    }
 }

@@ -157,10 +157,9 @@ impl Part {
         let client = tensors[0].client.clone();
         let ordered = tensors.into_iter().map(|tensor| in_memory_order(tensor).0);
         let ordered: Vec<_> = ordered.collect();
-        let narrowest = ordered.iter().map(|tensor| tensor.dtype.size()).min();
         let flat = ordered.iter().filter(|tensor| is_flat(tensor));
-        let counts = flat.map(|tensor| tensor.meta.num_elements());
-        let mut sizes = vector_sizes(&client, narrowest.unwrap_or(4), counts).into_iter();
+        let counts = flat.map(|tensor| (tensor.dtype.size(), tensor.meta.num_elements()));
+        let mut sizes = vector_sizes(&client, counts).into_iter();
         let part = |tensor: CubeTensor| Self {
             size: match is_flat(&tensor) {
                 true => sizes.next().expect("one for each"),

@@ -7,13 +7,16 @@ use crate::ada_delta::AdaDelta;
 use crate::ada_grad::AdaGrad;
 use crate::ada_max::Adamax;
 use crate::adam::Adam;
+use crate::cautious::Cautious;
 use crate::lars::Lars;
 use crate::n_adam::NAdam;
+use crate::normalized_gradient::NormalizedGradient;
 use crate::plan_steps::{Outcome, PlanSteps};
 use crate::r_adam::RAdam;
 use crate::rms_prop::RmsProp;
 use crate::sgd::Sgd;
 use crate::signum::Signum;
+use crate::trust_ratio::TrustRatio;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::Optimizer;
 use burn::tensor::Tensor;
@@ -22,21 +25,29 @@ use burn_tricks_kernels::{AnyTensor, TensorList, take_together, with_rank};
 use std::any::Any;
 use std::sync::Arc;
 
-/// This optimizer as one that can plan its steps: those of this crate can, which do nothing with the new weight themselves.
-/// Wrappers change it.
+/// This optimizer as one that can plan its steps: those of this crate can, also with a trust ratio or as cautious ones. Other
+/// wrappers change the new weight in ways of their own.
 pub(super) fn planner(optim: &impl Optimizer) -> Option<Arc<dyn PlanSteps>> {
-    macro_rules! one_of {
-        ($($name:ty),*) => {$(
-            if let Some(optim) = (optim as &dyn Any).downcast_ref::<$name>() {
-                return Some(Arc::new(optim.clone()));
-            }
-        )*};
+    fn found<P: PlanSteps + Clone + 'static>(optim: &dyn Any) -> Option<Arc<dyn PlanSteps>> {
+        let optim = optim.downcast_ref::<P>()?;
+        Some(Arc::new(optim.clone()))
     }
+    macro_rules! one_of {
+        ($optim:expr; $($name:ty),*) => {
+            None$(
+                .or_else(|| found::<$name>($optim))
+                .or_else(|| found::<TrustRatio<$name>>($optim))
+                .or_else(|| found::<Cautious<$name>>($optim))
+            )*
+        };
+    }
+    let optim: &dyn Any = optim;
     // AdamW is an Adam.
     one_of!(
+        optim;
         AdaBelief, AdaDelta, AdaGrad, Adam, Adamax, Lars, NAdam, RAdam, RmsProp, Sgd, Signum
-    );
-    None
+    )
+    .or_else(|| found::<NormalizedGradient>(optim))
 }
 
 /// Whether the first float of the module is on a GPU.

@@ -32,6 +32,22 @@ pub(super) struct Turn {
 }
 
 impl Turn {
+    /// Of the parameter with this slot in this group, still without weight and gradient.
+    pub(super) fn new(id: ParamId, (slot, group): (usize, usize), lr: f64, rank: usize) -> Self {
+        Self {
+            id,
+            slot,
+            group,
+            lr,
+            rank,
+            weight: None,
+            grad: None,
+            state: None,
+            device: None,
+            moves_state: false,
+        }
+    }
+
     /// Whether the step is still to be taken, and can be before the walk comes to the parameter.
     pub(super) fn is_ready(&self) -> bool {
         self.weight.is_some() && self.grad.is_some()

@@ -54,18 +54,11 @@ impl Visitor for Gather<'_> {
         };
         let number = (self.slots).number(self.next_slot, id, at.path(), self.groups);
         self.next_slot = number + 1;
-        self.turns.push(Box::new(Turn {
-            id,
-            slot: number,
-            group: self.slots.get_mut(number).group,
-            lr: self.lr.lr_from_param(id, Some(at.path())),
-            rank: D,
-            weight: Some(param.base().without_autodiff().into_bridge()),
-            grad: None,
-            state: None,
-            device: None,
-            moves_state: false,
-        }));
+        let group = self.slots.get_mut(number).group;
+        let lr = self.lr.lr_from_param(id, Some(at.path()));
+        let mut turn = Turn::new(id, (number, group), lr, D);
+        turn.weight = Some(param.base().without_autodiff().into_bridge());
+        self.turns.push(Box::new(turn));
         self.grads.push(grad);
     }
 }
@@ -169,10 +162,7 @@ impl<U: WeightTaker> Mapper for PutBack<'_, U> {
     ) -> Param<Tensor<D>> {
         let id = param.id;
         if self.ids.next_if_eq(&id).is_none() {
-            if let Some(average) = self.average {
-                average.take(at, &param.val().without_autodiff());
-            }
-            return param;
+            return averaged(at, param, self.average);
         }
         let turn = (self.turns)().expect("one for each parameter");
         stepped(
@@ -183,6 +173,18 @@ impl<U: WeightTaker> Mapper for PutBack<'_, U> {
             self.average,
         )
     }
+}
+
+/// A parameter that is not stepped, given to the average.
+fn averaged<const D: usize>(
+    at: &Location,
+    param: Param<Tensor<D>>,
+    average: &mut Option<impl WeightTaker>,
+) -> Param<Tensor<D>> {
+    if let Some(average) = average {
+        average.take(at, &param.val().without_autodiff());
+    }
+    param
 }
 
 /// The parameter after its step.
@@ -243,26 +245,17 @@ impl<U: WeightTaker> Mapper for InOneWalk<'_, U> {
     ) -> Param<Tensor<D>> {
         let id = param.id;
         let Some((grad, device)) = self.from.remove::<D>(id) else {
-            if let Some(average) = self.average {
-                average.take(at, &param.val().without_autodiff());
-            }
-            return param;
+            return averaged(at, param, self.average);
         };
         let number = (self.slots).number(self.next_slot, id, at.path(), self.groups);
         self.next_slot = number + 1;
         let slot = self.slots.get_mut(number);
-        let turn = Turn {
-            id,
-            slot: number,
-            group: slot.group,
-            lr: self.lr.lr_from_param(id, Some(at.path())),
-            rank: D,
-            weight: None,
-            grad: Some(self.groups.clipped(slot.group, grad).into_bridge()),
-            state: slot.state.take(),
-            moves_state: slot.moves_to(&device),
-            device: Some(device),
-        };
+        let lr = self.lr.lr_from_param(id, Some(at.path()));
+        let mut turn = Turn::new(id, (number, slot.group), lr, D);
+        turn.grad = Some(self.groups.clipped(turn.group, grad).into_bridge());
+        turn.state = slot.state.take();
+        turn.moves_state = slot.moves_to(&device);
+        turn.device = Some(device);
         stepped(
             at,
             param,
