@@ -304,10 +304,14 @@ fn a_list_of_several_types_and_of_nothing_is_scaled_too() {
 mod on_wgpu {
     use super::{floats, random};
     use crate::devices::devices;
+    use crate::kernels_together::Mixed;
     use crate::models::values;
     use burn::cubecl::logging::{LaunchObservation, LaunchObserver};
     use burn::tensor::{DType, Device};
-    use burn_tricks::kernels::{TensorList, lerp_all, scale, sum_of_squares, use_gpu_kernels};
+    use burn_tricks::kernels::{
+        TensorList, UnitClip, change_together, clip_units_all, lerp_all, scale, sum_of_squares,
+        use_gpu_kernels,
+    };
     use std::process::Command;
     use std::sync::{Arc, Mutex};
 
@@ -377,11 +381,31 @@ mod on_wgpu {
             assert!(all == ours && (2..=5).contains(&all), "{all}");
             let moved = || lerp_all(list(3), list(3), 0.3);
             assert_eq!(launches(&device, moved), (1, 1));
+            // The sums and the numbers of small tensors are one launch, of large ones two; then there are the elements.
+            let pairs = |size: usize| {
+                let one = |seed| random([size + 4], seed, DType::F32, &device).into();
+                vec![[one(1), one(2)], [one(3), one(4)], [one(5), one(6)]]
+            };
+            assert_eq!(
+                launches(&device, || change_together(Mixed, pairs(100))),
+                (2, 2)
+            );
+            assert_eq!(
+                launches(&device, || change_together(Mixed, pairs(100_000))),
+                (3, 3)
+            );
+            let clip = UnitClip {
+                clip_factor: 0.1,
+                epsilon: 1e-3,
+            };
+            let clipped = || clip_units_all(clip, list(3), list(3), vec![None; 3]);
+            assert_eq!(launches(&device, clipped), (1, 1));
             use_gpu_kernels(false);
             let twin = launches(&device, || sum(&small));
             assert!(twin.0 > 4 && twin.1 == 0, "{twin:?}");
             assert_eq!(launches(&device, || scale(list(3), &half)).1, 0);
             assert_eq!(launches(&device, moved).1, 0);
+            assert_eq!(launches(&device, clipped).1, 0);
             use_gpu_kernels(true);
             // The product is in the tensor's own buffer, and in a new one if somebody holds it.
             let held = list(1);

@@ -330,7 +330,7 @@ fn means_are_their_twins() {
 
 /// x ← x (‖x − y‖ / ‖y‖ + the mean of y²) + y
 #[derive(Clone, Copy)]
-struct Mixed;
+pub(crate) struct Mixed;
 
 impl TensorNumber<2, 2> for Mixed {
     fn terms<T: Real>(self, [x, y]: [T; 2]) -> [T; 2] {

@@ -58,7 +58,7 @@ pub fn cautious_any(
     grad: AnyTensor,
     least_share: Option<f64>,
 ) -> AnyTensor {
-    let shapes = [new.shape(), old.shape(), grad.shape()];
+    let shapes = [&new, &old, &grad].map(|tensor| tensor.shape().to_vec());
     assert!(
         shapes[0] == shapes[1] && shapes[0] == shapes[2],
         "new weights, old weights and gradient have the shapes {shapes:?}"

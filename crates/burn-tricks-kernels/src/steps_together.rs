@@ -18,7 +18,7 @@ use burn::{backend::DispatchTensor, tensor::DType};
 #[derive(Debug)]
 pub struct PlannedStep {
     #[cfg(feature = "cube")]
-    does: Arithmetic,
+    does: Box<Arithmetic>,
     /// The weight, the gradient, and the state.
     #[cfg(feature = "cube")]
     tensors: Vec<DispatchTensor>,
@@ -43,7 +43,7 @@ pub fn take_together(steps: Vec<PlannedStep>) -> Vec<(AnyTensor, Vec<AnyTensor>)
 #[cfg(feature = "cube")]
 pub fn take_together(steps: Vec<PlannedStep>) -> Vec<(AnyTensor, Vec<AnyTensor>)> {
     // Those of the same arithmetic with the same numbers, on one device.
-    let mut groups: Vec<(Arithmetic, Vec<usize>, Vec<DispatchTensor>)> = Vec::new();
+    let mut groups: Vec<(Box<Arithmetic>, Vec<usize>, Vec<DispatchTensor>)> = Vec::new();
     let count = steps.len();
     for (place, PlannedStep { does, tensors }) in steps.into_iter().enumerate() {
         let group = groups.iter_mut().find(|(other, _, others)| {
@@ -157,11 +157,11 @@ impl PlannedStep {
         };
         let tensors = [weight.clone(), grad.clone()].into_iter().chain(state);
         Some(Self {
-            does: Arithmetic {
+            does: Box::new(Arithmetic {
                 gradient: None,
                 step,
                 then: None,
-            },
+            }),
             tensors: tensors.map(|tensor| tensor.0).collect(),
         })
     }
@@ -186,10 +186,10 @@ impl PlannedStep {
                 .with_gradient(gradient.element.clone());
             let fits = self.fits(&step);
             fits.then(|| Self {
-                does: Arithmetic {
+                does: Box::new(Arithmetic {
                     gradient: Some(gradient),
-                    ..self.does
-                },
+                    ..*self.does
+                }),
                 ..self
             })
         }
@@ -218,10 +218,10 @@ impl PlannedStep {
                 return Err(self);
             }
             Ok(Self {
-                does: Arithmetic {
+                does: Box::new(Arithmetic {
                     then: Some(then),
-                    ..self.does
-                },
+                    ..*self.does
+                }),
                 ..self
             })
         }

@@ -174,9 +174,10 @@ impl Wrap for TrustRatioWrap {
 
 impl PlanWrap for TrustRatioWrap {
     fn plan(&self, lr: f64, rank: usize, step: PlannedStep) -> Result<PlannedStep, PlannedStep> {
-        match self.rescales(lr, rank) {
-            true => step.then(self.at(lr)),
-            false => Ok(step),
+        if self.rescales(lr, rank) {
+            step.then(self.at(lr))
+        } else {
+            Ok(step)
         }
     }
 

@@ -101,9 +101,9 @@ pub(crate) fn scale(
         Cube::scale(some, open(factor), special)
     };
     let (mut scaled, mut empty) = (scaled.into_iter().map(close), empty.into_iter());
-    let in_order = full.into_iter().map(|full| match full {
-        true => scaled.next().expect("one for each"),
-        false => empty.next().expect("one for each"),
+    let in_order = full.into_iter().map(|full| {
+        let next = if full { scaled.next() } else { empty.next() };
+        next.expect("one for each")
     });
     in_order.collect()
 }

@@ -20,7 +20,7 @@ impl<B: FusionBackend + GpuKernels> GpuKernels for Fusion<B> {
         let queued = queue::<B>(&client, "sum_of_squares", tensors, outputs, |tensors| {
             B::sum_of_squares(tensors).into()
         });
-        queued.try_into().ok().expect("one tensor for each output")
+        queued.try_into().expect("one tensor for each output")
     }
 
     fn scale(

@@ -135,6 +135,7 @@ fn scale_kernel<T: Numeric, N: Size>(
 }
 
 #[cube]
+#[allow(clippy::collapsible_if)] // one is decided when the kernel is compiled, the other when it runs
 fn times<N: Size>(
     numbers: Vector<f32, N>,
     factor: f32,

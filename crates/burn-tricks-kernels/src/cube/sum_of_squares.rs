@@ -161,9 +161,10 @@ impl Part {
         let counts = flat.map(|tensor| (tensor.dtype.size(), tensor.meta.num_elements()));
         let mut sizes = vector_sizes(&client, counts).into_iter();
         let part = |tensor: CubeTensor| Self {
-            size: match is_flat(&tensor) {
-                true => sizes.next().expect("one for each"),
-                false => vector_size(&[&tensor]),
+            size: if is_flat(&tensor) {
+                sizes.next().expect("one for each")
+            } else {
+                vector_size(&[&tensor])
             },
             tensor,
         };
@@ -175,9 +176,10 @@ impl Part {
     }
 
     fn kind(&self) -> Kind {
-        match is_flat(&self.tensor) {
-            true => Kind::Flat(self.tensor.dtype, self.size),
-            false => Kind::Strided,
+        if is_flat(&self.tensor) {
+            Kind::Flat(self.tensor.dtype, self.size)
+        } else {
+            Kind::Strided
         }
     }
 }

@@ -59,18 +59,18 @@ pub(super) fn tensor_numbers(trace: &NumberTrace, tensors: Vec<CubeTensor>) -> C
         let is_whole = lens.iter().all(|len| *len <= ONE_CUBE);
         let per_unit = vectors / (units as usize * ENOUGH_CUBES);
         let per_cube = units as usize * per_unit.clamp(LEAST_PER_UNIT, MOST_PER_UNIT);
-        let cubes = |len: usize| match is_whole {
-            true => 1,
-            false => len.div_ceil(per_cube),
+        let cubes = |len: usize| {
+            if is_whole { 1 } else { len.div_ceil(per_cube) }
         };
         let shares = || Shares::new(lens.iter().map(|len| (*len, cubes(*len))));
         let (first, then) = (shares(), shares());
         let counts = || items().map(|item| elements(item) as f32).collect();
         let constants = || trace.number.constants.iter().copied().collect();
         let (cube_count, partial) = (first.cube_count(), first.cubes);
-        let results = match is_whole {
-            true => numbers.clone(),
-            false => empty(3 * sums * partial),
+        let results = if is_whole {
+            numbers.clone()
+        } else {
+            empty(3 * sums * partial)
         };
         sums_kernel::launch(
             &client,
