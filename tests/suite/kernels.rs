@@ -43,7 +43,10 @@ pub(crate) fn assert_twin<const D: usize>(kernel: Tensor<D>, twin: Tensor<D>, wh
         _ => 8e-3,
     };
     let is_on_gpu = TensorList::from(kernel.clone()).are_on_gpu() == [true];
-    let least = if is_on_gpu { 0.03 } else { 1e-3 };
+    let least = match kernel.dtype() {
+        DType::F32 if is_on_gpu => 0.03,
+        _ => 1e-3,
+    };
     for (i, (k, t)) in values(kernel).into_iter().zip(values(twin)).enumerate() {
         let close = (k - t).abs() <= relative * t.abs().max(least) || (k.is_nan() && t.is_nan());
         assert!(close, "{what}, number {i}: {k} and {t}");
