@@ -10,7 +10,8 @@ the ratio ours / PyTorch's of one alternation, with the least and the largest ra
 
 Cases: (a) 8 tensors of 1024x1024, (b) 2,000 of 64x16, (c) one of 50 million numbers. Gradients stay where they are, and
 one optimizer runs after the other, as in `bench_step --only pytorch-a`. In (b) a `FusedStep` is compared with the
-optimizer of its name. PyTorch is several GB, so nothing runs this but a person.
+optimizer of its name, and the walk of Burn's `ModuleOptimizer` with an optimizer that leaves the weights as they are
+with SGD. PyTorch is several GB, so nothing runs this but a person.
 """
 
 import argparse
@@ -29,6 +30,8 @@ CASES = {"a": (8, (1024, 1024)), "b": (2000, (64, 16)), "c": (1, (50_000, 1000))
 LIMITS = {"a": 1.0, "b": 1.2, "c": 1.0}
 # PyTorch has no fused RMSProp: its time is that of `foreach`, and there is no limit.
 NOT_FUSED = ("RMSProp", "RMSProp, momentum")
+# What every step through Burn's `ModuleOptimizer` takes: compared with PyTorch's plain SGD.
+WALK = "Burn's walk without a step"
 
 
 def optimizers(torch):
@@ -117,14 +120,18 @@ def compare(case, options):
             for name, ms in run(case, options).items():
                 times.setdefault(name, []).append(ms)
     print(f"\n({case}) limit {LIMITS[case]}; PyTorch {torch['torch'][0]}; {load()}")
-    print(f"{'':<24} {'ours':>9} {'PyTorch':>9} {'ratio':>6} {'least':>6} {'most':>6}")
+    print(f"{'':<26} {'ours':>9} {'PyTorch':>9} {'ratio':>6} {'least':>6} {'most':>6}")
     for name, mine in ours.items():
-        theirs = torch[name.removeprefix("FusedStep, ")]
+        theirs = torch["SGD" if name == WALK else name.removeprefix("FusedStep, ")]
         ratios = [a / b for a, b in zip(mine, theirs)]
         ratio = statistics.median(ratios)
-        note = "not fused" if name in NOT_FUSED else "OVER" if ratio > LIMITS[case] else ""
+        note = "OVER" if ratio > LIMITS[case] else ""
+        if name in NOT_FUSED:
+            note = "not fused"
+        elif name == WALK:
+            note = "Burn's alone"
         medians = f"{statistics.median(mine):9.3f} {statistics.median(theirs):9.3f}"
-        print(f"{name:<24} {medians} {ratio:6.2f} {min(ratios):6.2f} {max(ratios):6.2f}  {note}".rstrip(), flush=True)
+        print(f"{name:<26} {medians} {ratio:6.2f} {min(ratios):6.2f} {max(ratios):6.2f}  {note}".rstrip(), flush=True)
 
 
 def main():

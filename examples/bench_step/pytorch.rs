@@ -5,6 +5,8 @@
 use crate::pairs::PAIRS;
 use crate::report::{Bench, Work};
 use burn::optim::momentum::MomentumConfig;
+use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
+use burn::tensor::{Device, Tensor};
 use burn_tricks::grad::ClipGradNormConfig;
 use burn_tricks::kernels::lerp_all;
 use burn_tricks::optim::{
@@ -37,6 +39,26 @@ const FUSED: [Fused; 5] = [
     }),
 ];
 
+/// An optimizer that leaves the weights as they are: what is left of a step's time is Burn's.
+#[derive(Clone)]
+struct NoStep;
+
+impl Optimizer for NoStep {
+    type State<const D: usize> = ();
+
+    fn step<const D: usize>(
+        &self,
+        _lr: LearningRate,
+        weight: Tensor<D>,
+        _grad: Tensor<D>,
+        _state: Option<()>,
+    ) -> (Tensor<D>, Option<()>) {
+        (weight, None)
+    }
+
+    fn to_device<const D: usize>((): (), _device: &Device) {}
+}
+
 impl Bench {
     /// Ours alone: Burn's would only make the run longer.
     pub(crate) fn as_pytorch(&self, case: &str, weights: &Weights<2>) {
@@ -47,6 +69,10 @@ impl Bench {
         for pair in &PAIRS {
             let mut step = self.kept_steps((pair.ours)(), weights);
             report(pair.name, pair.bytes, &mut step);
+        }
+        if case == "pytorch-b" {
+            let mut walk = self.kept_steps(ModuleOptimizer::from(NoStep), weights);
+            report("Burn's walk without a step", 0.0, &mut walk);
         }
         // It frees the gradients that it gets, which takes longer than a step if they are large.
         let fused = if case == "pytorch-b" { &FUSED[..] } else { &[] };

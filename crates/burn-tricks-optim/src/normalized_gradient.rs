@@ -253,6 +253,7 @@ impl NormalizedGradientConfig {
     /// # Errors
     ///
     /// Those of [`build`](Self::build).
+    #[inline] // Burn's code for each rank is compiled only in programs that use this optimizer.
     pub fn init(&self) -> Result<ModuleOptimizer, ConfigError> {
         Ok(ModuleOptimizer::from(self.build()?))
     }

@@ -87,6 +87,7 @@ macro_rules! optimizer_config {
             /// # Errors
             ///
             /// If a field has a value outside the range that its documentation gives.
+            #[inline] // Burn's code for each rank is compiled only in programs that use this optimizer.
             pub fn init(&self) -> Result<burn::optim::ModuleOptimizer, burn_tricks_core::ConfigError> {
                 let optim = burn::optim::ModuleOptimizer::from(self.without_clipping()?);
                 Ok(match &self.$clipping {

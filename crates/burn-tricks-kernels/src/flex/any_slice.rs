@@ -1,7 +1,8 @@
 //! Stored numbers whose type is known at run time.
 //!
 //! A function over an [`AnySlice`] exists once, and a loop with arithmetic twice, for `f32` and for `f64`. Half precision is
-//! widened and rounded a block at a time, around the loop for `f32`.
+//! widened and rounded a block at a time, around the loop for `f32`; where that cannot run, all types are, around the loop
+//! for `f64`.
 
 use super::FlexTensor;
 use super::bfloat;
@@ -9,10 +10,12 @@ use super::buffer::from_numbers;
 use super::element_type::{Stored, with_element_type};
 use super::threads::{self, Threads};
 use super::vector::Wide;
+use super::vectorized::{has_vectors, with_vectors, without_vectors};
 use burn::backend::TensorMetadata as _;
 use burn::tensor::{DType, Shape};
 use half::slice::HalfFloatSliceExt as _;
 use half::{bf16, f16};
+use pulp::WithSimd;
 use std::ops::Range;
 
 /// Numbers to read.
@@ -73,6 +76,15 @@ impl<'a> AnySlice<'a> {
 
     pub(super) fn len(self) -> usize {
         each!(self, slice => slice.len())
+    }
+
+    pub(super) fn dtype(self) -> DType {
+        match self {
+            Self::F16(_) => DType::F16,
+            Self::BF16(_) => DType::BF16,
+            Self::F32(_) => DType::F32,
+            Self::F64(_) => DType::F64,
+        }
     }
 
     pub(super) fn part(self, range: Range<usize>) -> Self {
@@ -180,8 +192,8 @@ impl<'a> AnySliceMut<'a> {
 
 /// `f32` or `f64`, to calculate with.
 pub(super) trait Computed: Wide {
-    /// Whether numbers of other types are widened to this one.
-    const WIDENS: bool;
+    /// Runs a loop over this type.
+    fn run<L: WithSimd>(work: L) -> L::Output;
 
     /// The stored numbers themselves, if they are of this type.
     fn as_slice(stored: AnySlice<'_>) -> Option<&[Self]>;
@@ -197,7 +209,9 @@ pub(super) trait Computed: Wide {
 }
 
 impl Computed for f32 {
-    const WIDENS: bool = true;
+    fn run<L: WithSimd>(work: L) -> L::Output {
+        with_vectors(work)
+    }
 
     #[inline(always)]
     fn as_slice(stored: AnySlice<'_>) -> Option<&[Self]> {
@@ -235,7 +249,9 @@ impl Computed for f32 {
 }
 
 impl Computed for f64 {
-    const WIDENS: bool = false;
+    fn run<L: WithSimd>(work: L) -> L::Output {
+        without_vectors(work)
+    }
 
     #[inline(always)]
     fn as_slice(stored: AnySlice<'_>) -> Option<&[Self]> {
@@ -254,35 +270,59 @@ impl Computed for f64 {
     }
 
     fn widen(stored: AnySlice<'_>, into: &mut [Self]) {
-        into.copy_from_slice(Self::as_slice(stored).expect("only `f64` is computed in `f64`"));
+        if let AnySlice::F64(numbers) = stored {
+            return into.copy_from_slice(numbers);
+        }
+        let mut block = [0.0_f32; BLOCK];
+        for (at, into) in into.chunks_mut(BLOCK).enumerate() {
+            let (start, block) = (at * BLOCK, &mut block[..into.len()]);
+            f32::widen(stored.part(start..start + block.len()), block);
+            for (into, number) in into.iter_mut().zip(block) {
+                *into = f64::from(*number);
+            }
+        }
     }
 
+    #[allow(clippy::cast_possible_truncation)]
     fn round_to(numbers: &[Self], into: AnySliceMut<'_>) {
-        let Ok(into) = Self::as_mut_slice(into) else {
-            unreachable!("only `f64` is computed in `f64`");
+        let mut into = match into {
+            AnySliceMut::F64(into) => return into.copy_from_slice(numbers),
+            other => other,
         };
-        into.copy_from_slice(numbers);
+        let mut block = [0.0_f32; BLOCK];
+        for numbers in numbers.chunks(BLOCK) {
+            let block = &mut block[..numbers.len()];
+            for (narrow, number) in block.iter_mut().zip(numbers) {
+                *narrow = *number as f32;
+            }
+            f32::round_to(block, into.take(numbers.len()));
+        }
     }
 }
+
+/// How many numbers are widened to `f32` at a time, on the way to `f64`.
+const BLOCK: usize = 256;
 
 /// `with_wide_type!(dtype, T => body)`: the body with the type `T` in which numbers of type `dtype` are calculated with.
 macro_rules! with_wide_type {
     ($dtype:expr, $t:ident => $body:expr) => {
-        match $dtype {
-            burn::tensor::DType::F64 => {
-                type $t = f64;
-                $body
-            }
-            _ => {
-                type $t = f32;
-                $body
-            }
+        if $crate::flex::any_slice::is_computed_in_f32($dtype) {
+            type $t = f32;
+            $body
+        } else {
+            type $t = f64;
+            $body
         }
     };
 }
 pub(super) use with_wide_type;
 
-/// The number, rounded to the type in which numbers of type `dtype` are calculated with.
+/// Whether numbers of this type are calculated with in `f32`, and not in `f64`.
+pub(super) fn is_computed_in_f32(dtype: DType) -> bool {
+    dtype != DType::F64 && has_vectors()
+}
+
+/// The number, rounded to the type of results in numbers of type `dtype`.
 #[allow(clippy::cast_possible_truncation)]
 pub(super) fn rounded(dtype: DType, number: f64) -> f64 {
     match dtype {

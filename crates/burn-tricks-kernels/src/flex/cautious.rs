@@ -1,13 +1,11 @@
 //! Leaves out the steps that go up the gradient, in a pass that counts them and one that changes the weights.
 
-use super::any_slice::{AnySlice, AnySliceMut, Computed, copied};
+use super::any_slice::{AnySlice, AnySliceMut, Computed, copied, with_wide_type};
 use super::buffer::{close, dense, open};
 use super::threads::{self, Threads};
 use super::vector::Wide;
-use super::vectorized::vectorized;
 use super::{FlexTensor, GRAIN};
 use burn::backend::DispatchTensor;
-use burn::tensor::DType;
 use pulp::NullaryFnOnce;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -18,10 +16,7 @@ const BLOCK: usize = 256;
 /// The new weights, of new and old ones and a gradient. They must be tensors of this backend, of one type and shape.
 pub(crate) fn cautious(all: [DispatchTensor; 3], least_share: Option<f64>) -> DispatchTensor {
     let [new, old, grad] = all.map(open).map(dense);
-    close(match new.dtype() {
-        DType::F64 => kept::<f64>(new, &old, &grad, least_share),
-        _ => kept::<f32>(new, &old, &grad, least_share),
-    })
+    close(with_wide_type!(new.dtype(), T => kept::<T>(new, &old, &grad, least_share)))
 }
 
 fn kept<T: Computed>(
@@ -55,7 +50,7 @@ fn kept<T: Computed>(
 fn count_down<T: Computed>(new: AnySlice<'_>, old: AnySlice<'_>, grad: AnySlice<'_>) -> usize {
     let counts = threads::map(Threads::All, new.len().div_ceil(GRAIN), &|part| {
         let range = part * GRAIN..new.len().min((part + 1) * GRAIN);
-        vectorized(Count::<T> {
+        T::run(Count::<T> {
             all: [new, old, grad].map(|all| all.part(range.clone())),
             computed: PhantomData,
         })
@@ -71,7 +66,7 @@ fn keep_all<T: Computed>(
 ) {
     new.for_each_chunk(Threads::All, GRAIN, &|part, new| {
         let range = part * GRAIN..part * GRAIN + new.len();
-        vectorized(Keep {
+        T::run(Keep {
             new,
             old: old.part(range.clone()),
             grad: grad.part(range),

@@ -4,7 +4,6 @@ use super::any_slice::{AnySlice, AnySliceMut, Computed, copied, with_wide_type};
 use super::buffer::{look, look_mut, make_dense, ordered};
 use super::threads::{self, Threads};
 use super::unit_sums::{Sums, TILE};
-use super::vectorized::vectorized;
 use super::{FlexTensor, GRAIN, elements};
 use crate::clip_units::assert_fit;
 use crate::unit_clip::UnitClip;
@@ -237,7 +236,7 @@ impl Units {
             let units = column * tile..self.count.min((column + 1) * tile);
             let rows = row * height..self.rows.min((row + 1) * height);
             let mut sums = [vec![0.0; units.len()], vec![0.0; units.len()]];
-            vectorized(Sums::<T> {
+            T::run(Sums::<T> {
                 count: self.count,
                 run: self.run,
                 units,
@@ -273,7 +272,7 @@ impl Units {
         }
         let runs = (GRAIN / self.run).max(1);
         let multiply = |part: usize, grad: AnySliceMut<'_>| {
-            vectorized(Multiply {
+            T::run(Multiply {
                 run: self.run,
                 first: part * runs % self.count,
                 factors,
@@ -308,7 +307,7 @@ fn folded(mut sums: Vec<f64>, count: usize) -> Vec<f64> {
 
 /// By how much a square may be too small, and from which mean on that is nothing.
 fn squares_of<T: Computed>() -> (f64, f64) {
-    if !T::WIDENS {
+    if size_of::<T>() == size_of::<f64>() {
         (1e-320, 1e-300)
     } else {
         (1e-44, 1e-36)

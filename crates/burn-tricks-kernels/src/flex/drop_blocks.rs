@@ -2,7 +2,7 @@
 
 use super::FlexTensor;
 use super::GRAIN;
-use super::any_slice::{AnySliceMut, Computed, copied};
+use super::any_slice::{AnySliceMut, Computed, copied, with_wide_type};
 use super::buffer::dense;
 use super::noise::draw_key;
 use super::philox::{self, GROUP};
@@ -200,20 +200,12 @@ impl Mask {
     fn apply(&self, numbers: AnySliceMut<'_>) {
         let pass = |part: usize, numbers: AnySliceMut<'_>| {
             let (mask, start) = (self, part * PIECE);
-            match numbers {
-                AnySliceMut::F64(_) => vectorized(Multiply {
-                    scale: self.scale,
-                    mask,
-                    start,
-                    numbers,
-                }),
-                _ => vectorized(Multiply {
-                    scale: f32::of(self.scale),
-                    mask,
-                    start,
-                    numbers,
-                }),
-            }
+            with_wide_type!(numbers.as_ref().dtype(), T => T::run(Multiply {
+                scale: T::of(self.scale),
+                mask,
+                start,
+                numbers,
+            }));
         };
         let threads = Threads::for_len(numbers.len());
         numbers.for_each_chunk(threads, PIECE, &pass);

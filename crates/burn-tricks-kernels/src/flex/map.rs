@@ -1,11 +1,10 @@
 //! One pass over a tensor that changes each number by itself.
 
 use super::GRAIN;
-use super::any_slice::{AnySliceMut, Computed, copied};
+use super::any_slice::{AnySliceMut, Computed, copied, with_wide_type};
 use super::buffer::{close, dense, open};
 use super::share::share;
 use super::vector::Wide;
-use super::vectorized::vectorized;
 use crate::real::Real;
 use burn::backend::DispatchTensor;
 use pulp::{Scalar, Simd, WithSimd};
@@ -40,9 +39,10 @@ fn change_all(mut numbers: AnySliceMut<'_>, change: impl Change) {
     if let Some(constant) = change.constant() {
         return numbers.fill(constant);
     }
-    let change_some = |numbers: AnySliceMut<'_>| match numbers {
-        AnySliceMut::F64(_) => vectorized(ChangeAll::<f64, _>::of(numbers, change)),
-        _ => vectorized(ChangeAll::<f32, _>::of(numbers, change)),
+    let change_some = |numbers: AnySliceMut<'_>| {
+        with_wide_type!(numbers.as_ref().dtype(), T => {
+            T::run(ChangeAll::<T, _>::of(numbers, change));
+        });
     };
     if numbers.len() <= GRAIN {
         return change_some(numbers);

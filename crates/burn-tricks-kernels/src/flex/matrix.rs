@@ -1,11 +1,10 @@
 //! Products of a weight with a vector, where the weight is a matrix of units and the rest.
 
 use super::GRAIN;
-use super::any_slice::{AnySlice, AnySliceMut, Computed, narrowed};
+use super::any_slice::{AnySlice, AnySliceMut, Computed, narrowed, with_wide_type};
 use super::term_sums::of_run;
 use super::threads::{self, Threads};
 use super::vector::Wide;
-use super::vectorized::vectorized;
 use super::weight_norm::Product;
 use pulp::NullaryFnOnce;
 
@@ -69,10 +68,7 @@ impl<'a> Matrix<'a> {
         u: &[f64],
         v: &[f64],
     ) {
-        match self.numbers {
-            AnySlice::F64(_) => self.add_outer_in::<f64>(out, read, factor, u, v),
-            _ => self.add_outer_in::<f32>(out, read, factor, u, v),
-        }
+        with_wide_type!(self.numbers.dtype(), T => self.add_outer_in::<T>(out, read, factor, u, v));
     }
 
     fn add_outer_in<T: Computed>(
@@ -92,7 +88,7 @@ impl<'a> Matrix<'a> {
         let lines = (GRAIN / 2 / len).max(1);
         let part = |part: usize, out: AnySliceMut<'_>| {
             let start = part * lines * len;
-            vectorized(AddOuter {
+            T::run(AddOuter {
                 first_line: part * lines,
                 len,
                 read: read.map(|read| read.part(start..start + out.len())),
@@ -120,7 +116,7 @@ fn sum_of_lines(numbers: AnySlice<'_>, len: usize, factors: &[f64]) -> Vec<f64> 
         let lines = (GRAIN / 2 / len.max(1)).max(1);
         let of_part = |part: usize| {
             let lines = part * lines..factors.len().min((part + 1) * lines);
-            vectorized(SumLines {
+            T::run(SumLines {
                 numbers: numbers.part(lines.start * len..lines.end * len),
                 len,
                 factors: &factors[lines],
@@ -129,10 +125,9 @@ fn sum_of_lines(numbers: AnySlice<'_>, len: usize, factors: &[f64]) -> Vec<f64> 
         let threads = Threads::for_len(numbers.len());
         threads::map(threads, factors.len().div_ceil(lines), &of_part)
     }
-    let parts = match numbers {
-        AnySlice::F64(_) => sum_in(numbers, len, factors),
-        _ => sum_in::<f32>(numbers, len, &narrowed(factors)),
-    };
+    let parts = with_wide_type!(numbers.dtype(), T => {
+        sum_in::<T>(numbers, len, &narrowed(factors))
+    });
     let mut sum = vec![0.0; len];
     for more in parts {
         let sums = sum.iter_mut().zip(more);
@@ -146,7 +141,7 @@ fn products_of_lines(numbers: AnySlice<'_>, len: usize, vector: &[f64]) -> Vec<f
     fn products_in<T: Computed>(numbers: AnySlice<'_>, len: usize, vector: &[T]) -> Vec<f64> {
         let some = (GRAIN / 2 / len.max(1)).max(1) * len.max(1);
         let of_part = |part: usize| {
-            vectorized(MultiplyLines {
+            T::run(MultiplyLines {
                 numbers: numbers.part(part * some..numbers.len().min((part + 1) * some)),
                 len: len.max(1),
                 vector,
@@ -155,10 +150,7 @@ fn products_of_lines(numbers: AnySlice<'_>, len: usize, vector: &[f64]) -> Vec<f
         let threads = Threads::for_len(numbers.len());
         threads::map(threads, numbers.len().div_ceil(some), &of_part).concat()
     }
-    match numbers {
-        AnySlice::F64(_) => products_in(numbers, len, vector),
-        _ => products_in::<f32>(numbers, len, &narrowed(vector)),
-    }
+    with_wide_type!(numbers.dtype(), T => products_in::<T>(numbers, len, &narrowed(vector)))
 }
 
 struct SumLines<'a, T> {

@@ -2,14 +2,13 @@
 
 use super::FlexTensor;
 use super::GRAIN;
-use super::any_slice::{AnySlice, AnySliceMut, Computed, zeros};
+use super::any_slice::{AnySlice, AnySliceMut, Computed, with_wide_type, zeros};
 use super::buffer::{dense, open_int};
 use super::gauss::{normals, unit};
 use super::philox::{self, GROUP};
 use super::threads::Threads;
 use super::tracked::{self, Operation};
 use super::vector::Wide;
-use super::vectorized::vectorized;
 use crate::noise::Noise;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{DType, Device, Distribution, Int, Tensor};
@@ -82,10 +81,7 @@ impl Noisy {
     }
 
     fn all(&self, out: AnySliceMut<'_>, read: Option<AnySlice<'_>>, shifts: bool) {
-        match out {
-            AnySliceMut::F64(_) => self.all_in::<f64>(out, read, shifts),
-            _ => self.all_in::<f32>(out, read, shifts),
-        }
+        with_wide_type!(out.as_ref().dtype(), T => self.all_in::<T>(out, read, shifts));
     }
 
     fn all_in<T: Computed>(&self, out: AnySliceMut<'_>, read: Option<AnySlice<'_>>, shifts: bool) {
@@ -103,14 +99,19 @@ impl Noisy {
         };
         let pass = |i: usize, out: AnySliceMut<'_>| {
             let start = i * PIECE;
-            vectorized(Pass {
+            T::run(Pass {
                 draws: &draws,
                 start,
                 read: read.map(|read| read.part(start..start + out.len())),
                 out,
             });
         };
-        let threads = if out.len() > GRAIN / 2 {
+        // To make a normal number takes as long as to make two bits.
+        let most = match self.noise {
+            Noise::Gaussian { .. } => GRAIN / 4,
+            Noise::Dropout { .. } | Noise::Alpha { .. } => GRAIN / 2,
+        };
+        let threads = if out.len() > most {
             Threads::All
         } else {
             Threads::One
@@ -146,13 +147,13 @@ enum Draws<T> {
 
 impl Part {
     /// The first `count` factors and shifts.
-    fn factors<T: Wide>(self, count: usize) -> Factors<T> {
+    fn factors<T: Computed>(self, count: usize) -> Factors<T> {
         let mut factors = vec![T::ZERO; count];
         let mut shifts = vec![T::ZERO; count];
         let groups = (factors.chunks_mut(GROUP).zip(shifts.chunks_mut(GROUP))).enumerate();
         for (group, (some, some_shifts)) in groups {
             let mut made = [[T::ZERO; GROUP]; 2];
-            vectorized(Make {
+            T::run(Make {
                 part: self,
                 group: group as u64,
                 made: &mut made,

@@ -2,11 +2,10 @@
 
 use super::FlexTensor;
 use super::ahead;
-use super::any_slice::with_wide_type;
+use super::any_slice::{Computed, is_computed_in_f32, with_wide_type};
 use super::buffer::{close, dense, look, open, tensor_of};
 use super::threads::{self, Threads};
 use super::vector::Wide;
-use super::vectorized::vectorized;
 use burn::backend::DispatchTensor;
 use burn::tensor::{DType, Element, Tensor};
 use pulp::NullaryFnOnce;
@@ -32,7 +31,10 @@ pub(crate) fn prodigy_sums(
     share: f64,
 ) -> Result<Sums, NotOurs> {
     let is_ours = |tensor: &DispatchTensor| {
-        look(tensor).is_some_and(|buffer| matches!(buffer.dtype(), DType::F32 | DType::F64))
+        look(tensor).is_some_and(|buffer| match buffer.dtype() {
+            DType::F32 => is_computed_in_f32(DType::F32),
+            dtype => dtype == DType::F64,
+        })
     };
     if !read.iter().chain([&sum]).all(is_ours) {
         return Err((read, sum));
@@ -44,7 +46,7 @@ pub(crate) fn prodigy_sums(
     Ok((close(sum), tensor_of(vec![product]), tensor_of(vec![size])))
 }
 
-fn total<T: Wide + Element>(
+fn total<T: Computed + Element>(
     read: &[FlexTensor; 3],
     sum: &mut FlexTensor,
     decay: f64,
@@ -54,7 +56,7 @@ fn total<T: Wide + Element>(
     // A sum that somebody else holds too is copied here.
     let sum = sum.storage_mut::<T>();
     let stretch = |(((sum, grad), weight), first)| {
-        vectorized(Stretch::<T> {
+        T::run(Stretch::<T> {
             grad,
             weight,
             first,

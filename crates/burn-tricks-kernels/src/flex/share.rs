@@ -27,7 +27,7 @@ where
 
 /// Calls `work` on the calling thread and on others, on at most `most` together. Apart from [`share`], so that rayon's code
 /// is compiled once and not for each kernel.
-fn on_threads(most: usize, work: &(dyn Fn() + Sync)) {
+pub(super) fn on_threads(most: usize, work: &(dyn Fn() + Sync)) {
     rayon::in_place_scope(|scope| {
         for _ in 1..most.min(rayon::current_num_threads()) {
             scope.spawn(|_| work());

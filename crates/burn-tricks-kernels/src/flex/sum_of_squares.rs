@@ -5,7 +5,6 @@ use super::buffer::{look, ordered, tensor_of};
 use super::is_little;
 use super::threads::{self, Threads};
 use super::vector::Wide;
-use super::vectorized::vectorized;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{DType, Tensor};
 use pulp::NullaryFnOnce;
@@ -32,26 +31,27 @@ pub(crate) fn sum_of_squares(tensors: &VecDeque<DispatchTensor>) -> Option<(Tens
         return None;
     }
     let mut scale = 1.0;
-    let mut sum = total::<false>(tensors, scale);
+    let mut sum = total(
+        tensors,
+        &|numbers| with_wide_type!(numbers.dtype(), T => sum_of::<T, false>(numbers, 1.0)),
+    );
     // Squares of `f64` beyond 1e±154 overflow or vanish. Those of `f32` cannot.
     let has_f64 = tensors.iter().any(|tensor| tensor.dtype() == DType::F64);
     if has_f64 && !sum.is_nan() && !(1e-250..1e250).contains(&sum) {
         let largest = largest(tensors);
         if largest > 0.0 && largest.is_finite() {
             scale = largest;
-            sum = total::<true>(tensors, scale);
+            sum = total(tensors, &|numbers| sum_of::<f64, true>(numbers, scale));
         }
     }
     Some((tensor_of(vec![scale]), tensor_of(vec![sum])))
 }
 
-/// `Σ (x/scale)²` over all numbers of all tensors; a scale of 1 is not divided by.
-fn total<const SCALED: bool>(tensors: &VecDeque<DispatchTensor>, scale: f64) -> f64 {
+/// The sum over all tensors.
+fn total(tensors: &VecDeque<DispatchTensor>, sum_of: &(dyn Fn(AnySlice<'_>) -> f64 + Sync)) -> f64 {
     let of_one = |tensor| {
         let tensor = look(tensor).expect("a tensor of this backend");
-        let tensor = ordered(tensor);
-        let numbers = AnySlice::of(&tensor);
-        with_wide_type!(tensor.dtype(), T => sum_of::<T, SCALED>(numbers, scale))
+        sum_of(AnySlice::of(&ordered(tensor)))
     };
     let threads = if is_little(tensors) {
         Threads::One
@@ -62,11 +62,12 @@ fn total<const SCALED: bool>(tensors: &VecDeque<DispatchTensor>, scale: f64) -> 
     sums.iter().sum()
 }
 
+/// `Σ (x/scale)²`; without `SCALED`, nothing is divided.
 fn sum_of<T: Computed, const SCALED: bool>(numbers: AnySlice<'_>, scale: f64) -> f64 {
     let threads = Threads::for_len(numbers.len());
     let sums = threads::map(threads, numbers.len().div_ceil(STRETCH), &|at| {
         let start = at * STRETCH;
-        vectorized(Stretch::<T, SCALED> {
+        T::run(Stretch::<T, SCALED> {
             numbers: numbers.part(start..numbers.len().min(start + STRETCH)),
             scale,
             computed: PhantomData,

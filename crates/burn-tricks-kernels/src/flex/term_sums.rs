@@ -2,7 +2,6 @@
 
 use super::any_slice::{AnySlice, Computed};
 use super::vector::Wide;
-use super::vectorized::vectorized;
 use pulp::NullaryFnOnce;
 use std::ops::Range;
 
@@ -37,7 +36,7 @@ impl<F: SumLoop<f32, N> + SumLoop<f64, N>, const N: usize> SumLoops<N> for F {}
 
 impl<T: Computed, F: Terms<N>, const N: usize> SumLoop<T, N> for F {
     fn add(&self, part: SumPart<'_, T>, sums: &mut [Vec<f64>; N]) {
-        vectorized(Sums {
+        T::run(Sums {
             terms: *self,
             part,
             sums,
@@ -79,7 +78,6 @@ impl<T: Computed, F: Terms<N>, const N: usize> NullaryFnOnce for Sums<'_, T, F, 
     fn call(self) {
         let Self { terms, part, sums } = self;
         let wide = T::as_slice(part.a).zip(T::as_slice(part.b));
-        assert!(T::WIDENS || wide.is_some(), "`f64` is not narrowed");
         let mut blocks = [[T::ZERO; BLOCK]; 2];
         if part.run > 1 {
             for row in part.rows.clone() {
@@ -216,7 +214,8 @@ pub(super) fn of_run<T: Wide, F: Terms<N>, const N: usize>(
     b: &[T],
     shift: T,
 ) -> [f64; N] {
-    if a.len() < 8 * DEPTH {
+    // Of `f64` a register holds few: more lanes would only be more code.
+    if size_of::<T>() == size_of::<f64>() || a.len() < 8 * DEPTH {
         in_lanes::<_, _, N, 8>(terms, a, b, shift)
     } else {
         in_lanes::<_, _, N, 32>(terms, a, b, shift)

@@ -4,7 +4,8 @@
 //! closure through a pointer; each call is for thousands of numbers.
 
 use super::GRAIN;
-use rayon::prelude::*;
+use super::share::on_threads;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// How many threads do some work. The result is the same, to the bit.
@@ -34,9 +35,18 @@ impl Threads {
     }
 }
 
-/// Calls `work` with each index below `count`, on all threads.
+/// Calls `work` with each index below `count`, on all threads, of which the calling one is the first to begin.
 fn for_each_index(count: usize, work: &(dyn Fn(usize) + Sync)) {
-    (0..count).into_par_iter().for_each(work);
+    let next = AtomicUsize::new(0);
+    on_threads(count, &|| {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                return;
+            }
+            work(index);
+        }
+    });
 }
 
 /// Calls `work` with the number of each chunk of `len` numbers, and with the chunk.

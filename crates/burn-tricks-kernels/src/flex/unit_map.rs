@@ -2,7 +2,6 @@
 
 use super::any_slice::{AnySlice, AnySliceMut, Computed};
 use super::vector::Wide;
-use super::vectorized::vectorized;
 use pulp::NullaryFnOnce;
 use std::ops::Range;
 
@@ -27,7 +26,7 @@ impl<F: MapLoop<f32, K> + MapLoop<f64, K>, const K: usize> MapLoops<K> for F {}
 
 impl<T: Computed, F: Combine<K>, const K: usize> MapLoop<T, K> for F {
     fn run(&self, part: MapPart<'_, T, K>) {
-        vectorized(Looped {
+        T::run(Looped {
             combine: *self,
             part,
         });
@@ -67,7 +66,6 @@ impl<T: Computed, F: Combine<K>, const K: usize> NullaryFnOnce for Looped<'_, T,
             }
             Err(out) => out,
         };
-        assert!(T::WIDENS, "only `f64` is computed in `f64`");
         // A block lies in a run, or in a row.
         let count = coefs[0].len();
         let piece = if run == 1 { count } else { run }.max(1);

@@ -128,6 +128,10 @@ fn add_runs<T: Computed>(sums: &mut [f64], numbers: AnySlice<'_>, run: usize) {
 
 #[inline(always)]
 fn squares<T: Wide>(numbers: &[T]) -> f64 {
+    // Of `f64` a register holds few: more lanes would only be more code.
+    if size_of::<T>() == size_of::<f64>() {
+        return squares_in::<_, 8>(numbers);
+    }
     match numbers.len() {
         ..64 => squares_in::<_, 8>(numbers),
         64..256 => squares_in::<_, 16>(numbers),

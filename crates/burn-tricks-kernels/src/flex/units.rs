@@ -1,7 +1,7 @@
 //! How the units of a tensor lie in memory, and passes over them.
 
 use super::GRAIN;
-use super::any_slice::{AnySlice, AnySliceMut, Computed, narrowed};
+use super::any_slice::{AnySlice, AnySliceMut, Computed, narrowed, with_wide_type};
 use super::term_sums::{SumLoop, SumLoops, SumPart, TILE};
 use super::threads::{self, Threads};
 use super::unit_map::{MapLoop, MapLoops, MapPart};
@@ -74,10 +74,9 @@ impl Units {
         let wide = self.wide();
         let copies = wide.count / self.count.max(1);
         let shifts = shifts.repeat(copies);
-        let mut sums = match a {
-            AnySlice::F64(_) => wide.sums_as_they_lie::<f64, N>(terms, a, b, &shifts),
-            _ => wide.sums_as_they_lie::<f32, N>(terms, a, b, &narrowed(&shifts)),
-        };
+        let mut sums = with_wide_type!(a.dtype(), T => {
+            wide.sums_as_they_lie::<T, N>(terms, a, b, &narrowed(&shifts))
+        });
         if copies <= 1 {
             return sums;
         }
@@ -143,22 +142,13 @@ impl Units {
     ) {
         let wide = self.wide();
         let copies = wide.count / self.count.max(1);
-        match b {
-            AnySlice::F64(_) => {
-                let mut repeated = [const { Vec::new() }; K];
-                for (repeated, coefs) in repeated.iter_mut().zip(&coefs) {
-                    *repeated = coefs.repeat(copies);
-                }
-                wide.map_as_they_lie::<f64, K>(combine, out, a, b, &repeated);
+        with_wide_type!(b.dtype(), T => {
+            let mut repeated = [const { Vec::new() }; K];
+            for (repeated, coefs) in repeated.iter_mut().zip(&coefs) {
+                *repeated = narrowed::<T>(coefs).repeat(copies);
             }
-            _ => {
-                let mut repeated = [const { Vec::new() }; K];
-                for (repeated, coefs) in repeated.iter_mut().zip(&coefs) {
-                    *repeated = narrowed::<f32>(coefs).repeat(copies);
-                }
-                wide.map_as_they_lie::<f32, K>(combine, out, a, b, &repeated);
-            }
-        }
+            wide.map_as_they_lie::<T, K>(combine, out, a, b, &repeated);
+        });
     }
 
     fn map_as_they_lie<T: Computed, const K: usize>(

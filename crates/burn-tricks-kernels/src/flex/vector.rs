@@ -24,6 +24,10 @@ pub(super) trait Wide:
     /// Zero.
     const ZERO: Self;
 
+    /// Whether a step may have its new weights written over the gradient: then weight and gradient are
+    /// [exchanged](Self::exchanged) in its loop.
+    const EXCHANGES: bool;
+
     /// As many full registers as possible, and the remaining numbers.
     fn vectors<S: Simd>(numbers: &[Self]) -> (&[Self::Raw<S>], &[Self]);
 
@@ -51,7 +55,7 @@ pub(super) trait Wide:
 }
 
 macro_rules! vector {
-    ($type:ident, $vector:ident, $mask:ident) => {
+    ($type:ident, $vector:ident, $mask:ident, $exchanges:literal) => {
         pastey::paste! {
             #[derive(Clone, Copy)]
             pub(super) struct $vector<S: Simd> {
@@ -65,6 +69,8 @@ macro_rules! vector {
                 type Mask<S: Simd> = S::$mask;
 
                 const ZERO: Self = 0.0;
+
+                const EXCHANGES: bool = $exchanges;
 
                 #[inline(always)]
                 fn vectors<S: Simd>(numbers: &[Self]) -> (&[Self::Raw<S>], &[Self]) {
@@ -203,5 +209,5 @@ macro_rules! vector {
         )*}
     };
 }
-vector!(f32, F32s, m32s);
-vector!(f64, F64s, m64s);
+vector!(f32, F32s, m32s, true);
+vector!(f64, F64s, m64s, false);
