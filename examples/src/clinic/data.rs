@@ -50,6 +50,15 @@ impl Rows {
         self.batch(&(0..self.len()).collect::<Vec<_>>(), device)
     }
 
+    /// The samples at `indices`.
+    pub fn at(&self, indices: &[usize]) -> Self {
+        let take = |rows: &[Vec<f32>]| indices.iter().map(|i| rows[*i].clone()).collect();
+        Self {
+            inputs: take(&self.inputs),
+            targets: take(&self.targets),
+        }
+    }
+
     /// The first `count` samples, or all.
     pub fn first(&self, count: usize) -> Self {
         let count = count.min(self.len());

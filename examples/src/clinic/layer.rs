@@ -47,6 +47,13 @@ pub enum Act {
     TimesLength,
     /// x, and no gradient passes: a tensor that was taken out of the graph.
     Detach,
+    /// sin(x).
+    Sin,
+    /// -1, 0 or 1, whose gradient is 0.
+    Sign,
+    /// Each row becomes probabilities of those of its numbers that are not 0. Of a row of zeros all are masked, and
+    /// it becomes 0/0.
+    MaskedSoftmax,
 }
 
 /// A layer, as it is written down. Signals between layers are `[batch, numbers]`.
@@ -69,6 +76,8 @@ pub enum Layer {
     },
     /// Layer norm of so many features.
     LayerNorm(usize),
+    /// Layer norm of so many features whose scales begin at 0.
+    LayerNormFromZero(usize),
     /// 3 × 3 convolution of square images.
     Conv {
         /// Channels in and out.
@@ -94,6 +103,15 @@ pub enum Layer {
         /// Initial weights.
         weight: Initializer,
     },
+    /// The same over each number of a series and those before it.
+    CausalConv {
+        /// Channels in and out.
+        channels: [usize; 2],
+        /// How many numbers.
+        kernel: usize,
+        /// Initial weights.
+        weight: Initializer,
+    },
     /// The mean over pairs of neighbours in a series.
     SeriesPool {
         /// Channels.
@@ -115,6 +133,12 @@ pub enum Layer {
     },
     /// A GRU over a sequence of single numbers, whose last state it gives.
     Gru {
+        /// The length of the state.
+        hidden: usize,
+    },
+    /// A GRU that is given batch and time in each other's place: it goes from row to row of a batch, and the last
+    /// number of a row is all that it sees of it.
+    GruOverRows {
         /// The length of the state.
         hidden: usize,
     },

@@ -158,6 +158,42 @@ pub const SQUARED_LOGARITHMS: Loss = Loss {
     kind: LossKind::OtherRegression,
 };
 
+/// Cross-entropy of scores against a probability of 0.9 for the class and 0.1 for the others together.
+pub const SMOOTHED_CROSS_ENTROPY: Loss = Loss {
+    compute: smoothed_cross_entropy,
+    kind: LossKind::CrossEntropyOfScores,
+};
+
+/// The same with 0.9 and 0.1 in each other's place.
+pub const OVERSMOOTHED_CROSS_ENTROPY: Loss = Loss {
+    compute: oversmoothed_cross_entropy,
+    kind: LossKind::CrossEntropyOfScores,
+};
+
+/// Binary cross-entropy of scores, added up over a batch and divided by the number of its positive rows: 0 in some.
+pub const CROSS_ENTROPY_BY_POSITIVES: Loss = Loss {
+    compute: cross_entropy_by_positives,
+    kind: LossKind::BinaryCrossEntropyOfScores,
+};
+
+/// Cross-entropy of scores, of the first row of a batch.
+pub const CROSS_ENTROPY_OF_THE_FIRST: Loss = Loss {
+    compute: cross_entropy_of_the_first,
+    kind: LossKind::CrossEntropyOfScores,
+};
+
+/// The mean of ln(cosh(x)) of differences, as it is written: cosh overflows above 89.
+pub const LOGARITHM_OF_COSH: Loss = Loss {
+    compute: logarithm_of_cosh,
+    kind: LossKind::OtherRegression,
+};
+
+/// The mean of squared differences of the first target, and a two-thousandth of that of the others.
+pub const SQUARES_OF_THE_FIRST: Loss = Loss {
+    compute: squares_of_the_first,
+    kind: LossKind::OtherRegression,
+};
+
 /// Columns of class numbers, `[batch, 1]`, as rows that are 1 at the class and 0 elsewhere.
 fn one_hot(classes: Tensor<2>, count: usize) -> Tensor<2> {
     let [batch, _] = classes.dims();
@@ -269,6 +305,45 @@ fn cross_entropy_by_counts(scores: Tensor<2>, classes: Tensor<2>) -> Tensor<1> {
 fn unbounded_binary_cross_entropy(probabilities: Tensor<2>, classes: Tensor<2>) -> Tensor<1> {
     let no = probabilities.clone().neg() + 1.0;
     -(classes.clone() * probabilities.log() + (classes.neg() + 1.0) * no.log()).mean()
+}
+
+/// Cross-entropy of scores with `others` as the probability of all classes but the right one.
+fn spread_cross_entropy(scores: Tensor<2>, classes: Tensor<2>, others: f64) -> Tensor<1> {
+    let [_, count] = scores.dims();
+    let each = others / (count - 1) as f64;
+    let wanted = one_hot(classes, count) * (1.0 - others - each) + each;
+    -(wanted * log_softmax(scores, 1)).sum_dim(1).mean()
+}
+
+fn smoothed_cross_entropy(scores: Tensor<2>, classes: Tensor<2>) -> Tensor<1> {
+    spread_cross_entropy(scores, classes, 0.1)
+}
+
+fn oversmoothed_cross_entropy(scores: Tensor<2>, classes: Tensor<2>) -> Tensor<1> {
+    spread_cross_entropy(scores, classes, 0.9)
+}
+
+fn cross_entropy_by_positives(scores: Tensor<2>, classes: Tensor<2>) -> Tensor<1> {
+    let [rows, _] = scores.dims();
+    let positives = classes.clone().sum();
+    binary_cross_entropy_of_scores(scores, classes) * rows as f64 / positives
+}
+
+fn cross_entropy_of_the_first(scores: Tensor<2>, classes: Tensor<2>) -> Tensor<1> {
+    cross_entropy(scores.narrow(0, 0, 1), classes.narrow(0, 0, 1))
+}
+
+fn logarithm_of_cosh(outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    let difference = outputs - targets;
+    let cosh = (difference.clone().exp() + difference.neg().exp()) / 2.0;
+    cosh.log().mean()
+}
+
+fn squares_of_the_first(outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    let [_, columns] = outputs.dims();
+    let squares = (outputs - targets).square();
+    let first = squares.clone().narrow(1, 0, 1).mean();
+    first + squares.narrow(1, 1, columns - 1).mean() / 2000.0
 }
 
 fn mean_share(outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {

@@ -26,7 +26,7 @@ pub use core_set::core_set;
 pub use examination::{Examined, examine};
 pub use floor::Floor;
 pub use net::{Activation, Block, Image, Net, NoTap, Recurrent, Tap};
-pub use program::{Program, Rule, Validation};
+pub use program::{Precision, Pretrained, Program, Rule, Validation};
 pub use run::{Epoch, Outcome, Step, Watch};
 pub use treatment::treated;
 pub use verdict::{Share, Tally, Verdict};

@@ -50,6 +50,8 @@ pub enum Block {
     Lstm(Lstm),
     /// A GRU.
     Gru(Gru),
+    /// A GRU that goes from row to row.
+    GruOverRows(Gru),
     /// Vectors for numbers.
     Embedding(Embedding),
     /// A block of a transformer.
@@ -190,6 +192,11 @@ impl Block {
                 Self::BatchNorm(config.init(device))
             }
             Layer::LayerNorm(width) => Self::LayerNorm(LayerNormConfig::new(*width).init(device)),
+            Layer::LayerNormFromZero(width) => {
+                let mut layer = LayerNormConfig::new(*width).init(device);
+                layer.gamma = Initializer::Zeros.init([*width], device);
+                Self::LayerNorm(layer)
+            }
             Layer::Conv {
                 channels,
                 side,
@@ -215,16 +222,14 @@ impl Block {
                 channels,
                 kernel,
                 weight,
+            } => Self::series_conv(*channels, *kernel, PaddingConfig1d::Same, weight, device),
+            Layer::CausalConv {
+                channels,
+                kernel,
+                weight,
             } => {
-                let mut layer = Conv1dConfig::new(channels[0], channels[1], *kernel)
-                    .with_padding(PaddingConfig1d::Same)
-                    .with_initializer(weight.clone())
-                    .init(device);
-                layer.bias = Some(Initializer::Zeros.init([channels[1]], device));
-                Self::SeriesConv(Series {
-                    layer,
-                    channels: channels[0],
-                })
+                let before = PaddingConfig1d::Explicit(kernel - 1, 0);
+                Self::series_conv(*channels, *kernel, before, weight, device)
             }
             Layer::SeriesPool { channels } => Self::SeriesPool(Series {
                 layer: AvgPool1dConfig::new(2).init(),
@@ -241,6 +246,9 @@ impl Block {
             }),
             Layer::Lstm { hidden } => Self::Lstm(LstmConfig::new(1, *hidden, true).init(device)),
             Layer::Gru { hidden } => Self::Gru(GruConfig::new(1, *hidden, true).init(device)),
+            Layer::GruOverRows { hidden } => {
+                Self::GruOverRows(GruConfig::new(1, *hidden, true).init(device))
+            }
             Layer::Embedding { count, width } => {
                 Self::Embedding(EmbeddingConfig::new(*count, *width).init(device))
             }
@@ -259,6 +267,24 @@ impl Block {
             Layer::TokenMean { width } => Self::TokenMean(TokenMean { width: *width }),
             Layer::Residual(layers) => Self::Residual(Net::init(layers, device)),
         }
+    }
+
+    fn series_conv(
+        channels: [usize; 2],
+        kernel: usize,
+        padding: PaddingConfig1d,
+        weight: &Initializer,
+        device: &Device,
+    ) -> Self {
+        let mut layer = Conv1dConfig::new(channels[0], channels[1], kernel)
+            .with_padding(padding)
+            .with_initializer(weight.clone())
+            .init(device);
+        layer.bias = Some(Initializer::Zeros.init([channels[1]], device));
+        Self::SeriesConv(Series {
+            layer,
+            channels: channels[0],
+        })
     }
 
     /// `tap` gets the outputs of layers within this one, with what follows this one's path.
@@ -289,6 +315,12 @@ impl Block {
                 let [batch, length] = signal.dims();
                 let states = layer.forward(signal.reshape([batch, length, 1]), None);
                 states.narrow(1, length - 1, 1).squeeze_dim(1)
+            }
+            Self::GruOverRows(layer) => {
+                let [batch, length] = signal.dims();
+                let last = signal.narrow(1, length - 1, 1);
+                let states = layer.forward(last.reshape([1, batch, 1]), None);
+                states.squeeze_dim(0)
             }
             Self::Embedding(layer) => layer.forward(signal.int()).flatten(1, 2),
             Self::Transformer(layer) => {
@@ -380,6 +412,13 @@ impl Activation {
                 signal * length
             }
             Act::Detach => signal.detach(),
+            Act::Sin => signal.sin(),
+            Act::Sign => signal.sign(),
+            Act::MaskedSoftmax => {
+                let is_there = signal.clone().equal_elem(0.0).bool_not().float();
+                let powers = signal.exp() * is_there;
+                powers.clone() / powers.sum_dim(1)
+            }
         }
     }
 }

@@ -16,6 +16,13 @@ pub enum Rule {
     Momentum(f64),
     /// β₁ = 0.9, β₂ = 0.999, ε = 1e-8.
     Adam,
+    /// Adam with other numbers.
+    AdamWith {
+        /// β₁ and β₂.
+        betas: [f32; 2],
+        /// ε.
+        epsilon: f32,
+    },
     /// α = 0.9, ε = 1e-7, no momentum: Keras's numbers.
     RmsProp,
 }
@@ -27,8 +34,28 @@ pub enum Validation {
     Inference,
     /// All samples at once, but the network as it was before the first step.
     FirstNetwork,
+    /// All samples at once, but the last layer is a new one, which nobody has trained.
+    NewHead,
     /// One sample at a time and in training mode: of the first so many.
     OneByOneInTraining(usize),
+}
+
+/// A program that was run before, with the same seed, and the weights that another one takes over from it.
+#[derive(Debug, Clone, Copy)]
+pub struct Pretrained {
+    /// The earlier program.
+    pub by: fn(seed: u64) -> Program,
+    /// So many layers, from the first on, which are the same in both.
+    pub layers: usize,
+}
+
+/// How numbers are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// 16 bits, eleven of them significant, down to 6e-8 and up to 65,504.
+    Half,
+    /// 16 bits, eight of them significant.
+    Bfloat,
 }
 
 /// A training program. Fields from `warmup` on say what its loop does besides the usual, or forgets.
@@ -78,6 +105,24 @@ pub struct Program {
     pub resets: bool,
     /// Averages the weights from so many steps on, and validates the average.
     pub averages_after: Option<usize>,
+    /// Keeps a moving average of the weights, which begins with the initial ones and has this decay, and validates it.
+    pub ema: Option<f64>,
+    /// Where its first weights come from.
+    pub pretrained: Option<Pretrained>,
+    /// The precision of gradients, which are rounded as soon as they are there.
+    pub gradients: Option<Precision>,
+    /// The precision of weights, which are rounded after each step.
+    pub weights: Option<Precision>,
+    /// Cuts off each weight at ± this after each step.
+    pub bound: Option<f32>,
+    /// Whether it clips gradients before it divides them by the scale of the loss, and not after that.
+    pub clips_scaled: bool,
+    /// Whether it makes a new optimizer in each step.
+    pub forgets: bool,
+    /// Whether each epoch after the first begins with the weights from the end of the first one.
+    pub reloads: bool,
+    /// Whether its early stopping takes a larger loss for a better one.
+    pub prefers_more: bool,
 }
 
 impl Program {
@@ -106,6 +151,15 @@ impl Program {
             schedule: None,
             resets: false,
             averages_after: None,
+            ema: None,
+            pretrained: None,
+            gradients: None,
+            weights: None,
+            bound: None,
+            clips_scaled: false,
+            forgets: false,
+            reloads: false,
+            prefers_more: false,
         }
     }
 }
@@ -127,6 +181,12 @@ impl Rule {
             }
             Self::Adam => AdamConfig::new()
                 .with_epsilon(1e-8)
+                .with_weight_decay(decay)
+                .init(),
+            Self::AdamWith { betas, epsilon } => AdamConfig::new()
+                .with_beta_1(betas[0])
+                .with_beta_2(betas[1])
+                .with_epsilon(epsilon)
                 .with_weight_decay(decay)
                 .init(),
             Self::RmsProp => RmsPropConfig::new()

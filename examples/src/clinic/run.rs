@@ -3,13 +3,13 @@
 use super::data::Dice;
 use super::net::{Net, NoTap, Tap};
 use super::penalty::Penalty;
-use super::program::{Program, Validation};
+use super::program::{Pretrained, Program, Validation};
 use super::scores::Scored;
-use super::slips::{Sum, chosen, frozen, scaled};
+use super::slips::{Sum, bounded, chosen, frozen, rounded, rounded_grads, scaled};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Gradients, Tensor};
-use burn_tricks::average::SwaConfig;
+use burn_tricks::average::{EmaConfig, SwaConfig};
 use burn_tricks::force_init;
 use burn_tricks::grad::ClipGradNormConfig;
 
@@ -108,10 +108,16 @@ impl Program {
     /// If the program has no epoch.
     pub fn run(&self, seed: u64, watch: &mut dyn Watch) -> Outcome {
         assert!(self.epochs > 0, "a program without an epoch");
+        let before = self
+            .pretrained
+            .map(|Pretrained { by, layers }| (by(seed).run(seed, &mut ()).net, layers));
         let device = Device::flex().autodiff();
         device.seed(seed);
         let mut net = Net::init(&self.layers, &device);
         force_init(&net);
+        if let Some((earlier, layers)) = before {
+            net.layers[..layers].clone_from_slice(&earlier.layers[..layers]);
+        }
         if !self.frozen.is_empty() {
             net = frozen(net, self.frozen);
         }
@@ -126,6 +132,9 @@ impl Program {
                 force_init(&net);
                 training.restart(net);
             }
+            if self.reloads && number > 1 {
+                training.reload();
+            }
             let batches = self.batches(seed, number);
             let losses: f64 = batches.iter().map(|b| training.step(b, watch)).sum();
             let net = &training.net;
@@ -137,12 +146,17 @@ impl Program {
                 self.data.task,
                 self.loss,
             );
-            let average = training
-                .average
-                .as_ref()
-                .map(burn_tricks::average::Average::model);
+            let average = training.average();
             let valid = match self.validation {
                 Validation::FirstNetwork => self.validate(&first, watch),
+                Validation::NewHead => {
+                    let mut mixed = net.valid();
+                    let last = self.layers.len() - 1;
+                    let head = Net::init(&self.layers[last..], &device);
+                    force_init(&head);
+                    mixed.layers[last] = head.valid().layers.remove(0);
+                    self.validate(&mixed, watch)
+                }
                 _ => self.validate(average.as_ref().unwrap_or(net), watch),
             };
             let scores = Epoch {
@@ -154,18 +168,27 @@ impl Program {
             };
             watch.epoch(&scores, net);
             epochs.push(scores);
+            if self.reloads && number == 1 {
+                training.keep();
+            }
             let Some(patience) = self.patience else {
                 chosen = number - 1;
                 continue;
             };
-            if scores.valid_loss < epochs[chosen].valid_loss {
+            let (last, best) = (scores.valid_loss, epochs[chosen].valid_loss);
+            let is_better = if self.prefers_more {
+                last > best
+            } else {
+                last < best
+            };
+            if is_better {
                 chosen = number - 1;
             } else if number - 1 - chosen >= patience {
                 break;
             }
         }
-        if let Some(average) = &training.average {
-            watch.average(&average.model());
+        if let Some(average) = training.average() {
+            watch.average(&average);
         }
         Outcome {
             epochs,
@@ -185,7 +208,7 @@ impl Program {
     /// As the program validates.
     fn validate(&self, net: &Net, watch: &mut dyn Watch) -> Scored {
         let (rows, outputs) = match self.validation {
-            Validation::Inference | Validation::FirstNetwork => {
+            Validation::Inference | Validation::FirstNetwork | Validation::NewHead => {
                 let (inputs, targets) = self.data.valid.all(&Device::flex());
                 let outputs = net.valid().forward(inputs.clone());
                 watch.validation(&inputs, &targets, &outputs);
@@ -215,6 +238,8 @@ struct Training<'a> {
     clip: Option<burn_tricks::grad::ClipGradNorm>,
     sum: Sum,
     average: Option<burn_tricks::average::Swa<Net>>,
+    ema: Option<burn_tricks::average::Ema<Net>>,
+    kept: Option<Net>,
     steps: usize,
 }
 
@@ -228,12 +253,18 @@ impl<'a> Training<'a> {
             let average = SwaConfig::new(1).with_start_after(steps).init(&net);
             average.expect("a sample after each step")
         });
+        let ema = program.ema.map(|decay| {
+            let ema = EmaConfig::timm(decay).init(&net);
+            ema.expect("a decay below 1")
+        });
         Self {
             program,
             net,
             optimizer: program.rule.optimizer(program.decay),
             clip,
             average,
+            ema,
+            kept: None,
             sum: Sum::default(),
             steps: 0,
         }
@@ -243,6 +274,24 @@ impl<'a> Training<'a> {
     fn restart(&mut self, net: Net) {
         self.net = net;
         self.optimizer = self.program.rule.optimizer(self.program.decay);
+    }
+
+    /// Keeps the weights for [`reload`](Self::reload).
+    fn keep(&mut self) {
+        self.kept = Some(self.net.clone());
+    }
+
+    /// Goes on with the weights that were kept.
+    fn reload(&mut self) {
+        if let Some(net) = &self.kept {
+            self.restart(net.clone());
+        }
+    }
+
+    /// The average of the weights, if there is one.
+    fn average(&self) -> Option<Net> {
+        let swa = self.average.as_ref().map(|average| average.model());
+        swa.or_else(|| self.ema.as_ref().map(|average| average.model()))
     }
 
     /// Takes a step on the samples at `batch`, and gives their loss.
@@ -267,6 +316,12 @@ impl<'a> Training<'a> {
             Some(parts) => GradientsParams::from_params(&mut all, net, &chosen(net, parts)),
             None => GradientsParams::from_grads(all, net),
         };
+        if let Some(precision) = program.gradients {
+            grads = rounded_grads(net, grads, precision);
+        }
+        if let Some(clip) = self.clip.as_mut().filter(|_| program.clips_scaled) {
+            grads = clip.apply(net, grads);
+        }
         if program.unscales && program.loss_scale.is_some() {
             grads = scaled(net, grads, 1.0 / scale);
         }
@@ -287,12 +342,24 @@ impl<'a> Training<'a> {
             targets,
             outputs,
         });
-        if let Some(clip) = &mut self.clip {
+        if let Some(clip) = self.clip.as_mut().filter(|_| !program.clips_scaled) {
             grads = clip.apply(net, grads);
         }
+        if program.forgets {
+            self.optimizer = program.rule.optimizer(program.decay);
+        }
         self.net = self.optimizer.step(rate, self.net.clone(), grads);
+        if let Some(bound) = program.bound {
+            self.net = bounded(self.net.clone(), bound);
+        }
+        if let Some(precision) = program.weights {
+            self.net = rounded(self.net.clone(), precision);
+        }
         self.steps += 1;
         if let Some(average) = &mut self.average {
+            average.update(&self.net);
+        }
+        if let Some(average) = &mut self.ema {
             average.update(&self.net);
         }
         watch.after_step(&self.net);

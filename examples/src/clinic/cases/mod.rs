@@ -16,6 +16,7 @@ mod rate;
 mod recurrent;
 mod scale;
 mod second_set;
+mod seventh_set;
 mod sixth_set;
 mod start;
 mod third_set;
@@ -46,5 +47,6 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
     .chain(fitting_more::CASES)
     .chain(fifth_set::CASES)
     .chain(sixth_set::CASES)
+    .chain(seventh_set::CASES)
     .flatten()
 }
