@@ -221,11 +221,12 @@ impl Doctor {
 
     /// Takes the outputs of the model in the validation, `[rows, columns]`: those for the batch that was handed to
     /// [`observe_validation_batch`](Self::observe_validation_batch) last. They are compared with its targets, once for each batch.
+    /// A validation of one batch need be handed over only once: it is compared with the first outputs of every epoch.
     pub fn observe_validation_outputs(&mut self, outputs: &Tensor<2>) {
         self.forget_passes();
         let settings = (self.loss_kind, self.rows);
-        // Each batch has one output: a second one is of rows that were not handed over.
-        let targets = self.valid.last.take();
+        // Each batch has one output in a pass: a second one is of rows that were not handed over.
+        let targets = self.valid.next_targets();
         let valid = &mut self.valid_outputs;
         valid.push(self.step, outputs, targets.as_ref(), settings);
     }
@@ -300,6 +301,7 @@ impl Doctor {
         self.epochs.push(metrics);
         self.valid_outputs.end();
         self.train.end_epoch();
+        self.valid.end_epoch();
     }
 
     /// Takes the average of the weights that the program validates or saves after the last step: `ema.model()`, say.
@@ -429,5 +431,30 @@ mod tests {
         doctor.observe_validation_outputs(&(targets.clone() * -3.0));
         let fit = doctor.history(&model).valid_fit.unwrap();
         assert_eq!((fit.rows, fit.explained), (3, 1.0));
+    }
+
+    #[test]
+    fn a_validation_of_one_batch_is_compared_with_the_outputs_of_every_epoch() {
+        let device = Device::flex();
+        let model = vec![LinearConfig::new(1, 1).init(&device)];
+        let explained = |batches: usize| {
+            let mut doctor = DoctorConfig::new()
+                .with_loss(Some(LossKind::MeanSquaredError))
+                .init(&model)
+                .unwrap();
+            let targets = Tensor::<2>::from_floats([[1.0], [2.0], [4.0]], &device);
+            for share in [0.0, 1.0] {
+                for _ in 0..if share == 0.0 { batches } else { 0 } {
+                    doctor.observe_validation_batch(&targets, &targets);
+                }
+                doctor.observe_validation_outputs(&(targets.clone() * share));
+                doctor.observe_epoch(EpochMetrics::default());
+            }
+            let fit = doctor.history(&model).valid_fit.unwrap();
+            (fit.rows, fit.explained)
+        };
+        assert_eq!(explained(1), (3, 1.0));
+        // Which of two the outputs of the second epoch are for, nobody knows: those of the first epoch stay.
+        assert!(explained(2).1 < 0.0, "{:?}", explained(2));
     }
 }

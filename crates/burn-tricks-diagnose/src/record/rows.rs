@@ -20,7 +20,9 @@ pub(crate) struct RowRecord {
     kept_inputs: usize,
     targets: Vec<Targets>,
     /// The targets of the last batch.
-    pub(crate) last: Option<Targets>,
+    last: Option<Targets>,
+    /// Whether the outputs of that batch have come in this epoch.
+    is_answered: bool,
     kept_targets: usize,
     batches: usize,
     smallest_batch: usize,
@@ -72,6 +74,7 @@ impl RowRecord {
             classes => classes,
         };
         self.last = Some(targets.clone());
+        self.is_answered = false;
         if rows == 0 || self.kept_targets >= limit {
             return;
         }
@@ -95,9 +98,16 @@ impl RowRecord {
         self.unpaired.is_none()
     }
 
-    /// An epoch has ended.
+    /// The targets of the outputs that come next: those of the last batch, if its outputs have not come in this epoch.
+    pub(crate) fn next_targets(&mut self) -> Option<Targets> {
+        let has_come = std::mem::replace(&mut self.is_answered, true);
+        self.last.clone().filter(|_| !has_come)
+    }
+
+    /// An epoch has ended. A program that hands over one batch, once, means it in every epoch.
     pub(crate) fn end_epoch(&mut self) {
         self.first_epoch.get_or_insert(self.kept_inputs);
+        self.is_answered &= self.batches != 1;
     }
 
     /// Waits for the device.

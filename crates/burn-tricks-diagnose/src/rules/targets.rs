@@ -26,7 +26,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let outcome = history.outcome();
     let rows = history.train.as_ref().map_or(0, |train| train.rows);
     if target.min == target.max && target.deviation < TINY && rows != 1 {
-        return vec![equal(target.mean)];
+        return vec![equal(target.mean, rows)];
     }
     let (threshold, text) = if size > FAR && target.outlier_ratio <= OUTLYING {
         let text = format!(
@@ -58,8 +58,11 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
 }
 
 /// Targets of which there is nothing to learn but one number.
-fn equal(value: f64) -> Finding {
-    let text = format!("All targets are {}.", short(value));
+fn equal(value: f64, rows: usize) -> Finding {
+    let text = format!(
+        "All targets of the {rows} training rows that were looked at are {}.",
+        short(value)
+    );
     let change = "look at how the targets are read and converted";
     Finding::new(FindingKind::UnscaledTarget, Severity::Fault, text)
         .measured(0.0, 0.0, "deviation of the targets")
