@@ -167,11 +167,14 @@ fn load<T: Wide, V: Simd, const S: usize>(
 /// A number of numbers that fills whole registers.
 const FULL: usize = 8;
 
+/// What steps over numbers and their states.
+type Steps<'a, T, const S: usize> = &'a mut dyn FnMut(Numbers<'_, T>, [&mut [T]; S]);
+
 /// Gives `run` full registers: the numbers, and those at the end that fill none, with zeros behind them.
 fn in_registers<T: Wide, const S: usize>(
     numbers: Numbers<'_, T>,
     state: [&mut [T]; S],
-    run: &mut dyn FnMut(Numbers<'_, T>, [&mut [T]; S]),
+    run: Steps<'_, T, S>,
 ) {
     let len = numbers.len();
     let full = len - len % FULL;
@@ -216,7 +219,7 @@ const BLOCK: usize = 256;
 fn over_weight<const S: usize>(
     numbers: Numbers<'_, f64>,
     mut state: [&mut [f64]; S],
-    run: &mut dyn FnMut(Numbers<'_, f64>, [&mut [f64]; S]),
+    run: Steps<'_, f64, S>,
 ) {
     let (weight, grad) = match numbers {
         Numbers::OverWeight(..) => return run(numbers, state),

@@ -51,6 +51,7 @@ thread_local! {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods)] // tests read what they compare
 mod tests {
     use super::IS_OLD;
     use crate::{
