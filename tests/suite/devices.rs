@@ -1,6 +1,6 @@
 //! The devices that the suite runs on. Always named, never `Device::default()`.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 
 /// Every backend compiled in and present, by name, without autodiff.
 ///
@@ -35,6 +35,16 @@ pub(crate) fn devices() -> Vec<(&'static str, Device)> {
 /// differ by the device.
 pub(crate) fn is_gpu(name: &str) -> bool {
     !matches!(name, "flex" | "ndarray")
+}
+
+/// Whether the device rounds a product and a sum at once where `fusion` merges them, as GPUs do and software renderers do
+/// not: the numbers of two kernels that merge differently then differ by a rounding.
+pub(crate) fn rounds_once(device: &Device) -> bool {
+    // Its square is 1 + 2⁻¹² + 2⁻²⁶, whose last term is lost in the rounding of a product.
+    let x = Tensor::<1>::from_floats([1.0 + 2f32.powi(-13); 64], device);
+    let rest = x.clone() * x - (1.0 + 2f32.powi(-12));
+    let rest = rest.into_data().convert::<f32>();
+    rest.as_slice::<f32>().is_ok_and(|rest| rest[0] != 0.0)
 }
 
 /// As [`devices`], with autodiff.
