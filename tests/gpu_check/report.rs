@@ -42,6 +42,12 @@ pub(crate) struct Row {
     /// The same of what it is compared with, timed in turn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) other_ms: Option<f64>,
+    /// The seconds of the steps before the clock, in which kernels are compiled and `fusion` looks for its plans.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) start: Option<f64>,
+    /// The same of what it is compared with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) other_start: Option<f64>,
     /// `ms / other_ms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ratio: Option<f64>,
@@ -80,7 +86,7 @@ impl Row {
 /// The rows of one section as a table.
 pub(crate) fn table(rows: &[Row]) -> String {
     type Column = (&'static str, fn(&Row) -> Option<f64>, usize);
-    const COLUMNS: [Column; 11] = [
+    const COLUMNS: [Column; 13] = [
         ("error", |row| row.error, 7),
         ("at most", |row| row.tolerance, 7),
         ("reads", |row| row.reads, 2),
@@ -89,6 +95,8 @@ pub(crate) fn table(rows: &[Row]) -> String {
         ("ms", |row| row.ms, 4),
         ("other ms", |row| row.other_ms, 4),
         ("ratio", |row| row.ratio, 3),
+        ("start s", |row| row.start, 2),
+        ("other s", |row| row.other_start, 2),
         ("passes", |row| row.passes, 1),
         ("fewest", |row| row.fewest_passes, 1),
         ("fusion", |row| row.fusion.map(f64::from), 0),

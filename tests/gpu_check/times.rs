@@ -232,30 +232,31 @@ impl Bench<'_> {
 
     fn row(&self, on: &str, name: &str, other_name: &str, with: Training, other: Training) {
         let (mut with, mut other) = (with, other);
+        let [start, other_start] =
+            [&mut with, &mut other].map(|training| self.block(training, WARM) * WARM as f64 / 1e3);
         let (ms, other_ms) = self.in_turn(&mut with, &mut other);
         let row = Row {
             fusion: Some(!is_unfused()),
             ms: Some(ms),
             other_ms: Some(other_ms),
             ratio: Some(ms / other_ms),
+            start: Some(start),
+            other_start: Some(other_start),
             launches: self.launches(&mut with),
             other_launches: self.launches(&mut other),
             note: format!("against {other_name}"),
             ..Row::new(self.timed.section(), on, name)
         };
         eprintln!(
-            "{}: {on}, {name}: {ms:.4} ms, {:.3}",
+            "{}: {on}, {name}: {ms:.4} ms, {:.3}; start {start:.1} s, {other_start:.1} s",
             row.section,
             ms / other_ms
         );
         row.send();
     }
 
-    /// The medians of both, in milliseconds per step.
+    /// The medians of both, which have taken their first steps, in milliseconds per step.
     fn in_turn(&self, with: &mut Training, other: &mut Training) -> (f64, f64) {
-        for training in [&mut *with, &mut *other] {
-            self.block(training, WARM);
-        }
         let first = self.block(other, 2).max(self.block(with, 2));
         let (rounds, steps) = match first {
             _ if self.quick => (1, 2),
