@@ -45,7 +45,7 @@ pub(crate) struct Row {
     /// The seconds of the steps before the clock, in which kernels are compiled and `fusion` looks for its plans.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) start: Option<f64>,
-    /// The same of what it is compared with.
+    /// The same of what it is compared with, which steps second and finds the plans that the first one needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) other_start: Option<f64>,
     /// `ms / other_ms`.
