@@ -468,6 +468,22 @@ fn without_units_there_is_nothing_to_do() {
 }
 
 #[test]
+fn units_without_numbers_are_no_panic_forwards_or_backwards() {
+    let device = Device::flex().autodiff();
+    let x = || Tensor::<3>::zeros([200, 2, 0], &device).require_grad();
+    let ones = || Tensor::<1>::ones([2], &device).require_grad();
+    for y in [
+        weight_norm(x(), ones(), 1),
+        standardize_units(POPULATION, x(), 1),
+        ghost_batch_norm(x(), ones(), ones(), 1e-3, 1).output,
+        fixed_batch_norm(x(), ones(), ones(), ones(), ones(), 1e-3),
+    ] {
+        assert_eq!(y.dims(), [200, 2, 0]);
+        y.sum().backward();
+    }
+}
+
+#[test]
 fn a_nan_or_an_infinity_marks_its_unit_and_no_other() {
     let device = Device::flex().autodiff();
     for number in [f32::NAN, f32::INFINITY] {

@@ -4,7 +4,7 @@
 use crate::devices::{devices, training_devices};
 use crate::dropouts::assert_moments;
 use crate::models::{alone, dtypes, values};
-use burn::tensor::{DType, Device, Int, Tensor};
+use burn::tensor::{DType, Device, FloatDType, Int, Tensor};
 use burn_tricks::kernels::{Noise, add_normal, add_normal_twin, noise, noise_twin};
 use burn_tricks::nn::{Dropout, DropoutConfig};
 
@@ -227,11 +227,50 @@ fn a_probability_of_one_drops_everything_and_of_zero_nothing() {
     let _alone = alone();
     for (name, device) in devices() {
         for (prob, expected) in [(0.0, 1.0), (1.0, 0.0)] {
-            let y = factors(Noise::Dropout { prob, kept: 1.0 }, 5000, &device);
-            assert!(y.iter().all(|y| *y == expected), "{name} {prob}");
+            // What keeps the mean: infinite where nothing stays.
+            for kept in [1.0, 1.0 / (1.0 - prob)] {
+                let y = factors(Noise::Dropout { prob, kept }, 5000, &device);
+                assert!(y.iter().all(|y| *y == expected), "{name} {prob} {kept}");
+            }
         }
         let twin = noise_twin(Tensor::<2>::ones([50, 3], &device), DROPOUT, 1);
         assert!(values(twin).chunks(3).all(|row| row[0] == row[1]), "{name}");
+    }
+}
+
+/// 1/0.9 in `bf16` is off by 0.2 %, and so would be the mean of all that is kept.
+#[test]
+fn in_half_precision_the_twin_rounds_once_like_the_kernel() {
+    let _alone = alone();
+    let device = Device::flex();
+    let dropout = Noise::Dropout {
+        prob: 0.1,
+        kept: 1.0 / 0.9,
+    };
+    for kind in [dropout, Noise::Alpha { prob: 0.25 }, GAUSSIAN] {
+        for dtype in [DType::F16, DType::BF16] {
+            let x = Tensor::<1>::ones([3000], (&device, dtype));
+            device.seed(4);
+            let half = noise_twin(x.clone(), kind, 0);
+            device.seed(4);
+            let wide = noise_twin(x.clone().cast(FloatDType::F32), kind, 0);
+            assert_eq!(half.dtype(), dtype);
+            assert_eq!(
+                values(half.clone()),
+                values(wide.cast(dtype)),
+                "{kind:?} in {dtype:?}"
+            );
+            if kind != GAUSSIAN {
+                let levels = |y: Tensor<1>| {
+                    let mut levels = values(y);
+                    levels.sort_by(f64::total_cmp);
+                    levels.dedup();
+                    levels
+                };
+                let kernel = levels(noise(x, kind, 0));
+                assert_eq!(levels(half), kernel, "{kind:?} in {dtype:?}");
+            }
+        }
     }
 }
 

@@ -140,6 +140,15 @@ fn clipping_of_units_is_its_twin_at_every_size() {
     }
 }
 
+/// A GPU takes 65,535 cubes in a row, and a cube takes eight units: the rows of an embedding can be more.
+#[test]
+fn as_many_units_are_clipped_as_an_embedding_has_rows() {
+    for (_, device) in devices() {
+        check([530_000, 2], Some(0), DType::F32, &device);
+        check([2, 530_000], Some(1), DType::F32, &device);
+    }
+}
+
 #[test]
 fn tensors_that_are_not_contiguous_are_clipped_as_they_look() {
     let device = Device::flex();

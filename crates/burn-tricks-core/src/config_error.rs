@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::fmt::{Debug, Display};
 use std::ops::{Bound, RangeBounds};
 
-/// A setting outside its range. It is found when the configuration is used (`init` or `build`), never later.
+/// A setting outside its range. It is found when the configuration is used (`init`, `build`, `attach`, `apply` or `fit`),
+/// before anything is trained with it.
 ///
 /// ```
 /// use burn_tricks_core::ConfigError;

@@ -76,7 +76,8 @@ use burn_tricks_core::{NormScope, SkipCount, StateError, state_from_bytes, state
 /// added; the mean is then over the others.)
 ///
 /// The effects of the forward pass are not undone: a bad batch has already changed the running statistics of
-/// batch norms.
+/// batch norms. A recurrent network that carries its hidden state from batch to batch must reset this state when
+/// [`admit`](StepGuard::admit) returns `None`; otherwise an infinity in it makes every later step a skipped one.
 ///
 /// In a `Learner`, a `StepGuard` is a trick: `model.with_tricks((guard, clip, ema))`. In a skipped step,
 /// neither the optimizer nor the part of the tricks after the step is called. The `Learner` asks its schedule

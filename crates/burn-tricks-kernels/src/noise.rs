@@ -1,5 +1,6 @@
 //! Noise that multiplies activations or weights, and the dropouts.
 
+use crate::precision::accumulation_dtype;
 use burn::tensor::{Distribution, Tensor};
 
 /// −λα, what SELU gives for x → −∞.
@@ -85,10 +86,7 @@ impl Alpha {
 ///
 /// If `shared` exceeds the number of dimensions.
 pub fn noise<const D: usize>(x: Tensor<D>, noise: Noise, shared: usize) -> Tensor<D> {
-    assert!(
-        shared <= D,
-        "a tensor of rank {D} has no {shared} last dimensions"
-    );
+    assert_shared::<D>(shared);
     #[cfg(feature = "flex")]
     let x = {
         let x = x.into_dispatch();
@@ -100,14 +98,24 @@ pub fn noise<const D: usize>(x: Tensor<D>, noise: Noise, shared: usize) -> Tenso
     noise_twin(x, noise, shared)
 }
 
-/// [`noise`] with tensor operations alone, and with random numbers of the device's generator.
+/// [`noise`] with tensor operations alone, and with random numbers of the device's generator. Half precision is widened to
+/// `f32` and rounded once, at the end.
+///
+/// # Panics
+///
+/// Like [`noise`].
 pub fn noise_twin<const D: usize>(x: Tensor<D>, noise: Noise, shared: usize) -> Tensor<D> {
+    assert_shared::<D>(shared);
     let mut shape = x.dims();
     shape[D - shared..].fill(1);
+    let dtype = x.dtype();
+    let x = x.cast(accumulation_dtype(dtype));
     let options = (&x.device(), x.dtype());
     let draw = |distribution| Tensor::<D>::random(shape, distribution, options);
-    match noise {
+    let noisy = match noise {
         Noise::Dropout { prob, kept } => {
+            // 1 / (1 − p) is infinite where nothing stays.
+            let kept = if prob < 1.0 { kept } else { 0.0 };
             x * draw(Distribution::Bernoulli(1.0 - prob)).mul_scalar(kept)
         }
         Noise::Alpha { prob } => {
@@ -115,7 +123,15 @@ pub fn noise_twin<const D: usize>(x: Tensor<D>, noise: Noise, shared: usize) -> 
             alpha_dropout_with(x, mask, prob)
         }
         Noise::Gaussian { mean, deviation } => x * draw(Distribution::Normal(mean, deviation)),
-    }
+    };
+    noisy.cast(dtype)
+}
+
+fn assert_shared<const D: usize>(shared: usize) {
+    assert!(
+        shared <= D,
+        "a tensor of rank {D} has no {shared} last dimensions"
+    );
 }
 
 /// Alpha dropout, given which numbers stay: 1, or 0 for those that are replaced.

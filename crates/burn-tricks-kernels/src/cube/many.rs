@@ -129,16 +129,31 @@ impl Shares {
         }
     }
 
-    pub(super) fn cube_count(&self) -> CubeCount {
-        CubeCount::new_1d(self.cubes as u32)
+    /// In rows, if a device does not take so many in one. The cubes at the end of the last row belong to no tensor.
+    pub(super) fn cube_count(&self, client: &Client) -> CubeCount {
+        let (most, _, _) = client.properties().hardware.max_cube_count;
+        let [columns, rows] = in_rows(self.cubes, most as usize);
+        CubeCount::new_2d(columns as u32, rows as u32)
     }
+}
+
+/// Equal rows of at most `most` for `count`: how long they are, and how many.
+fn in_rows(count: usize, most: usize) -> [usize; 2] {
+    let rows = count.div_ceil(most).max(1);
+    [count.div_ceil(rows), rows]
+}
+
+/// For kernels that leave a number of each cube, how many cubes can be in one row with a cube more for each tensor.
+pub(super) fn most_in_a_row(client: &Client) -> usize {
+    client.properties().hardware.max_cube_count.0 as usize / 2
 }
 
 /// How many cubes work on each of these numbers of vectors, if all do the same to each number.
 pub(super) fn elementwise_cubes(client: &Client, units: u32, lens: &[usize]) -> Vec<usize> {
-    let most = client.properties().hardware.max_cube_count.0 as usize / 2;
     let vectors: usize = lens.iter().sum();
-    let per_unit = vectors.div_ceil(units as usize * most).max(1);
+    let per_unit = vectors
+        .div_ceil(units as usize * most_in_a_row(client))
+        .max(1);
     let per_cube = units as usize * per_unit;
     lens.iter().map(|len| len.div_ceil(per_cube)).collect()
 }

@@ -70,7 +70,7 @@ pub(super) fn scale(
         let outputs = || parts().map(Part::output);
         scale_kernel::launch(
             &client,
-            shares.cube_count(),
+            shares.cube_count(&client),
             CubeDim::new_1d(units),
             address_type(outputs()),
             size,

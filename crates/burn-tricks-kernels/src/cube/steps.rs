@@ -141,7 +141,7 @@ pub(super) fn steps(trace: &Trace, mut tensors: Vec<CubeTensor>) -> Vec<CubeTens
         let buffer = |tensor: &CubeTensor| tensor.clone().into_buffer_arg();
         steps_kernel::launch(
             &client,
-            shares.cube_count(),
+            shares.cube_count(&client),
             CubeDim::new_1d(units),
             address_type(parts().flat_map(|part| &part.tensors)),
             kind.size,

@@ -4,7 +4,9 @@
 //! that one cube does, are added up in a single launch. Which numbers are added in which order depends on the sizes alone,
 //! so the result is the same in every run.
 
-use super::many::{Shares, address_type, groups, is_flat, most_buffers, units_of, vector_sizes};
+use super::many::{
+    Shares, address_type, groups, is_flat, most_buffers, most_in_a_row, units_of, vector_sizes,
+};
 use super::memory_order::{in_memory_order, vector_size};
 use super::squares::{
     DOWN, DOWN_AGAIN, UP, last_sum, partial_sums, partial_sums_of_strided, whole_sum,
@@ -71,6 +73,7 @@ pub(super) fn sum_of_squares(tensors: Vec<CubeTensor>) -> [CubeTensor; 2] {
     }
     let enough = units as usize * ENOUGH_CUBES;
     let per_unit = (vectors / enough).clamp(LEAST_PER_UNIT, MOST_PER_UNIT);
+    let per_unit = per_unit.max(vectors.div_ceil(units as usize * most_in_a_row(&client)));
     let cubes = |part: &Part| part.vectors().div_ceil(units as usize * per_unit);
     let count: usize = parts.iter().map(cubes).sum();
     let partials = empty(3 * count);
@@ -79,7 +82,7 @@ pub(super) fn sum_of_squares(tensors: Vec<CubeTensor>) -> [CubeTensor; 2] {
         let parts = || places.iter().map(|place| &parts[*place]);
         let tensors = || parts().map(|part| &part.tensor);
         let shares = Shares::new(parts().map(|part| (part.vectors(), cubes(part))));
-        let (cubes, cube_count) = (shares.cubes, shares.cube_count());
+        let (cubes, cube_count) = (shares.cubes, shares.cube_count(&client));
         match kind {
             Kind::Flat(dtype, size) => partial_sums::launch(
                 &client,

@@ -4,7 +4,9 @@
 //! What is squared, and what number the sums give, are [`Program`]s: the Rust code of both has listed its operations. Which
 //! numbers are added in which order depends on the sizes alone, so the result is the same in every run.
 
-use super::many::{Shares, address_type, flat_alike, groups, most_buffers, units_of, vector_sizes};
+use super::many::{
+    Shares, address_type, flat_alike, groups, most_buffers, most_in_a_row, units_of, vector_sizes,
+};
 use super::squares::{DOWN, DOWN_AGAIN, UP, of_cube, over_lanes, total, with_squares};
 use super::steps::calculate;
 use crate::trace::{NumberTrace, Program};
@@ -58,7 +60,9 @@ pub(super) fn tensor_numbers(trace: &NumberTrace, tensors: Vec<CubeTensor>) -> C
         let vectors: usize = lens.iter().sum();
         let is_whole = lens.iter().all(|len| *len <= ONE_CUBE);
         let per_unit = vectors / (units as usize * ENOUGH_CUBES);
-        let per_cube = units as usize * per_unit.clamp(LEAST_PER_UNIT, MOST_PER_UNIT);
+        let least = vectors.div_ceil(units as usize * most_in_a_row(&client));
+        let per_unit = per_unit.clamp(LEAST_PER_UNIT, MOST_PER_UNIT).max(least);
+        let per_cube = units as usize * per_unit;
         let cubes = |len: usize| {
             if is_whole { 1 } else { len.div_ceil(per_cube) }
         };
@@ -66,7 +70,7 @@ pub(super) fn tensor_numbers(trace: &NumberTrace, tensors: Vec<CubeTensor>) -> C
         let (first, then) = (shares(), shares());
         let counts = || items().map(|item| elements(item) as f32).collect();
         let constants = || trace.number.constants.iter().copied().collect();
-        let (cube_count, partial) = (first.cube_count(), first.cubes);
+        let (cube_count, partial) = (first.cube_count(&client), first.cubes);
         let results = if is_whole {
             numbers.clone()
         } else {

@@ -84,7 +84,7 @@ pub(super) fn clip_units(
         let buffer = |tensor: &CubeTensor| tensor.clone().into_buffer_arg();
         clip_kernel::launch(
             &client,
-            shares.cube_count(),
+            shares.cube_count(&client),
             CubeDim::new_1d(threads),
             address_type(parts().map(|part| &part.grad)),
             parts().map(|part| buffer(&part.weight)).collect(),

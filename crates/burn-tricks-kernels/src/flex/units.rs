@@ -51,7 +51,7 @@ impl Units {
     /// The same numbers in longer rows, if each unit has only one number in a row and there are few units: as if there
     /// were several copies of each.
     pub(super) fn wide(self) -> Self {
-        if self.run > 1 || self.rows <= 1 || self.count >= WIDE || self.count == 0 {
+        if self.run != 1 || self.rows <= 1 || self.count >= WIDE || self.count == 0 {
             return self;
         }
         let copies = (WIDE / self.count).min(self.rows);
