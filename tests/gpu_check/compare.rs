@@ -15,7 +15,7 @@ const STEPS: usize = 6;
 /// Of modules, whose products of matrices a GPU may compute in fewer digits.
 const MODULES: f64 = 5e-3;
 /// Passes of a module that draws random numbers.
-const DRAWS: usize = 50;
+const DRAWS: usize = 150;
 /// By how much mean squares of so many passes may differ.
 const CHANCE: f64 = 0.1;
 
