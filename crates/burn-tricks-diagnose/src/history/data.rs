@@ -30,6 +30,8 @@ pub struct DataHistory {
     pub largest_batch: usize,
     /// The rows of inputs and of targets of the first batch in which the targets are neither as many as the inputs nor so many for each.
     pub unpaired: Option<[usize; 2]>,
+    /// The number of such batches.
+    pub unpaired_batches: usize,
     /// Whether the inputs were on a device with autodiff, on which dropout drops and batch norms use the batch.
     pub is_autodiff: bool,
     /// The input rows that were examined.
@@ -59,6 +61,9 @@ pub struct DataHistory {
     /// The features from which the target can be read off, if they are the minority. This measure and those below that are
     /// about single features look at 4,096 features at equal distances, if there are more, or at fewer of many rows.
     pub leaking_features: Vec<usize>,
+    /// The share of the variance of the target that these features explain as a sum with factors, if none does alone.
+    #[serde(with = "crate::float::option")]
+    pub leaking_sum: Option<f64>,
     /// The different rows among the examined ones.
     pub distinct_rows: usize,
     /// The examined rows of the first epoch; 0 if no epoch has ended.
@@ -121,6 +126,8 @@ pub struct DataHistory {
     pub between_batches: f64,
     /// The targets of a regression.
     pub target: Option<TargetStats>,
+    /// Whether targets of the first epoch that were not examined are smaller or larger than all that were.
+    pub has_other_targets: bool,
 }
 
 /// The targets of a regression.
@@ -148,6 +155,9 @@ pub struct TargetStats {
     /// The deviation over that of the middle 90 %, the largest of all columns.
     #[serde(with = "crate::float")]
     pub outlier_ratio: f64,
+    /// The kurtosis, the largest of all columns: 3 for a normal distribution; 0 if it is not known.
+    #[serde(with = "crate::float")]
+    pub kurtosis: f64,
     /// The different targets, if they are whole numbers from 0 or 1 on without a gap, as those of classes are, and at most
     /// twenty; or else 0.
     pub class_numbers: usize,
@@ -201,6 +211,10 @@ pub(crate) struct Rows {
     pub(crate) targets: Vec<f64>,
     /// The rows of each batch of targets.
     pub(crate) target_batches: Vec<usize>,
+    /// Whether targets do not stand row by row beside the inputs.
+    pub(crate) is_unpaired: bool,
+    /// The smallest and the largest target of others.
+    pub(crate) ends: Option<[f64; 2]>,
 }
 
 impl Rows {
@@ -254,11 +268,11 @@ impl Rows {
             self.features
         };
         let constant = self.constant();
-        let background = self.background(&constant);
+        let backgrounds = self.backgrounds(&constant);
         let constant_nonzero = constant
             .iter()
             .map(|at| self.inputs[*at])
-            .filter(|value| *value != 0.0 && Some(*value) != background)
+            .filter(|value| *value != 0.0 && !backgrounds.contains(value))
             .count();
         let keys: Vec<_> = self.keys().collect();
         let values = self.values(&self.different_places());
@@ -286,6 +300,21 @@ impl Rows {
         } else {
             0.0
         };
+        let mut leaking = self.leaking();
+        let sum = leaking.is_empty().then(|| self.parts()).flatten();
+        let leaking_sum = sum.map(|(parts, share)| {
+            leaking = parts;
+            share
+        });
+        let target = self.target();
+        let labels = classes.first_key_value().zip(classes.last_key_value());
+        let range = match (labels, target) {
+            (Some(((low, _), (high, _))), _) => Some([*low as f64, *high as f64]),
+            (None, target) => target.map(|target| [target.min, target.max]),
+        };
+        let others = range.zip(self.ends);
+        let has_other_targets =
+            others.is_some_and(|(kept, other)| other[0] < kept[0] || other[1] > kept[1]);
         DataHistory {
             rows: keys.len(),
             features,
@@ -296,7 +325,8 @@ impl Rows {
             non_finite,
             constant_features: constant.len(),
             constant_nonzero_features: constant_nonzero,
-            leaking_features: self.leaking(),
+            leaking_features: leaking,
+            leaking_sum,
             distinct_rows: own.len(),
             rows_in_training,
             shifted_features,
@@ -316,7 +346,8 @@ impl Rows {
             classes,
             single_class_batches,
             between_batches: self.between_batches(),
-            target: self.target(),
+            target,
+            has_other_targets,
             ..DataHistory::default()
         }
     }
@@ -352,13 +383,33 @@ impl Rows {
         self.values(&rows).iter().product()
     }
 
-    /// The smallest input, if constant features have it and others have it too: the border of a standardised image.
-    fn background(&self, constant: &[usize]) -> Option<f32> {
-        let smallest = self.inputs.iter().copied().reduce(f32::min)?;
-        let of_constant = constant.iter().filter(|at| self.inputs[**at] == smallest);
-        let of_constant = of_constant.count() * self.rows().count();
-        let all = self.inputs.iter().filter(|value| **value == smallest);
-        (of_constant > 0 && all.count() > of_constant).then_some(smallest)
+    /// The smallest input, if constant features have it and others have it too: the border of a standardised image. And the
+    /// largest one, if several constant features have it and in some rows most of the others: the border of a picture on
+    /// white, and not a column of ones.
+    fn backgrounds(&self, constant: &[usize]) -> Vec<f32> {
+        let end = |better: fn(f32, f32) -> f32| self.inputs.iter().copied().reduce(better);
+        let Some((smallest, largest)) = end(f32::min).zip(end(f32::max)) else {
+            return Vec::new();
+        };
+        let having = |value: f32| {
+            let of_constant = constant.iter().filter(|at| self.inputs[**at] == value);
+            let mut having = vec![false; self.features];
+            for row in self.rows() {
+                let pairs = having.iter_mut().zip(row);
+                pairs.for_each(|(having, number)| *having |= *number == value);
+            }
+            let of_constant = of_constant.count();
+            let all = having.into_iter().filter(|having| *having).count();
+            [of_constant, all - of_constant]
+        };
+        let varying = self.features - constant.len();
+        let [dark, others] = having(smallest);
+        let is_dark = dark > 0 && others > 0;
+        let [white, others] = having(largest);
+        let is_white = white > 1 && 2 * others > varying;
+        let found = [(is_dark, smallest), (is_white, largest)];
+        let found = found.into_iter().filter(|(is_one, _)| *is_one);
+        found.map(|(_, value)| value).collect()
     }
 
     /// The features that have one value in all rows.
@@ -393,6 +444,9 @@ impl Rows {
             outlier_ratio: examined()
                 .map(|at| outlier_ratio(column(at)))
                 .fold(1.0, f64::max),
+            kurtosis: examined()
+                .map(|at| kurtosis(column(at)))
+                .fold(0.0, f64::max),
             min,
             max,
             mean,
@@ -408,6 +462,18 @@ impl Rows {
 pub(crate) fn spread(count: usize, most: usize) -> impl Iterator<Item = usize> {
     let kept = count.min(most);
     (0..kept).map(move |at| at * count / kept)
+}
+
+/// The mean fourth power of the distance from the mean, in deviations; 0 of equal numbers.
+fn kurtosis(values: impl Iterator<Item = f64> + Clone) -> f64 {
+    let (mean, deviation, ..) = moments(values.clone());
+    let (mut sum, mut count) = (0.0, 0.0);
+    for value in values {
+        sum += ((value - mean) / deviation).powi(4);
+        count += 1.0;
+    }
+    let kurtosis: f64 = sum / count;
+    if kurtosis.is_finite() { kurtosis } else { 0.0 }
 }
 
 /// The different targets, if they are whole numbers from 0 or 1 on without a gap.
@@ -582,6 +648,21 @@ mod tests {
         };
         assert_eq!(image(-0.42), (2, 0));
         assert_eq!(image(2000.0), (2, 2), "not the smallest");
+        // A picture on white, whose middle is white in some rows.
+        let white = |constants: &[usize]| {
+            let mut rows = rows(50, 6);
+            for (at, row) in rows.inputs.chunks_mut(6).enumerate() {
+                row.iter_mut().for_each(|value| *value /= 2000.0);
+                if at % 3 == 0 {
+                    row.fill(1.0);
+                }
+                constants.iter().for_each(|at| row[*at] = 1.0);
+            }
+            let history = rows.history(None);
+            (history.constant_features, history.constant_nonzero_features)
+        };
+        assert_eq!(white(&[0, 5]), (2, 0));
+        assert_eq!(white(&[0]), (1, 1), "a column of ones");
         let mut alone = rows(50, 2);
         alone.inputs.chunks_mut(2).for_each(|row| row[0] = -1.0);
         assert_eq!(alone.history(None).constant_nonzero_features, 1);

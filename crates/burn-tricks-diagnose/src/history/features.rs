@@ -85,14 +85,14 @@ impl Rows {
     }
 
     /// The features that tell the target: the share of their variance between the classes, or the squared correlation
-    /// with the target, is nearly 1, or the target is a sum of a few of them. A network of one input may learn the identity, so at least two features are needed,
+    /// with the target, is nearly 1. A network of one input may learn the identity, so at least two features are needed,
     /// and the leaking ones are the minority.
     pub(crate) fn leaking(&self) -> Vec<usize> {
         let labels: Vec<i64> = self.labels.iter().flatten().copied().collect();
         let rows = self.inputs.len() / self.features.max(1);
         let has_labels = labels.len() >= rows;
         let has_targets = self.target_columns == 1 && self.targets.len() >= rows;
-        if rows < 10 || self.features < 2 || !(has_labels || has_targets) {
+        if rows < 10 || self.features < 2 || self.is_unpaired || !(has_labels || has_targets) {
             return Vec::new();
         }
         let leaks = |at: &usize| {
@@ -109,7 +109,7 @@ impl Rows {
             return Vec::new();
         }
         if leaking.is_empty() {
-            return (self.alone()).map_or_else(|| self.parts(), |alone| vec![alone]);
+            return self.alone().into_iter().collect();
         }
         leaking
     }

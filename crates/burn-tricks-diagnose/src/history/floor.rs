@@ -263,6 +263,16 @@ impl History {
         usual.max(least)
     }
 
+    /// As [`Floor::room`]. Of targets with a few large ones, as counts have, a share of explained variance is less certain: the
+    /// variance of a variance is κ − 1 over the rows, of a kurtosis κ, and 2 of normal ones.
+    fn room(&self, floor: &Floor, least: f64) -> f64 {
+        let target = self.valid.as_ref().and_then(|valid| valid.target);
+        let kurtosis = target.map_or(3.0, |target| target.kurtosis);
+        let factor = ((kurtosis - 1.0) / 2.0).max(1.0);
+        let factor = if floor.is_accuracy { 1.0 } else { factor };
+        least.max(factor.sqrt() * floor.room(0.0))
+    }
+
     /// By how much it is below, whatever it knows by heart.
     pub(crate) fn below(&self, least: f64) -> Option<(f64, f64)> {
         let (gap, room, _) = self.gap(least)?;
@@ -273,7 +283,7 @@ impl History {
     pub(crate) fn gap(&self, least: f64) -> Option<(f64, f64, bool)> {
         let (floor, scores) = self.compared()?;
         let gap = floor.score - scores.valid;
-        let room = floor.room(self.margin(&floor, least));
+        let room = self.room(&floor, self.margin(&floor, least));
         // What it has learned by heart does not carry over: that is another fault.
         let is_memorised = (scores.train)
             .is_some_and(|train| train - scores.valid > 0.5 * gap && train > floor.score - FITTED);

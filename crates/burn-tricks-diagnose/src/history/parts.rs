@@ -13,7 +13,7 @@ const PER_FEATURE: usize = 4;
 const MOST: usize = 64;
 
 /// The share of the variance of the target that a linear fit explains where the target is a sum.
-const EXACT: f64 = 0.9999;
+pub(crate) const EXACT: f64 = 0.9999;
 
 /// The share that a fit explains without one of the parts.
 const MISSING: f64 = 0.98;
@@ -34,19 +34,16 @@ const RIDGE: f64 = 1e-7;
 impl Rows {
     /// The two or three features of which the target is a sum with factors, at most a third of all, where a fit without one of
     /// them is far from exact, and the others tell some of the target without them. A target that was drawn as such a sum is
-    /// independent of the others, and in a series without noise other features give the target as well.
-    pub(crate) fn parts(&self) -> Vec<usize> {
-        self.found_parts().unwrap_or_default()
-    }
-
-    fn found_parts(&self) -> Option<Vec<usize>> {
+    /// independent of the others, and in a series without noise other features give the target as well. And the share of the
+    /// variance of the target that the sum explains.
+    pub(crate) fn parts(&self) -> Option<(Vec<usize>, f64)> {
         let places = self.different_places();
         let is_regression = self.labels.is_empty() && self.target_columns == 1;
         let has_rows = places.len() >= ENOUGH.max(PER_FEATURE * self.features);
         let [fewest, most] = PARTS;
         let is_wide = (SHARE * fewest..=MOST).contains(&self.features);
         let has_targets = self.targets.len() >= self.rows().count();
-        if !(is_regression && has_rows && is_wide && has_targets) {
+        if !(is_regression && has_rows && is_wide && has_targets) || self.is_unpaired {
             return None;
         }
         let numbers = |of: &dyn Fn(usize) -> f64| -> Option<Vec<f64>> {
@@ -101,7 +98,7 @@ impl Rows {
         let is_needed = |part: &usize| fit(&[*part]).is_some_and(|(share, _)| share < MISSING);
         let (others, _) = fit(&parts)?;
         let is_told = (TOLD..MISSING).contains(&others);
-        (is_told && parts.iter().all(is_needed)).then_some(parts)
+        (is_told && parts.iter().all(is_needed)).then_some((parts, whole))
     }
 }
 
@@ -138,9 +135,13 @@ mod tests {
 
     #[test]
     fn a_target_that_is_the_sum_of_two_features_is_read_off_them() {
-        assert_eq!(rows(|dice| counted(dice, 0.0)).parts(), [5, 6]);
-        assert_eq!(rows(|dice| counted(dice, 0.0)).leaking(), [5, 6]);
-        assert_eq!(rows(|dice| counted(dice, 0.1)).parts(), [0; 0], "noise");
+        let (parts, share) = rows(|dice| counted(dice, 0.0)).parts().unwrap();
+        assert_eq!(parts, [5, 6]);
+        assert!(share > EXACT, "{share}");
+        let history = rows(|dice| counted(dice, 0.0)).history(None);
+        assert_eq!(history.leaking_features, [5, 6]);
+        assert_eq!(history.leaking_sum, Some(share));
+        assert_eq!(rows(|dice| counted(dice, 0.1)).parts(), None, "noise");
     }
 
     #[test]
@@ -150,21 +151,21 @@ mod tests {
             row[7] = 3.0 * row[5] + row[6];
             row
         };
-        assert_eq!(rows(drawn).parts(), [0; 0]);
+        assert_eq!(rows(drawn).parts(), None);
         let wave = |dice: &mut ChaCha8Rng| {
             let phase = dice.random_range(0.0..6.0f32);
             std::array::from_fn(|at| (phase + 0.4 * at as f32).sin())
         };
-        assert_eq!(rows(wave).parts(), [0; 0]);
+        assert_eq!(rows(wave).parts(), None);
         let all = |dice: &mut ChaCha8Rng| {
             let mut row = counted(dice, 0.0);
             row[7] += row[2] + row[3];
             row
         };
-        assert_eq!(rows(all).parts(), [0; 0], "most features");
+        assert_eq!(rows(all).parts(), None, "most features");
         // Of labels nothing is a sum.
         let mut labelled = rows(|dice| counted(dice, 0.0));
         labelled.labels = vec![vec![0; 300]];
-        assert_eq!(labelled.parts(), [0; 0]);
+        assert_eq!(labelled.parts(), None);
     }
 }

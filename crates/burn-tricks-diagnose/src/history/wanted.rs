@@ -15,8 +15,11 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl Rows {
-    /// The targets row by row; `None` if there are none.
+    /// The targets row by row; `None` if there are none, or they belong to something else than rows.
     pub(crate) fn wanted(&self) -> Option<Wanted<'_>> {
+        if self.is_unpaired {
+            return None;
+        }
         let labels = self.labels.concat();
         let (rows, columns) = if labels.is_empty() {
             let columns = self.target_columns;

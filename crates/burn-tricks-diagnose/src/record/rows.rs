@@ -2,11 +2,15 @@
 
 use crate::history::data::{DataHistory, Rows};
 use crate::targets::Targets;
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 use burn_tricks_kernels::numbers;
 
 /// The most numbers of inputs, and of targets, that are kept: 128 MiB in `f32`.
 const MOST: usize = 1 << 25;
+
+/// The most targets of a batch that is kept although it has more rows than are asked for: the shares of the classes are those of
+/// all of them. 32 MiB in `f64`.
+const MOST_TARGETS: usize = 1 << 22;
 
 /// The rows to keep, of so many numbers each.
 fn limited(rows: usize, numbers: usize) -> usize {
@@ -19,6 +23,12 @@ pub(crate) struct RowRecord {
     inputs: Vec<Tensor<2>>,
     kept_inputs: usize,
     targets: Vec<Targets>,
+    /// Targets of inputs that were not kept: they stand behind all others.
+    others: Vec<Targets>,
+    /// Whether the inputs of the batch are not kept, since its rows have another size than the first.
+    has_other_size: bool,
+    /// The smallest and the largest target of batches of the first epoch that were not kept, or not all of it.
+    ends: Option<[Tensor<1>; 2]>,
     /// The targets of the last batch.
     last: Option<Targets>,
     /// Whether the outputs of that batch have come in this epoch.
@@ -32,6 +42,9 @@ pub(crate) struct RowRecord {
     first_epoch: Option<usize>,
     /// The rows of inputs and of targets of the first batch in which they do not belong together.
     unpaired: Option<[usize; 2]>,
+    unpaired_batches: usize,
+    /// Whether a batch has other than one target, or one row of targets, for each input: those of sequences belong to tokens.
+    has_other_targets: bool,
 }
 
 impl RowRecord {
@@ -44,6 +57,7 @@ impl RowRecord {
         };
         self.largest_batch = self.largest_batch.max(rows);
         self.batches += 1;
+        self.has_other_size = false;
         let features = inputs.dims().iter().skip(1).product::<usize>();
         let limit = limited(limit, features);
         if rows == 0 || features == 0 || self.kept_inputs >= limit {
@@ -55,6 +69,7 @@ impl RowRecord {
             .first()
             .is_some_and(|first| first.dims()[1] != features)
         {
+            self.has_other_size = true;
             return;
         }
         let flat = inputs.clone().without_autodiff().reshape([rows, features]);
@@ -73,13 +88,48 @@ impl RowRecord {
             Targets::Values(values) => Targets::Values(values.without_autodiff()),
             classes => classes,
         };
+        let is_of_other_size = std::mem::take(&mut self.has_other_size);
         self.last = Some(targets.clone());
         self.is_answered = false;
-        if rows == 0 || self.kept_targets >= limit {
+        if rows == 0 || columns == 0 {
             return;
         }
-        self.kept_targets += rows;
-        self.targets.push(targets);
+        let kept = match limit.saturating_sub(self.kept_targets) {
+            0 => 0,
+            wanted => rows.min(wanted.max(MOST_TARGETS / columns)),
+        };
+        if kept < rows && self.first_epoch.is_none() {
+            self.note_ends(&targets);
+        }
+        if kept == 0 {
+            return;
+        }
+        self.kept_targets += kept;
+        let targets = match targets {
+            Targets::Values(values) => Targets::Values(values.narrow(0, 0, kept)),
+            Targets::Classes(classes) => Targets::Classes(classes.narrow(0, 0, kept)),
+        };
+        if is_of_other_size {
+            self.others.push(targets);
+        } else {
+            self.targets.push(targets);
+        }
+    }
+
+    /// Keeps the smallest and the largest one of targets that are not kept.
+    fn note_ends(&mut self, targets: &Targets) {
+        let [low, high] = match targets {
+            Targets::Values(values) => [values.clone().min(), values.clone().max()],
+            Targets::Classes(classes) => [classes.clone().min(), classes.clone().max()]
+                .map(|end: Tensor<1, Int>| end.float()),
+        };
+        self.ends = Some(match self.ends.take() {
+            None => [low, high],
+            Some([lowest, highest]) => [
+                Tensor::cat(vec![lowest, low], 0).min(),
+                Tensor::cat(vec![highest, high], 0).max(),
+            ],
+        });
     }
 
     /// Notes a batch of so many rows of inputs whose targets are neither as many nor, as those of sequences, so many for each.
@@ -90,12 +140,14 @@ impl RowRecord {
         };
         if inputs > 0 && targets > 0 && !targets.is_multiple_of(inputs) {
             self.unpaired.get_or_insert([inputs, targets]);
+            self.unpaired_batches += 1;
         }
+        self.has_other_targets |= inputs != targets;
     }
 
     /// Whether inputs and targets belong together, row by row.
     pub(crate) fn is_paired(&self) -> bool {
-        self.unpaired.is_none()
+        !self.has_other_targets
     }
 
     /// The targets of the outputs that come next: those of the last batch, if its outputs have not come in this epoch.
@@ -118,13 +170,18 @@ impl RowRecord {
         }
         let mut rows = Rows {
             features: self.inputs.first().map_or(0, |first| first.dims()[1]),
+            is_unpaired: self.has_other_targets,
             ..Rows::default()
         };
         for inputs in &self.inputs {
             let inputs = numbers(&inputs.to_data()).into_iter();
             rows.inputs.extend(inputs.map(|number| number as f32));
         }
-        for targets in &self.targets {
+        rows.ends = (self.ends.as_ref()).map(|ends| {
+            let end = |end: &Tensor<1>| numbers(&end.to_data()).first().copied();
+            ends.each_ref().map(|of| end(of).unwrap_or(f64::NAN))
+        });
+        for targets in self.targets.iter().chain(&self.others) {
             match targets {
                 Targets::Classes(classes) => {
                     let classes = numbers(&classes.to_data()).into_iter();
@@ -158,6 +215,7 @@ impl RowRecord {
             largest_batch: self.largest_batch,
             is_autodiff: self.is_autodiff,
             unpaired: self.unpaired,
+            unpaired_batches: self.unpaired_batches,
             ..rows.history(training)
         }
     }
@@ -166,6 +224,84 @@ impl RowRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::tensor::Device;
+
+    fn labels(all: &[i64]) -> Targets {
+        Tensor::<1, Int>::from_data(all, &Device::flex()).into()
+    }
+
+    /// A batch whose rows all hold one number.
+    fn hand_over(record: &mut RowRecord, shape: [usize; 2], number: f64, targets: &Targets) {
+        let inputs = Tensor::<2>::full(shape, number, &Device::flex());
+        record.pair(shape[0], targets);
+        record.inputs(&inputs, 6);
+        record.targets(targets.clone(), 6);
+    }
+
+    #[test]
+    fn targets_stand_beside_their_inputs_after_a_batch_of_another_size() {
+        let mut record = RowRecord::default();
+        hand_over(&mut record, [2, 3], 1.0, &labels(&[1, 1]));
+        hand_over(&mut record, [2, 4], 9.0, &labels(&[9, 9]));
+        hand_over(&mut record, [2, 3], 2.0, &labels(&[2, 2]));
+        let rows = record.read().unwrap();
+        let firsts: Vec<f32> = rows.rows().map(|row| row[0]).collect();
+        assert_eq!(firsts, [1.0, 1.0, 2.0, 2.0]);
+        assert_eq!(rows.labels.concat(), [1, 1, 2, 2, 9, 9]);
+    }
+
+    #[test]
+    fn targets_of_tokens_belong_to_no_row() {
+        let mut record = RowRecord::default();
+        hand_over(&mut record, [2, 3], 1.0, &labels(&[0, 1]));
+        assert!(record.is_paired() && record.read().unwrap().wanted().is_some());
+        hand_over(&mut record, [2, 3], 1.0, &labels(&[0, 1, 0, 1, 0, 1]));
+        assert!(!record.is_paired() && record.read().unwrap().wanted().is_none());
+        assert_eq!((record.unpaired, record.unpaired_batches), (None, 0));
+        hand_over(&mut record, [2, 3], 1.0, &labels(&[0]));
+        assert_eq!(
+            (record.unpaired, record.unpaired_batches),
+            (Some([2, 1]), 1)
+        );
+    }
+
+    #[test]
+    fn of_targets_that_are_not_kept_the_ends_are_known_in_the_first_epoch() {
+        let mut record = RowRecord::default();
+        let numbers = |number: f64, rows: usize| -> Targets {
+            Tensor::<2>::full([rows, 1], number, &Device::flex()).into()
+        };
+        let has_others = |record: &RowRecord| {
+            let rows = record.read().unwrap();
+            record.history(&rows, None).has_other_targets
+        };
+        for _ in 0..3 {
+            hand_over(&mut record, [4, 1], 1.0, &numbers(0.0, 4));
+        }
+        assert!(!has_others(&record));
+        hand_over(&mut record, [4, 1], 1.0, &numbers(3.0, 4));
+        assert!(has_others(&record));
+        let mut record = RowRecord::default();
+        for _ in 0..3 {
+            hand_over(&mut record, [4, 1], 1.0, &numbers(0.0, 4));
+        }
+        record.end_epoch();
+        hand_over(&mut record, [4, 1], 1.0, &numbers(3.0, 4));
+        assert!(!has_others(&record), "of another epoch");
+        let mut record = RowRecord::default();
+        hand_over(&mut record, [8, 1], 1.0, &labels(&[0; 8]));
+        hand_over(&mut record, [8, 1], 1.0, &labels(&[0, 0, 0, 0, 0, 0, 0, 1]));
+        assert!(has_others(&record), "of labels");
+    }
+
+    #[test]
+    fn a_batch_of_very_many_targets_is_cut() {
+        let mut record = RowRecord::default();
+        let wide = Tensor::<2>::zeros([20, MOST_TARGETS / 4], &Device::flex());
+        hand_over(&mut record, [20, 1], 1.0, &wide.into());
+        assert_eq!(record.read().unwrap().targets.len(), 6 * MOST_TARGETS / 4);
+        assert_eq!(record.kept_targets, 6);
+    }
 
     #[test]
     fn of_large_rows_few_are_kept() {

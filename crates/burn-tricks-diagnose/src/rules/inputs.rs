@@ -9,6 +9,7 @@ use crate::history::measures::Outcome;
 
 use crate::history::data::DataHistory;
 use crate::history::outliers::OUTLYING;
+use crate::history::parts::EXACT;
 
 /// The size of a mean or a deviation from which inputs are far from standardised.
 const FAR: f64 = 10.0;
@@ -222,6 +223,21 @@ fn leaking(train: &DataHistory) -> Option<Finding> {
         train.leaking_features
     );
     let change = "remove these features from the inputs";
+    if let Some(share) = train.leaking_sum {
+        let text = format!(
+            "The target is a sum, with factors, of the input features {:?}: it was made from them, or they from it.",
+            train.leaking_features
+        );
+        return Some(
+            Finding::new(FindingKind::LeakingInput, Severity::Fault, text)
+                .measured(
+                    share,
+                    EXACT,
+                    "share of the variance of the target that a linear fit to the inputs explains, of which two or three features carry all; threshold chosen by us",
+                )
+                .with([Prescription::change(change)]),
+        );
+    }
     Some(
         Finding::new(FindingKind::LeakingInput, Severity::Fault, text)
             .measured(

@@ -5,6 +5,7 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
+use crate::history::floor::EVIDENT;
 
 /// The share of rows below which a class is rare, as a share of equal parts.
 const RARE: f64 = 0.2;
@@ -15,8 +16,7 @@ const RARE_AND_MISSED: f64 = 0.5;
 /// The recall of a class over the accuracy below which the class is missed.
 const MISSED: f64 = 0.6;
 
-/// Of fewer, the recall must be below that by two standard errors.
-const MANY: usize = 20;
+/// Standard errors by which the recall must be below that.
 const ERRORS: f64 = 2.0;
 
 /// Fewer validation rows of a class do not tell its recall.
@@ -34,6 +34,10 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         return Vec::new();
     }
     if let [(class, _)] = train.classes.iter().collect::<Vec<_>>()[..] {
+        // The others come after the rows that were kept.
+        if train.has_other_targets {
+            return Vec::new();
+        }
         let text = format!("All {rows} labels that were handed over are of class {class}.");
         let change =
             "look at how the labels are read and converted: integer labels must not be scaled";
@@ -61,15 +65,18 @@ fn missed(history: &History, rows: usize) -> Option<Finding> {
     let found = |[of, found]: [usize; 2]| found as f64 / of as f64;
     let is_missed = |(class, counts): &(&i64, &[usize; 2])| {
         let [of, _] = **counts;
-        let recall = if of < MANY {
-            at_most(**counts)
-        } else {
-            found(**counts)
-        };
-        of >= FEW && share(class) < RARE_AND_MISSED && recall < MISSED * accuracy
+        let is_seldom_found = at_most(**counts) < MISSED * accuracy;
+        of >= FEW && share(class) < RARE_AND_MISSED && is_seldom_found
     };
     let missed = recall.iter().filter(is_missed);
     let (class, counts) = missed.min_by(|(_, a), (_, b)| found(**a).total_cmp(&found(**b)))?;
+    // Where no other model is better, a class that is not so rare overlaps with others, which are the better guess.
+    let is_told = history.compared().is_none() || history.below(EVIDENT).is_some();
+    let severity = if share(class) < RARE || is_told {
+        Severity::Warning
+    } else {
+        Severity::Note
+    };
     let text = format!(
         "Class {class} has {} of {rows} training rows, and {} of its {} validation rows are recognised, where {:.0} % of all are.",
         classes.get(class).copied().unwrap_or(0),
@@ -78,7 +85,7 @@ fn missed(history: &History, rows: usize) -> Option<Finding> {
         100.0 * accuracy
     );
     Some(
-        Finding::new(FindingKind::RareClass, Severity::Warning, text)
+        Finding::new(FindingKind::RareClass, severity, text)
             .measured(
                 found(*counts) / accuracy,
                 MISSED,

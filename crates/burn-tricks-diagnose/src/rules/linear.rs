@@ -8,7 +8,7 @@ use crate::history::History;
 use crate::history::measures::Outcome;
 
 /// The deviation from linearity up to which it is rounding, relative to the outputs.
-const ROUNDING: f64 = 1e-4;
+pub(crate) const ROUNDING: f64 = 1e-4;
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let layers = history

@@ -10,7 +10,7 @@ use crate::history::measures::Outcome;
 
 use crate::finding::prescription::short;
 use crate::rules::lr_high::update_ratio;
-use crate::rules::underfitting;
+use crate::rules::{linear, underfitting};
 
 /// The ratio of update to weight that is a hundredth of the usual 1e-3.
 const RATIO: f64 = 1e-5;
@@ -45,6 +45,9 @@ const LEFT: f64 = 0.15;
 
 /// The epochs up to which a training that ends at such a rise has hardly begun.
 const BEGUN: usize = 8;
+
+/// The epochs after the lowest validation loss from which more steps would not help: the least patience that is usual.
+const TURNED: usize = 3;
 
 /// The fall of the loss from which the end of it is far.
 const SLOWLY: f64 = 0.06;
@@ -170,7 +173,8 @@ pub(crate) fn unfinished(history: &History, has_warning: bool) -> Vec<Finding> {
     {
         return vec![finding];
     }
-    if underfitting::is_level(history) {
+    let has_turned = steps >= FEW && has_turned(history);
+    if underfitting::is_level(history) || has_turned {
         return Vec::new();
     }
     let few = too_few(history, fall, FALLING);
@@ -195,10 +199,37 @@ fn broken_off(history: &History) -> Option<Finding> {
         .is_some_and(|(floor, _)| floor.is_accuracy && !history.is_behind());
     let ratio = update_ratio(history).filter(|ratio| *ratio < USUAL);
     match ratio.filter(|_| history.steps_taken >= FEW) {
-        _ if !improves || is_near => None,
+        _ if !improves || is_near || is_best_line(history) => None,
         Some(ratio) => Some(too_low(ratio, (USUAL, SLOW_SOURCE), Severity::Warning)),
         None => Some(too_few(history, fall, BROKEN_OFF)),
     }
+}
+
+/// Whether the network is a linear map, and as good as the best one: there is nothing left to learn for it.
+fn is_best_line(history: &History) -> bool {
+    let is_linear = (history.nonlinearity).is_some_and(|bend| bend < linear::ROUNDING);
+    let scores = history.linear_fit.zip(history.scores());
+    is_linear
+        && scores.is_some_and(|(fit, scores)| {
+            fit.is_accuracy == scores.is_accuracy && scores.valid > fit.score - EVIDENT
+        })
+}
+
+/// Whether the validation loss was at its lowest some epochs before the end: more steps would not help.
+fn has_turned(history: &History) -> bool {
+    let losses: Vec<f64> = history
+        .epochs
+        .iter()
+        .filter_map(|of| of.valid_loss)
+        .collect();
+    let all = losses
+        .iter()
+        .enumerate()
+        .filter(|(_, loss)| loss.is_finite());
+    let lowest = all
+        .rev()
+        .min_by(|(_, one), (_, other)| one.total_cmp(other));
+    lowest.is_some_and(|(at, _)| at + TURNED < losses.len())
 }
 
 /// A training that ends at the first rises of the validation loss, while that of the training falls, below a model that needs no

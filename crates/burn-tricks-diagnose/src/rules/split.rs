@@ -140,7 +140,15 @@ pub(crate) fn exchanged(history: &History) -> Option<Finding> {
     let rows = recall.get(&one).map_or(0, |[rows, _]| *rows);
     let is_taken = of_one < LOST && taken_for == other && count as f64 > TAKEN * rows as f64;
     let draws_lots = draws_lots || is_taken && (sum - 1.0).abs() <= COIN;
-    if !draws_lots || lowest < TELLS || gap > EVIDENT {
+    // Of one that is right hardly anything is mistaken.
+    let back = outputs.mistaken.get(&other).map(|(class, _)| *class);
+    let are_mixed = taken_for == other && (is_taken || back == Some(one));
+    if !draws_lots
+        || !are_mixed
+        || !are_as_frequent(history, [one, other])
+        || lowest < TELLS
+        || gap > EVIDENT
+    {
         return None;
     }
     let text = format!(
@@ -152,6 +160,16 @@ pub(crate) fn exchanged(history: &History) -> Option<Finding> {
             .measured(sum, 1.0 + COIN, "sum of the recalls of two classes, 1 for lots, where all others are recognised; thresholds chosen by us")
             .with([Prescription::change(change)]),
     )
+}
+
+/// Whether one of two classes has at most half as many training rows again as the other. Of a rarer class that overlaps with
+/// another one, the other is the better guess in every row although the inputs tell something.
+fn are_as_frequent(history: &History, classes: [i64; 2]) -> bool {
+    let counts = history.train.as_ref().map(|train| {
+        let count = |class| train.classes.get(&class).copied().unwrap_or(0);
+        classes.map(count)
+    });
+    counts.is_none_or(|[one, other]| 2 * one.max(other) <= 3 * one.min(other))
 }
 
 /// The neighbours of a row say less about validation rows than about training rows, and so does the network.

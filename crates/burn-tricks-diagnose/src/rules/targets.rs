@@ -26,7 +26,13 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let outcome = history.outcome();
     let rows = history.train.as_ref().map_or(0, |train| train.rows);
     if target.min == target.max && target.deviation < TINY && rows != 1 {
-        return vec![equal(target.mean, rows)];
+        // As many rows without rain before the first one with some: of those that come after nothing is known.
+        let is_all = history
+            .train
+            .as_ref()
+            .is_none_or(|train| !train.has_other_targets);
+        let equal = is_all.then(|| equal(target.mean, rows));
+        return equal.into_iter().collect();
     }
     let (threshold, text) = if size > FAR && target.outlier_ratio <= OUTLYING {
         let text = format!(

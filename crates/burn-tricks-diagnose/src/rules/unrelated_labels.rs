@@ -8,6 +8,7 @@ use crate::history::History;
 use crate::history::data::DataHistory;
 use crate::history::epoch::EpochMetrics;
 use crate::history::floor::score_variance;
+use crate::history::measures::Outcome;
 
 /// How far above chance an accuracy must be to be told from it.
 const MARGIN: f64 = 0.05;
@@ -38,7 +39,13 @@ const ROWS: usize = 100;
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     if let Some(finding) = unpaired(history) {
-        return vec![finding];
+        if finding.severity == Severity::Fault {
+            return vec![finding];
+        }
+        // What else is known does not need pairs.
+        let mut found = beyond_chance(history);
+        found.push(finding);
+        return found;
     }
     let mut found = beyond_chance(history);
     found.extend(wrong_in_training(history));
@@ -48,15 +55,28 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
 
 /// Batches whose inputs and targets do not belong together.
 fn unpaired(history: &History) -> Option<Finding> {
-    let of = |data: &Option<DataHistory>| data.as_ref()?.unpaired;
-    let (name, [inputs, targets]) = (of(&history.train).map(|rows| ("training", rows)))
-        .or_else(|| of(&history.valid).map(|rows| ("validation", rows)))?;
+    let both = [("training", &history.train), ("validation", &history.valid)];
+    let mut found = (both.into_iter()).filter_map(|(name, data)| {
+        let data = data.as_ref()?;
+        let is_every = data.unpaired_batches == data.batches;
+        Some((name, data.unpaired?, is_every))
+    });
+    // Batches of which some are so come first.
+    let first = found.clone().find(|(_, _, is_every)| !is_every);
+    let (name, [inputs, targets], is_every) = first.or_else(|| found.next())?;
+    // A layout in which the first dimension is not the rows, labels that are left out, or two views of each row.
+    let is_layout = is_every && history.outcome() != Outcome::Stuck;
+    let severity = if is_layout {
+        Severity::Note
+    } else {
+        Severity::Fault
+    };
     let text = format!(
         "A batch of the {name} has {inputs} inputs and {targets} targets: which target belongs to which input cannot be told."
     );
     let change = "hand over one target, or one row of targets, for each input, and as many for each step of a sequence";
     Some(
-        Finding::new(FindingKind::UnrelatedLabels, Severity::Fault, text)
+        Finding::new(FindingKind::UnrelatedLabels, severity, text)
             .measured(
                 targets as f64,
                 inputs as f64,

@@ -2,7 +2,8 @@
 
 use crate::{history, severity};
 use burn_tricks_diagnose::{
-    DataHistory, EpochMetrics, FindingKind, History, LossKind, OutputHistory, Severity, TargetStats,
+    DataHistory, Diagnosis, EpochMetrics, FindingKind, History, LossKind, OutputHistory, Severity,
+    TargetStats,
 };
 
 /// 100 different rows of 8 features with mean 0 and deviation 1, in batches of 20.
@@ -301,6 +302,56 @@ fn inputs_and_targets_of_a_batch_must_belong_together() {
     valid.unpaired = Some([50, 49]);
     of.valid = Some(valid);
     assert_eq!(severity(&of, kind), Some(Severity::Fault));
+}
+
+#[test]
+fn a_layout_in_which_no_batch_has_a_target_for_each_input_is_a_note_unless_nothing_is_learned() {
+    let check = |last: f64, batches: usize| {
+        let of = with(last, |train| {
+            (train.unpaired, train.unpaired_batches) = (Some([50, 32]), batches);
+        });
+        severity(&of, FindingKind::UnrelatedLabels)
+    };
+    assert_eq!(check(0.1, 5), Some(Severity::Note));
+    assert_eq!(check(0.1, 4), Some(Severity::Fault), "one batch is another");
+    assert_eq!(check(1.5, 5), Some(Severity::Note), "learned in part");
+    assert_eq!(check(1.95, 5), Some(Severity::Fault), "nothing is learned");
+}
+
+#[test]
+fn of_targets_that_come_after_the_examined_rows_nothing_is_said() {
+    let numbers = |others: bool| {
+        with(0.1, |train| {
+            let mut target = TargetStats::default();
+            target.columns = 1;
+            train.target = Some(target);
+            train.has_other_targets = others;
+        })
+    };
+    let kind = FindingKind::UnscaledTarget;
+    assert_eq!(severity(&numbers(false), kind), Some(Severity::Fault));
+    assert_eq!(severity(&numbers(true), kind), None);
+    let labels = |others: bool| {
+        with(0.1, |train| {
+            train.classes = [(0, 100)].into();
+            train.has_other_targets = others;
+        })
+    };
+    let kind = FindingKind::SingleClass;
+    assert_eq!(severity(&labels(false), kind), Some(Severity::Fault));
+    assert_eq!(severity(&labels(true), kind), None);
+}
+
+#[test]
+fn a_sum_among_the_inputs_is_found_with_its_number() {
+    let of = with(0.1, |train| {
+        train.leaking_features = vec![5, 6];
+        train.leaking_sum = Some(0.99995);
+    });
+    let diagnosis = Diagnosis::from_history(of);
+    let finding = diagnosis.of_kind(FindingKind::LeakingInput).next().unwrap();
+    assert_eq!((finding.value, finding.threshold), (0.99995, 0.9999));
+    assert!(finding.text.contains("sum") && finding.text.contains("[5, 6]"));
 }
 
 #[test]

@@ -383,7 +383,7 @@ fn labels_of_rows_that_are_alike_are_others_in_the_validation() {
 
 #[test]
 fn two_classes_between_which_lots_are_drawn_have_exchanged_labels() {
-    let check = |recalls: [usize; 3], floor: f64| {
+    let changed = |recalls: [usize; 3], floor: f64, change: &dyn Fn(&mut History)| {
         let mut of = classification(0.8, 0.62);
         of.trees = reference(floor, true);
         let mut outputs = OutputHistory::default();
@@ -392,10 +392,25 @@ fn two_classes_between_which_lots_are_drawn_have_exchanged_labels() {
         let classes = recalls.into_iter().enumerate();
         let recall = classes.map(|(class, right)| (class as i64, [100, right]));
         outputs.recall = recall.collect();
+        outputs.mistaken = [(0, (1, 50)), (1, (0, 50))].into();
         of.valid_outputs = Some(outputs);
+        change(&mut of);
         severity(&of, FindingKind::UnrelatedLabels)
     };
+    let check = |recalls: [usize; 3], floor: f64| changed(recalls, floor, &|_| {});
     assert_eq!(check([45, 50, 90], 0.62), WARNING);
+    let frequent = |count: usize| {
+        changed([45, 50, 90], 0.62, &|of| {
+            of.train.as_mut().unwrap().classes = [(0, 100), (1, count), (2, 100)].into();
+        })
+    };
+    assert_eq!(frequent(149), WARNING);
+    assert_eq!(frequent(151), None, "the other is the better guess");
+    let for_a_third = |of: &mut History| {
+        let outputs = of.valid_outputs.as_mut().unwrap();
+        outputs.mistaken.insert(1, (2, 50));
+    };
+    assert_eq!(changed([45, 50, 90], 0.62, &for_a_third), None);
     assert_eq!(check([69, 62, 90], 0.62), None, "1.31");
     assert_eq!(check([45, 50, 84], 0.62), None, "and a third");
     assert_eq!(check([5, 95, 97], 0.62), None, "one bad class alone");
@@ -414,6 +429,17 @@ fn two_classes_between_which_lots_are_drawn_have_exchanged_labels() {
         severity(&of, FindingKind::UnrelatedLabels)
     };
     assert_eq!(taken([5, 90, 97, 91], 2, 61), WARNING);
+    let mut rare = classification(0.8, 0.62);
+    rare.trees = reference(0.62, true);
+    rare.train.as_mut().unwrap().classes = [(0, 60), (1, 180), (2, 60)].into();
+    let mut outputs = OutputHistory::default();
+    (outputs.rows, outputs.columns, outputs.spread) = (300, 3, 1.0);
+    (outputs.min, outputs.max) = (-2.0, 2.0);
+    outputs.recall = [(0, [60, 6]), (1, [180, 170]), (2, [60, 56])].into();
+    outputs.mistaken = [(0, (1, 50)), (1, (0, 8))].into();
+    rare.valid_outputs = Some(outputs);
+    let kind = FindingKind::UnrelatedLabels;
+    assert_eq!(severity(&rare, kind), None, "the larger class is the guess");
     assert_eq!(taken([5, 90, 97, 91], 2, 59), None, "for several others");
     assert_eq!(taken([31, 90, 97, 91], 2, 61), None, "a third is known");
     assert_eq!(taken([5, 84, 97, 91], 2, 61), None, "and another one");

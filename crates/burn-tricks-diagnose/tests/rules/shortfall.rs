@@ -117,6 +117,36 @@ fn as_good_as_one_of_the_two_is_level() {
 }
 
 #[test]
+fn a_validation_that_was_best_some_epochs_ago_asks_for_no_more_steps() {
+    let check = |after: usize| {
+        let mut of = regression(0.65, 0.65, 0.36);
+        of.losses = (0..300).map(|at| 0.75 - 0.1 * at as f64 / 299.0).collect();
+        let lowest = of.epochs.len() - 1 - after;
+        of.epochs[lowest].valid_loss = Some(0.649);
+        severity(&of, FindingKind::TooFewSteps)
+    };
+    assert_eq!(check(3), None);
+    assert_eq!(check(2), WARNING);
+}
+
+#[test]
+fn a_linear_network_ends_at_the_linear_fit() {
+    let check = |bend: f64, linear: f64| {
+        let mut of = regression(0.26, 0.26, linear);
+        of.losses = (0..300)
+            .map(|at| 0.26 * (1.0 + 0.8 * (299 - at) as f64 / 299.0))
+            .collect();
+        of.nonlinearity = Some(bend);
+        of.params.truncate(1);
+        severity(&of, FindingKind::TooFewSteps)
+    };
+    assert_eq!(check(1e-6, 0.75), None);
+    assert_eq!(check(1e-2, 0.75), WARNING, "another network can do more");
+    assert_eq!(check(1e-6, 0.79), None);
+    assert_eq!(check(1e-6, 0.81), WARNING, "0.07 below the fit");
+}
+
+#[test]
 fn who_is_behind_and_hardly_moves_has_too_low_a_rate() {
     let falling = |valid: f64| {
         let mut of = with_updates(regression(0.4, valid, 0.74), 9e-4);
