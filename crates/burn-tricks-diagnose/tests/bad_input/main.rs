@@ -339,7 +339,7 @@ fn targets_that_are_all_equal_are_named() {
     for value in [0.0, 1.0, 0.1] {
         let equal = |rows: &mut Rows| rows.numbers().fill(value);
         let diagnosis = examined(1, &train.clone().with(equal), &valid.clone().with(equal));
-        assert!(!diagnosis.is_healthy(), "{value}\n{diagnosis}");
+        accuses(&diagnosis, FindingKind::UnscaledTarget);
     }
 }
 
@@ -402,9 +402,18 @@ fn targets_of_another_length_than_the_inputs_are_named() {
                 Wanted::Numbers(_, numbers) => numbers.resize(count, 0.0),
             };
             let diagnosis = examined(outputs, &train.clone().with(change), &valid);
-            assert!(!diagnosis.is_healthy(), "{count}\n{diagnosis}");
+            // A single label says besides that there is one class, which explains that the labels are unrelated to the inputs.
+            let kind = match (count, outputs) {
+                (1, 2) => FindingKind::SingleClass,
+                _ => FindingKind::UnrelatedLabels,
+            };
+            accuses(&diagnosis, kind);
             let diagnosis = examined(outputs, &train, &valid.clone().with(change));
-            assert!(!diagnosis.is_healthy(), "validation {count}\n{diagnosis}");
+            let kind = match (count, outputs) {
+                (1, 2) => FindingKind::ValidationClasses,
+                _ => FindingKind::UnrelatedLabels,
+            };
+            accuses(&diagnosis, kind);
         }
     }
 }

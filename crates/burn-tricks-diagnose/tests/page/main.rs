@@ -5,6 +5,7 @@ use burn_tricks_diagnose::{
     ProbeStep, StepHistory, TensorStats,
 };
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -121,11 +122,75 @@ fn a_diagnosis_of_nothing_has_a_page() {
     assert!(!page.contains("<svg") && !page.contains("NaN"));
 }
 
+/// Says on the terminal, past the capture of the test harness, that a test was skipped without a Chromium.
+fn has_browser(test: &str) -> bool {
+    let is_there = Command::new("chromium").arg("--version").output().is_ok();
+    if !is_there {
+        let mut terminal = std::io::stderr();
+        let _ = writeln!(
+            terminal,
+            "SKIPPED {test}: there is no `chromium` in the path"
+        );
+    }
+    is_there
+}
+
+/// Where there is a Chromium: as wide as a phone, the page does not have to be moved sideways. A window is never narrower than
+/// 500 pixels, so the page stands in a frame.
+#[test]
+fn at_the_width_of_a_phone_nothing_is_cut_off() {
+    if !has_browser("at_the_width_of_a_phone_nothing_is_cut_off") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("phone.html");
+    let escaped = page().replace('&', "&amp;").replace('"', "&quot;");
+    let measures = "const page = document.querySelector('iframe').contentDocument.documentElement; \
+                    document.title = 'width ' + page.clientWidth + ' of ' + page.scrollWidth + ' height ' + page.scrollHeight";
+    let wrapper = format!(
+        "<!doctype html><title>none</title><iframe style=\"width:390px;height:800px;border:0\" srcdoc=\"{escaped}\"></iframe>\
+         <script>addEventListener('load', () => {{ {measures} }})</script>"
+    );
+    fs::write(&file, wrapper).unwrap();
+    let output = Command::new("chromium")
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--dump-dom",
+        ])
+        .arg(format!(
+            "--user-data-dir={}",
+            folder.path().join("profile").display()
+        ))
+        .arg(format!("file://{}", file.display()))
+        .output()
+        .unwrap();
+    let dom = String::from_utf8_lossy(&output.stdout);
+    let title = dom
+        .split_once("<title>")
+        .and_then(|(_, rest)| rest.split_once("</title>"));
+    let title = title.map_or("no title", |(title, _)| title);
+    let numbers: Vec<usize> = title
+        .split(' ')
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    let [client, scroll, height] = numbers[..] else {
+        panic!("{title}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    assert_eq!(client, 390, "{title}");
+    assert!(
+        scroll <= client,
+        "{title}: the page is wider than the phone"
+    );
+    assert!(height > 1000, "{title}: there is no page");
+}
+
 /// Where there is a Chromium, as Debian's `chromium`. `KEEP_SCREENSHOTS` names a folder to look at them, with the page.
 #[test]
 fn a_browser_shows_it_without_an_error_in_both_themes_and_two_widths() {
-    if Command::new("chromium").arg("--version").output().is_err() {
-        eprintln!("skipped: there is no chromium");
+    if !has_browser("a_browser_shows_it_without_an_error_in_both_themes_and_two_widths") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
