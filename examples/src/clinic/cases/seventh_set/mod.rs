@@ -1,7 +1,8 @@
-//! Programs that were written after the last rule of the doctor, by somebody who had seen neither the
-//! rules nor what they say of other programs. Their faults are those that people ask about in forums and
-//! report in issue trackers. Each was trained from five seeds, and kept only where the fault is seen in
-//! four of them or all while the same program without the fault does well in all five.
+//! Programs that were written by somebody who had seen neither the rules of the doctor, which judged
+//! them once, nor what they say of other programs; those that they missed have led to further rules
+//! since then. Their faults are those that people ask about in forums and report in issue trackers.
+//! Each was trained from five seeds, and kept only where the fault is seen in four of them or all while
+//! the same program without the fault does well in all five.
 
 mod evaluation;
 mod healthy;
@@ -17,12 +18,12 @@ use super::{Case, Kind, Origin, Seen, Series};
 
 const ASKED: Series = Series {
     source: "made, after questions in forums and issue trackers",
-    origin: Origin::Unseen,
+    origin: Origin::Late,
 };
 
 const SOUND: Series = Series {
     source: "made",
-    origin: Origin::Unseen,
+    origin: Origin::Late,
 };
 
 /// All of them.
