@@ -246,7 +246,13 @@ impl Doctor {
         let mut norms = None;
         if is_due {
             note_modes(model, self.step, &mut self.structure.modes);
-            let mut before = gradients::before(&self.params, model, grads, previous.as_ref());
+            let mut before = gradients::before(
+                &self.params,
+                model,
+                grads,
+                previous.as_ref(),
+                self.step > DENSE,
+            );
             norms = Some(std::mem::take(&mut before.norms));
             self.steps.push(self.step, lr, before);
         }
@@ -270,8 +276,8 @@ impl Doctor {
     pub fn after_step<M: Module>(&mut self, model: &M) {
         let weights = self.steps.take_open();
         if !weights.is_empty() {
-            let norms = gradients::after(&self.params, model, weights);
-            self.steps.after(norms);
+            let after = gradients::after(&self.params, model, weights);
+            self.steps.after(after);
         }
     }
 
@@ -302,6 +308,8 @@ impl Doctor {
         self.valid_outputs.end();
         self.train.end_epoch();
         self.valid.end_epoch();
+        self.steps.record_next();
+        self.arm();
     }
 
     /// Takes the average of the weights that the program validates or saves after the last step: `ema.model()`, say.
@@ -382,12 +390,19 @@ impl Doctor {
             trees: references.trees,
             radial: references.radial,
             closeness: references.closeness,
+            neighbour_columns: references.columns,
             train_fit: self.loss_checks.pairs.read(self.loss_kind),
             valid_fit: self.valid_outputs.fit(self.loss_kind),
+            valid_columns: self.valid_outputs.columns(self.loss_kind),
             first_non_finite: (self.watch.as_ref()).and_then(|watch| watch.read(&self.params)),
             non_finite_origin: self.origin.clone(),
             positions: self.positions.clone(),
             average_moved: number(average.and_then(|of| self.params.distance(of)).as_ref()),
+            average_behind: number(
+                average
+                    .and_then(|of| self.params.behind(of, model))
+                    .as_ref(),
+            ),
             average_is_model: average.map(|of| self.params.are_of(of, model)),
             nonlinearity: number(self.nonlinearity.as_ref()),
             noise_scale: self.noise,

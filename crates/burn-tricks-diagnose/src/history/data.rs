@@ -115,6 +115,25 @@ pub struct DataHistory {
     /// for each counts. `None` where inputs hardly repeat.
     #[serde(with = "crate::float::option")]
     pub ambiguous: Option<f64>,
+    /// The share of the mean squared difference between the targets of nearest rows that vanishes where differences are taken
+    /// around the range of the targets, as those of angles are; `None` of few rows, of labels, of targets that do not fill
+    /// their range, and where inputs say little.
+    #[serde(with = "crate::float::option")]
+    pub wrapped_target: Option<f64>,
+    /// The larger share of targets that are the smallest or the largest one, of a single column with many different ones.
+    #[serde(with = "crate::float")]
+    pub piled_target: f64,
+    /// The correlation of inputs and targets at the same place, of as many targets as inputs in a row.
+    #[serde(with = "crate::float::option")]
+    pub in_place: Option<f64>,
+    /// The columns of targets that are an input of the same row at another place, as those of a series whose next value is asked
+    /// for at each place.
+    pub repeated_targets: Vec<usize>,
+    /// The features that tell far more of the training targets than of these; none for the training data itself.
+    pub less_told_features: Vec<usize>,
+    /// Where the classes of the training have other shares than these: how far the means and variances of the inputs of the
+    /// training differ from these as those shares say, and its standard error; about 1 where each class has the same inputs.
+    pub shift_with_classes: Option<[f64; 2]>,
     /// The labels and how often each occurs, for a classification.
     pub classes: BTreeMap<i64, usize>,
     /// The share of batches of at least eight rows that hold one class, though the data has several.
@@ -348,6 +367,12 @@ impl Rows {
             between_batches: self.between_batches(),
             target,
             has_other_targets,
+            wrapped_target: self.wrapped(),
+            piled_target: self.piled(),
+            in_place: self.in_place(),
+            repeated_targets: self.repeated(),
+            less_told_features: training.map_or_else(Vec::new, |training| self.less_told(training)),
+            shift_with_classes: training.and_then(|training| self.shift_with_classes(training)),
             ..DataHistory::default()
         }
     }

@@ -207,7 +207,7 @@ fn beyond_chance(column: impl Iterator<Item = f64>, labels: &[i64]) -> f64 {
 }
 
 /// The variance of the means of the classes over the whole variance; 0 if the feature is constant.
-fn share_between(column: impl Iterator<Item = f64>, labels: &[i64]) -> f64 {
+pub(crate) fn share_between(column: impl Iterator<Item = f64>, labels: &[i64]) -> f64 {
     // Of each class: rows, sum.
     let mut classes: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
     let (mut count, mut sum, mut squares) = (0.0, 0.0, 0.0);
@@ -233,7 +233,7 @@ fn share_between(column: impl Iterator<Item = f64>, labels: &[i64]) -> f64 {
 }
 
 /// The squared correlation; 0 if one of the two is constant.
-fn squared_correlation(column: impl Iterator<Item = f64>, targets: &[f64]) -> f64 {
+pub(crate) fn squared_correlation(column: impl Iterator<Item = f64>, targets: &[f64]) -> f64 {
     let pairs: Vec<(f64, f64)> = column.zip(targets.iter().copied()).collect();
     let count = pairs.len() as f64;
     let mean = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / count;

@@ -121,11 +121,16 @@ impl History {
             queries: of.queries,
             model,
         };
+        // They see whole rows, and in a series what comes after a place.
+        let sees_more = (self.valid.as_ref()).is_some_and(|valid| {
+            let columns = valid.target.map_or(0, |target| target.columns);
+            (1..columns).contains(&valid.repeated_targets.len())
+        });
         let trees = self.trees.map(|of| fitted(of, "a forest of random trees"));
         let radial = self.radial.filter(|_| !self.gives_back());
         let radial = radial.map(|of| fitted(of, "a sum of Gaussian bumps"));
         let floors = [neighbours, linear, trees, radial].into_iter().flatten();
-        floors.filter_map(count)
+        floors.filter(move |_| !sees_more).filter_map(count)
     }
 
     /// Whether targets have as many columns as inputs, as those of an autoencoder.
@@ -161,7 +166,7 @@ impl History {
         if data.into_iter().flatten().any(is_drowned) {
             return None;
         }
-        if self.loss_kind != Some(LossKind::MeanSquaredError) {
+        if self.loss_kind != Some(LossKind::MeanSquaredError) || self.has_another_loss() {
             // Another loss says nothing about shares of a variance: the outputs themselves do, at the end.
             let is_last = self.epochs.last().is_some_and(|end| end.step == last.step);
             let of = self.share_of()?;

@@ -36,6 +36,9 @@ const NEARLY_ALL: f64 = 0.95;
 /// The share of the loss of a constant prediction below which a network was trained before its first step.
 const TRAINED: f64 = 0.5;
 
+/// The relative difference of the loss that is handed over from the mean of squares up to which it is that mean.
+const CONVENTION: f64 = 0.1;
+
 /// The losses at the beginning that tell it.
 const BEGINNING: usize = 10;
 
@@ -167,7 +170,7 @@ impl History {
             return Some(Judged::Share(share, ACCURACY, what));
         }
         // The outputs say more than a loss without a natural scale.
-        let is_other = self.loss_kind == Some(LossKind::OtherRegression);
+        let is_other = self.loss_kind == Some(LossKind::OtherRegression) || self.has_another_loss();
         let scores = self
             .scores()
             .filter(|scores| is_other && !scores.is_accuracy);
@@ -233,6 +236,15 @@ impl History {
             Some(scores) => scores.valid < NEARLY_ALL,
             None => self.has_much_left(),
         }
+    }
+
+    /// Whether the loss is declared as the mean of squares and is another one, such as a sum with weights: it says nothing about
+    /// shares of a variance.
+    pub(crate) fn has_another_loss(&self) -> bool {
+        let ratios = (self.loss_checks.iter()).map(|check| check.given / check.own);
+        let usual = median(ratios.filter(|ratio| ratio.is_finite()));
+        self.loss_kind == Some(LossKind::MeanSquaredError)
+            && usual.is_some_and(|usual| (usual - 1.0).abs() > CONVENTION)
     }
 
     /// The loss of a constant prediction, of a regression with squared errors.

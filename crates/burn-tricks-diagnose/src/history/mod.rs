@@ -1,7 +1,9 @@
 //! What was measured, as numbers on the host. The rules read nothing else.
 
+pub(crate) mod agreement;
 pub(crate) mod closeness;
 pub(crate) mod columns;
+pub(crate) mod cyclic;
 pub(crate) mod data;
 pub(crate) mod epoch;
 pub(crate) mod features;
@@ -99,6 +101,12 @@ pub struct History {
     pub train_fit: Option<OutputFit>,
     /// How well the outputs of the last validation do.
     pub valid_fit: Option<OutputFit>,
+    /// The share of the variance of each column of targets that the outputs of the last validation explain.
+    #[serde(with = "crate::float::list")]
+    pub valid_columns: Vec<f64>,
+    /// The share of each that the mean of the five nearest training rows explains, of two to eight columns.
+    #[serde(with = "crate::float::list")]
+    pub neighbour_columns: Vec<f64>,
     /// The first step whose gradients were not finite, if there was one.
     pub first_non_finite: Option<FirstNonFinite>,
     /// Where a replay found the first number that is not finite, if one was made.
@@ -109,6 +117,10 @@ pub struct History {
     /// handed over.
     #[serde(with = "crate::float::option")]
     pub average_moved: Option<f64>,
+    /// How far the average of the weights is from the trained weights, relative to how far these are from the initial ones, if an
+    /// average was handed over.
+    #[serde(with = "crate::float::option")]
+    pub average_behind: Option<f64>,
     /// Whether the average of the weights is the trained weights, to the bit, if an average was handed over.
     pub average_is_model: Option<bool>,
     /// Whether the network is a linear map: the largest deviation from linearity relative to the size of its
@@ -137,4 +149,8 @@ pub struct StepHistory {
     /// steps, if both were there.
     #[serde(with = "crate::float::option")]
     pub cosine: Option<f64>,
+    /// The cosine of the angle between the change that the step made to all parameters and the negative gradient, of recorded
+    /// steps after the first 20, if `after_step` was called: 1 for plain gradient descent.
+    #[serde(with = "crate::float::option")]
+    pub update_cosine: Option<f64>,
 }

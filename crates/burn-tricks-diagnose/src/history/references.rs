@@ -6,7 +6,7 @@ use crate::history::linear_fit::LinearFit;
 use crate::history::neighbours::Neighbours;
 use crate::history::reference::ReferenceFit;
 use crate::history::table::Table;
-use crate::history::{radial, trees};
+use crate::history::{neighbours, radial, trees};
 
 /// What models that need no network say about the validation rows.
 #[derive(Debug, Default)]
@@ -16,6 +16,7 @@ pub(crate) struct References {
     pub(crate) trees: Option<ReferenceFit>,
     pub(crate) radial: Option<ReferenceFit>,
     pub(crate) closeness: Option<Closeness>,
+    pub(crate) columns: Vec<f64>,
 }
 
 impl References {
@@ -28,6 +29,7 @@ impl References {
             trees: table.and_then(trees::fit),
             radial: table.and_then(radial::fit),
             closeness: table.and_then(Closeness::of),
+            columns: neighbours::columns(train, valid),
         }
     }
 }

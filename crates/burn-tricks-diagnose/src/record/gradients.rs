@@ -26,21 +26,32 @@ pub(crate) struct Before {
     pub(crate) units: Vec<(usize, Tensor<1>)>,
     /// The norms of the gradients, by position.
     pub(crate) norms: Vec<(usize, Tensor<1>)>,
-    /// The weights before the step, by position.
-    pub(crate) weights: Vec<(usize, Tensor<1>)>,
+    /// The weights before the step.
+    pub(crate) weights: Vec<Open>,
 }
 
-/// Measures the gradients and the weights before a step. Nothing is read from the device.
+/// A parameter before a step that has not been taken yet.
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub(crate) position: usize,
+    pub(crate) weight: Tensor<1>,
+    /// The gradient and its norm, if the direction of the update is to be compared with it.
+    pub(crate) gradient: Option<[Tensor<1>; 2]>,
+}
+
+/// Measures the gradients and the weights before a step, and keeps the gradients if asked to. Nothing is read from the device.
 pub(crate) fn before<M: Module>(
     params: &Params,
     model: &M,
     grads: &GradientsParams,
     previous: Option<&Flat>,
+    keeps_gradients: bool,
 ) -> Before {
     let mut measure = Measure {
         params,
         grads,
         previous,
+        keeps_gradients,
         seen: HashMap::new(),
         numbers: Vec::new(),
         dots: Vec::new(),
@@ -70,6 +81,7 @@ struct Measure<'a> {
     params: &'a Params,
     grads: &'a GradientsParams,
     previous: Option<&'a Flat>,
+    keeps_gradients: bool,
     /// The norms of the gradients so far.
     seen: HashMap<ParamId, Tensor<1>>,
     numbers: Vec<Tensor<1>>,
@@ -108,54 +120,93 @@ impl Visitor for Measure<'_> {
             if previous.dims() == [grad.dims().iter().product::<usize>()] {
                 self.dots
                     .push((flat(grad.clone()) * previous.clone()).sum());
-                self.squares.extend([size, norm(&previous)]);
+                self.squares.extend([size.clone(), norm(&previous)]);
             }
         }
+        let gradient = self.keeps_gradients.then(|| [flat(grad.clone()), size]);
         if let Some(unit) = self.params.list[position].unit.filter(|_| D >= 2) {
             let sums = unit.sum_per_unit(grad.abs());
             self.before.units.push((position, flat(sums)));
         }
-        self.before.weights.push((position, weight));
+        self.before.weights.push(Open {
+            position,
+            weight,
+            gradient,
+        });
     }
 }
 
-/// The norms of the changes that a step made, in the order of `before.weights`. Nothing is read from the device.
-pub(crate) fn after<M: Module>(
-    params: &Params,
-    model: &M,
-    weights: Vec<(usize, Tensor<1>)>,
-) -> Option<Tensor<1>> {
-    struct After<'a> {
+/// What a step has changed.
+#[derive(Debug)]
+pub(crate) struct After {
+    /// The norms of the changes, in the order of the weights before, and the cosine of the angle between the whole change and
+    /// the negative gradient if gradients were kept.
+    pub(crate) numbers: Tensor<1>,
+    pub(crate) has_cosine: bool,
+}
+
+/// Measures what a step has changed. Nothing is read from the device.
+pub(crate) fn after<M: Module>(params: &Params, model: &M, weights: Vec<Open>) -> Option<After> {
+    struct Walk<'a> {
         params: &'a Params,
-        before: HashMap<usize, Tensor<1>>,
+        before: HashMap<usize, Open>,
         norms: HashMap<usize, Tensor<1>>,
+        dots: Vec<Tensor<1>>,
+        /// Pairs: the norms of the change and of the gradient.
+        sizes: Vec<Tensor<1>>,
     }
 
-    impl Visitor for After<'_> {
+    impl Visitor for Walk<'_> {
         fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
             if let Some(position) = self.params.position(at.path())
-                && let Some(before) = self.before.remove(&position)
+                && let Some(Open {
+                    weight, gradient, ..
+                }) = self.before.remove(&position)
             {
                 let after = flat(param.val());
-                if after.dims() == before.dims() {
-                    let after = after.cast(before.dtype()).to_device(&before.device());
-                    self.norms.insert(position, distance(&after, &before));
+                if after.dims() == weight.dims() {
+                    let after = after.cast(weight.dtype()).to_device(&weight.device());
+                    let moved = distance(&after, &weight);
+                    if let Some([gradient, size]) = gradient {
+                        let gradient = gradient.to_device(&weight.device());
+                        let change = (weight - after).cast(FloatDType::F32);
+                        self.dots.push((change * gradient).sum());
+                        self.sizes.extend([moved.clone(), size]);
+                    }
+                    self.norms.insert(position, moved);
                 }
             }
         }
     }
 
-    let order: Vec<usize> = weights.iter().map(|(position, _)| *position).collect();
-    let device = weights.first()?.1.device();
-    let mut walk = After {
+    let order: Vec<usize> = weights.iter().map(|open| open.position).collect();
+    let device = weights.first()?.weight.device();
+    let mut walk = Walk {
         params,
-        before: weights.into_iter().collect(),
+        before: weights
+            .into_iter()
+            .map(|open| (open.position, open))
+            .collect(),
         norms: HashMap::new(),
+        dots: Vec::new(),
+        sizes: Vec::new(),
     };
     visit(model, &mut walk);
     let missing = || Tensor::<1>::full([1], f32::NAN, &device);
     let norms = order
         .iter()
         .map(|at| walk.norms.remove(at).unwrap_or_else(missing));
-    join(norms.collect())
+    let mut numbers: Vec<Tensor<1>> = norms.collect();
+    let both = join(walk.dots).zip(join(walk.sizes));
+    let has_cosine = both.is_some();
+    if let Some((dots, sizes)) = both {
+        let [change, gradient] = [0, 1].map(|at| sizes.clone().reshape([-1, 2]).narrow(1, at, 1));
+        let product = change.square().sum().sqrt() * gradient.square().sum().sqrt();
+        numbers.push(dots.sum() / product);
+    }
+    let numbers = join(numbers)?;
+    Some(After {
+        numbers,
+        has_cosine,
+    })
 }

@@ -95,6 +95,30 @@ impl Params {
         now
     }
 
+    /// The distance of `values` from those of `model`, relative to the distance of these from the first values. Nothing is read
+    /// from the device.
+    pub(crate) fn behind<M: Module>(
+        &self,
+        values: &[Option<Tensor<1>>],
+        model: &M,
+    ) -> Option<Tensor<1>> {
+        let mut parts = Vec::new();
+        let now = self.values(model);
+        for ((param, value), now) in self.list.iter().zip(values).zip(&now) {
+            let dims = param.first.dims();
+            let fits = |of: &&Tensor<1>| of.dims() == dims && dims != [0];
+            let both = value.as_ref().filter(fits).zip(now.as_ref().filter(fits));
+            if let Some((value, now)) = both {
+                let [value, now] =
+                    [value, now].map(|of| of.clone().to_device(&param.first.device()));
+                parts.extend([distance(&now, &value), distance(&now, &param.first)]);
+            }
+        }
+        let norms = join(parts)?.reshape([-1, 2]).square().sum_dim(0).sqrt();
+        let [behind, moved] = [0, 1].map(|at| norms.clone().narrow(1, at, 1).reshape([1]));
+        Some(behind / moved)
+    }
+
     /// The distance of `values` from the first values, relative to their norm. Nothing is read from the device.
     pub(crate) fn distance(&self, values: &[Option<Tensor<1>>]) -> Option<Tensor<1>> {
         let mut parts = Vec::new();

@@ -3,7 +3,7 @@
 use crate::history::StepHistory;
 use crate::history::param::{ParamHistory, ParamStep};
 use crate::numbers::read;
-use crate::record::gradients::{BEFORE, Before};
+use crate::record::gradients::{After, BEFORE, Before, Open};
 use burn::tensor::Tensor;
 
 /// Steps at the beginning that are all recorded.
@@ -23,7 +23,7 @@ struct Pending {
     with_gradient: Vec<usize>,
     before: Option<Tensor<1>>,
     has_cosine: bool,
-    after: Option<Tensor<1>>,
+    after: Option<After>,
 }
 
 /// The recorded steps, on the device.
@@ -32,7 +32,9 @@ pub(crate) struct Steps {
     every: usize,
     list: Vec<Pending>,
     /// The weights before the step that was recorded last, until [`Steps::after`].
-    open: Vec<(usize, Tensor<1>)>,
+    open: Vec<Open>,
+    /// Whether the next step is recorded whatever its number is.
+    is_next_due: bool,
     /// The magnitudes of gradients for each unit, summed over the recorded steps: of this window and of the last.
     windows: [Vec<Option<Tensor<1>>>; 2],
     in_window: usize,
@@ -44,6 +46,7 @@ impl Steps {
             every,
             list: Vec::new(),
             open: Vec::new(),
+            is_next_due: false,
             windows: [vec![None; params], vec![None; params]],
             in_window: 0,
         }
@@ -51,10 +54,16 @@ impl Steps {
 
     /// Whether this step, counted from 1, is recorded.
     pub(crate) fn is_due(&self, step: usize) -> bool {
-        step <= DENSE || step.is_multiple_of(self.every)
+        self.is_next_due || step <= DENSE || step.is_multiple_of(self.every)
+    }
+
+    /// Records the next step: an epoch begins with it.
+    pub(crate) fn record_next(&mut self) {
+        self.is_next_due = true;
     }
 
     pub(crate) fn push(&mut self, step: usize, lr: f64, before: Before) {
+        self.is_next_due = false;
         if self.in_window == WINDOW {
             self.windows.swap(0, 1);
             self.windows[0].fill(None);
@@ -87,14 +96,14 @@ impl Steps {
     }
 
     /// Takes the weights before the recorded step, if it has not ended.
-    pub(crate) fn take_open(&mut self) -> Vec<(usize, Tensor<1>)> {
+    pub(crate) fn take_open(&mut self) -> Vec<Open> {
         std::mem::take(&mut self.open)
     }
 
     /// Ends the recorded step.
-    pub(crate) fn after(&mut self, norms: Option<Tensor<1>>) {
+    pub(crate) fn after(&mut self, after: Option<After>) {
         if let Some(last) = self.list.last_mut() {
-            last.after = norms;
+            last.after = after;
         }
     }
 
@@ -116,12 +125,15 @@ impl Steps {
         let mut steps = Vec::new();
         for of in &self.list {
             let before = of.before.as_ref().map_or_else(Vec::new, read);
-            let after = of.after.as_ref().map_or_else(Vec::new, read);
+            let after = (of.after.as_ref()).map_or_else(Vec::new, |after| read(&after.numbers));
+            let has_update_cosine = of.after.as_ref().is_some_and(|after| after.has_cosine);
+            let update_cosine = after.last().filter(|_| has_update_cosine);
             let cosine = before.last().filter(|_| of.has_cosine);
             steps.push(StepHistory {
                 step: of.step,
                 lr: of.lr,
                 cosine: cosine.copied().filter(|cosine| cosine.is_finite()),
+                update_cosine: (update_cosine.copied()).filter(|cosine| cosine.is_finite()),
             });
             let numbers = before.chunks_exact(BEFORE);
             for (at, (position, numbers)) in of.with_gradient.iter().zip(numbers).enumerate() {

@@ -49,6 +49,11 @@ impl ValidOutputs {
         outputs
     }
 
+    /// The share of each column that the outputs explain. Waits for the device.
+    pub(crate) fn columns(&self, loss: Option<LossKind>) -> Vec<f64> {
+        self.pairs.columns(loss)
+    }
+
     /// Waits for the device.
     pub(crate) fn fit(&self, loss: Option<LossKind>) -> Option<OutputFit> {
         self.pairs.read(loss)

@@ -5,6 +5,7 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
+use crate::history::floor::EVIDENT;
 use crate::history::measures::Outcome;
 use crate::history::param::ParamHistory;
 use burn_tricks_core::ParamRole;
@@ -49,6 +50,8 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         // A layer that was trained may still have that deviation, but hardly each of them.
         _ if untrained > 0 && untrained == told.len() => Severity::Warning,
         _ if has_first_bias => Severity::Warning,
+        // What they compute does not suit these inputs.
+        _ if history.below(EVIDENT).is_some() => Severity::Warning,
         Outcome::Learned | Outcome::Unknown => Severity::Note,
     };
     let text = if has_first_bias {

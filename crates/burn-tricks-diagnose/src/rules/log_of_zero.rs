@@ -5,6 +5,7 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
+use crate::history::loss_check::LossCheck;
 use crate::history::measures::median;
 use crate::loss_kind::LossKind;
 use crate::rules::non_finite::backward;
@@ -51,6 +52,15 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         return Vec::new();
     };
     let size = outputs.highest - outputs.lowest;
+    // Of scores that no exponential makes 0, there is no such logarithm: the loss divides by 0, perhaps by a number of rows.
+    let are_scores = matches!(
+        history.loss_kind,
+        Some(LossKind::BinaryCrossEntropyOfScores | LossKind::CrossEntropyOfScores)
+    );
+    let is_told = |check: &LossCheck| check.step == step && check.own.is_finite();
+    if are_scores && !underflows && history.loss_checks.iter().any(is_told) {
+        return Vec::new();
+    }
     // Scores of such a size are those of a signal that explodes.
     if size > EXPLODED {
         return Vec::new();

@@ -28,6 +28,9 @@ const STAYS: usize = 5;
 /// The growth of the usual weight from which it has gone too far.
 const LARGE: f64 = 10.0;
 
+/// The share of the rows up to which a class is rare.
+const RARE: f64 = 0.1;
+
 /// The size of a target that needs larger weights.
 const FAR: f64 = 10.0;
 
@@ -329,7 +332,16 @@ fn jump(history: &History) -> Option<(usize, f64)> {
     if first <= 0.0 || single {
         return None;
     }
-    let early = history.losses.iter().take(EARLY).enumerate();
+    // A row of a rare class makes a single loss large.
+    let is_rare = (history.train.as_ref()).is_some_and(|train| {
+        let rows: usize = train.classes.values().sum();
+        let fewest = train.classes.values().min();
+        fewest.is_some_and(|fewest| *fewest as f64 <= RARE * rows as f64)
+    });
+    let width = if is_rare { STAYS } else { 1 };
+    let lowest = |part: &[f64]| part.iter().copied().fold(f64::INFINITY, f64::min);
+    let early = &history.losses[..history.losses.len().min(EARLY)];
+    let early = early.windows(width).map(lowest).enumerate();
     let (at, highest) = early
         .filter(|(_, loss)| loss.is_finite())
         .max_by(|(_, a), (_, b)| a.total_cmp(b))?;

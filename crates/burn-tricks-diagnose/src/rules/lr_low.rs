@@ -40,6 +40,9 @@ const BROKEN_OFF: f64 = 0.12;
 /// was still learning.
 const STOPPED: f64 = 0.95;
 
+/// The epochs that show that each improves the losses, and up to which a training has hardly begun.
+const IMPROVED: [usize; 2] = [4, 12];
+
 /// The share of the loss of an untrained network from which there is something left to learn.
 const LEFT: f64 = 0.15;
 
@@ -132,7 +135,7 @@ fn too_low(ratio: f64, (threshold, source): (f64, &str), severity: Severity) -> 
 /// For a training in which no fault was found, and perhaps a warning: the loss is still falling at its end.
 pub(crate) fn unfinished(history: &History, has_warning: bool) -> Vec<Finding> {
     let outcome = history.outcome();
-    if let Some(finding) = stopped(history) {
+    if let Some(finding) = stopped(history).or_else(|| cut_short(history)) {
         return vec![finding];
     }
     if outcome == Outcome::Learned && !has_warning {
@@ -262,6 +265,36 @@ fn stopped(history: &History) -> Option<Finding> {
             .with([
                 Prescription::EarlyStopping { patience: 5 },
                 Prescription::TrainLonger { factor: 5.0 },
+            ]),
+    )
+}
+
+/// A training that ends after a few epochs, each of which has improved the losses of training and validation much, below a model
+/// that needs no network.
+fn cut_short(history: &History) -> Option<Finding> {
+    let losses: Vec<(f64, f64)> = (history.epochs.iter())
+        .map(|of| Some((of.train_loss?, of.valid_loss?)))
+        .collect::<Option<_>>()?;
+    let improves = |pair: &[(f64, f64)]| {
+        let [before, last] = pair else { return false };
+        last.0 > 0.0 && last.0 < STOPPED * before.0 && last.1 > 0.0 && last.1 < STOPPED * before.1
+    };
+    let (gap, room) = history.below(EVIDENT)?;
+    let [fewest, most] = IMPROVED;
+    let is_short = (fewest..=most).contains(&losses.len());
+    if !is_short || !losses.windows(2).all(improves) {
+        return None;
+    }
+    let text = format!(
+        "The training ended after {} epochs, each of which improved the losses of training and validation by a twentieth or more, and a model that needs no network is better on the validation: it was stopped while it learned, as by an early stopping that waits for a larger loss.",
+        losses.len()
+    );
+    Some(
+        Finding::new(FindingKind::TooFewSteps, Severity::Warning, text)
+            .measured(gap, room, "score of the best model that needs no network minus that of the network on the validation; margin: clinic")
+            .with([
+                Prescription::TrainLonger { factor: 5.0 },
+                Prescription::change("let early stopping take a smaller loss for a better one, and a larger accuracy"),
             ]),
     )
 }

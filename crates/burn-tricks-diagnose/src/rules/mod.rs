@@ -1,10 +1,12 @@
 //! The rules: each is a function from what was recorded to findings, in a file of its own.
 
 mod accumulated;
+mod agreement;
 mod average;
 mod calibration;
 mod capacity;
 mod class_numbers;
+mod columns;
 mod constant_init;
 mod copies;
 mod crossed_loss;
@@ -28,7 +30,9 @@ mod never_trained;
 mod noisy_batch;
 mod non_finite;
 mod norm_statistics;
+mod optimizer_steps;
 mod oscillation;
+mod other_weights;
 mod outputs;
 mod over_regularized;
 mod overfitting;
@@ -76,6 +80,10 @@ const RULES: &[Rule] = &[
     sampler::rule,
     modes::rule,
     stale_validation::rule,
+    other_weights::rule,
+    agreement::rule,
+    optimizer_steps::rule,
+    columns::rule,
     weights_reset::rule,
     norm_statistics::rule,
     dropout::rule,
@@ -197,7 +205,17 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
         ),
         (
             StaleValidation,
-            &[Overfitting, UnrelatedLabels, WrongMode, TooLargeModel],
+            &[
+                Overfitting,
+                UnrelatedLabels,
+                WrongMode,
+                TooLargeModel,
+                Oscillation,
+            ],
+        ),
+        (
+            AverageNeverStarted,
+            &[Overfitting, UnrelatedLabels, TooLargeModel, Oscillation],
         ),
         (SortedData, &[LrTooHigh, Oscillation, WeightsReset]),
         (SingleSampleNorm, &[NormStatistics]),
@@ -271,6 +289,12 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
 pub(crate) fn findings(history: &History) -> Vec<Finding> {
     let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| rule(history)).collect();
     leave_out_explained(&mut findings);
+    if findings
+        .iter()
+        .all(|finding| finding.severity < Severity::Warning)
+    {
+        findings.extend(optimizer_steps::late(history));
+    }
     if findings
         .iter()
         .all(|finding| finding.severity < Severity::Fault)

@@ -2,11 +2,12 @@
 
 use crate::finding::finding::Finding;
 use crate::finding::kind::FindingKind;
-use crate::finding::prescription::Prescription;
+use crate::finding::prescription::{Prescription, short};
 use crate::finding::severity::Severity;
 use crate::history::History;
 use crate::history::floor::EVIDENT;
-use crate::history::measures::Outcome;
+use crate::history::loss_check::LossCheck;
+use crate::history::measures::{Outcome, median};
 
 /// How many times the batch the noise scale may be.
 const RATIO: f64 = 10.0;
@@ -17,12 +18,17 @@ const FEW: usize = 5;
 /// The fall of the loss from the third quarter of the steps to the last from which a training is still on its way.
 const FALLING: f64 = 0.1;
 
+/// The deviation of the logarithm of the loss over that of its whole batch, and the steps that tell it.
+const PART: f64 = 0.4;
+const CHECKS: usize = 10;
+
 /// The largest batch that is prescribed.
 const LARGEST: f64 = 4096.0;
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let Some(noise) = history.noise_scale else {
-        return of_few_rows(history).into_iter().collect();
+        let found = of_a_part(history).or_else(|| of_few_rows(history));
+        return found.into_iter().collect();
     };
     let rows = history
         .train
@@ -53,6 +59,44 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
                 Prescription::AverageWeights { decay: 0.99 },
             ]),
     ]
+}
+
+/// A loss that is now larger and now smaller than that of the whole batch: that of a part of its rows.
+fn of_a_part(history: &History) -> Option<Finding> {
+    let logarithm = |check: &LossCheck| (check.given / check.own).ln();
+    let several = history.loss_checks.iter().filter(|check| check.rows >= FEW);
+    let ratios: Vec<f64> = several
+        .map(logarithm)
+        .filter(|ratio| ratio.is_finite())
+        .collect();
+    let usual = median(ratios.iter().copied())?;
+    let spread = median(ratios.iter().map(|ratio| (ratio - usual).abs()))?;
+    if ratios.len() < CHECKS || spread <= PART {
+        return None;
+    }
+    let severity = if history.has_something_left() {
+        Severity::Warning
+    } else {
+        Severity::Note
+    };
+    let factor = spread.exp();
+    let text = format!(
+        "The loss differs from the mean loss of the outputs and the targets of its batch by a factor of {} to either side, another one in each step: it is that of a few of the rows, such as the first one, or the rows are weighted very unevenly.",
+        short(factor)
+    );
+    let change = "take the mean of the loss over all rows of a batch, and look at the axis that is indexed or reduced";
+    Some(
+        Finding::new(FindingKind::NoisyBatch, severity, text)
+            .measured(
+                spread,
+                PART,
+                "median deviation of the logarithm of the loss over the mean loss of its batch from the median; threshold chosen by us",
+            )
+            .with([
+                Prescription::change(change),
+                Prescription::ScaleLr { factor: 0.1 },
+            ]),
+    )
 }
 
 /// Batches of a few rows, in a training that has come to its end below a model that needs no network.

@@ -9,6 +9,7 @@ mod outliers;
 mod rate;
 mod references;
 mod shortfall;
+mod steps;
 mod training;
 
 use burn_tricks_diagnose::{
