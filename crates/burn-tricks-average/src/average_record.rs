@@ -5,11 +5,11 @@ use burn::module::{Module, ModuleDisplay, Param, ParamId};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burn_pack::Reader;
-use burn_tricks_core::Snapshot;
+use burn_tricks_core::{InlineModule, Snapshot};
 use burn_tricks_kernels::numbers;
 
 /// The contents of the record: `members.0...`, `counters`, `checksum`.
-#[derive(Module, Debug)]
+#[derive(InlineModule, Debug)]
 struct Recorded<M: Module + ModuleDisplay> {
     members: Vec<M>,
     counters: Param<Tensor<1, Int>>,
@@ -18,7 +18,7 @@ struct Recorded<M: Module + ModuleDisplay> {
 }
 
 /// The numbers alone: the counters say how many members there are.
-#[derive(Module, Debug)]
+#[derive(InlineModule, Debug)]
 struct Numbers {
     counters: Param<Tensor<1, Int>>,
     checksum: Param<Tensor<1, Int>>,

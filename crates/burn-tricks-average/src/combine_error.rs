@@ -45,6 +45,7 @@ pub enum CombineError {
 }
 
 impl Display for CombineError {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Empty => write!(f, "at least one model is needed, got none"),

@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Tensor;
 use burn_tricks_core::walk::{Location, Visitor, visit, visit_floats};
-use burn_tricks_core::{ConfigError, Leaf, StepAverage, independent_copy};
+use burn_tricks_core::{ConfigError, InlineModule, Leaf, StepAverage, independent_copy};
 use std::collections::{HashMap, HashSet};
 
 /// An average of the weights of a model that are trained, such as the factors of LoRA: the frozen weights are neither copied
@@ -70,7 +70,7 @@ pub struct TrainedAverage<R> {
 }
 
 /// The trained weights of a model, each as a list of numbers.
-#[derive(Module, Debug)]
+#[derive(InlineModule, Debug)]
 struct Weights {
     weights: Vec<Param<Tensor<1>>>,
 }

@@ -98,6 +98,7 @@ pub enum CheckpointError {
 }
 
 impl Display for CheckpointError {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Config(error) => write!(f, "{error}"),

@@ -20,6 +20,7 @@ pub enum Damage {
 }
 
 impl Display for Damage {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Missing { path } => write!(f, "{} is missing", path.display()),

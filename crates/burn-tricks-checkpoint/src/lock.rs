@@ -43,6 +43,7 @@ pub enum LockError {
 }
 
 impl Display for LockError {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Held { process: Some(id) } => write!(f, "the file is locked by process {id}"),

@@ -38,6 +38,7 @@ pub enum PartKind {
 }
 
 impl std::fmt::Display for PartKind {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Module => "a record of a module",

@@ -25,6 +25,7 @@ pub enum PartError {
 }
 
 impl Display for PartError {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Record(error) => write!(f, "{error}"),

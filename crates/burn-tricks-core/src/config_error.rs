@@ -111,6 +111,7 @@ impl ConfigError {
 }
 
 impl Display for ConfigError {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self {
             field,

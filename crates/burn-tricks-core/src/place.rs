@@ -35,6 +35,7 @@ pub struct Place {
 }
 
 impl Display for Place {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self {
             path, shape, dtype, ..
@@ -72,6 +73,7 @@ pub struct Mismatch {
 }
 
 impl Display for Mismatch {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { expected, got } = self;
         write!(

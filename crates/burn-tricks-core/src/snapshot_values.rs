@@ -5,24 +5,20 @@ use crate::module_tensors::ModuleTensors;
 use crate::place::{Place, ValueKind};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Bool, DType, Int, Tensor};
-use burn_tricks_kernels::{TensorList, TensorTaker, accumulation_dtype, lerp, lerp_all};
+use burn_tricks_kernels::{TensorList, accumulation_dtype, lerp, lerp_all};
 use std::collections::VecDeque;
 
 /// The tensors, each in the type given for it.
-pub(crate) fn cast_to(tensors: TensorList, dtypes: VecDeque<DType>) -> TensorList {
+pub(crate) fn cast_to(mut tensors: TensorList, dtypes: VecDeque<DType>) -> TensorList {
     if tensors.dtypes().eq(dtypes.iter().copied()) {
         return tensors;
     }
-    struct CastEach(VecDeque<DType>, TensorList);
-    impl TensorTaker for CastEach {
-        fn take<const D: usize>(&mut self, tensor: Tensor<D>) {
-            let dtype = self.0.pop_front().expect("a type for each tensor");
-            self.1.push(tensor.cast(dtype));
-        }
+    let mut cast = TensorList::with_capacity(tensors.len());
+    for dtype in dtypes {
+        let tensor = tensors.pop_any().expect("a tensor for each type");
+        cast.append(tensor.cast(dtype.into()).into());
     }
-    let mut cast = CastEach(dtypes, TensorList::new());
-    tensors.take_each(&mut cast);
-    cast.1
+    cast
 }
 
 /// Casts the floats of a module, one after the other.

@@ -92,6 +92,7 @@ impl StateError {
 }
 
 impl Display for StateError {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         const UNFIT: &str = "the saved state does not fit";
         match self {

@@ -1,5 +1,7 @@
 #![cfg_attr(not(doctest), doc = include_str!("../README.md"))]
 
+mod module;
+
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Fields, Ident, Lit, Type};
@@ -17,6 +19,23 @@ pub fn derive_config(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let item = syn::parse_macro_input!(item as DeriveInput);
     Config::parse(item)
         .map(|config| config.expand())
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
+
+/// Derives Burn's trait `Module` like Burn's `derive(Module)`, with functions that are compiled only in programs that call
+/// them: for the layers of a library, of which a program uses few. A module is saved, loaded, moved and printed as with Burn's
+/// derive.
+///
+/// `#[module(skip)]` marks a field that is no module, such as a number; Burn's derive knows numbers by their type, this one
+/// does not. `#[module(custom_display)]` marks a struct whose `ModuleDisplay` is written by hand.
+///
+/// The crate that uses it must depend on `burn` and on `burn-tricks-core`. An enum cannot be derived.
+#[proc_macro_derive(InlineModule, attributes(module))]
+pub fn derive_inline_module(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    let item = syn::parse_macro_input!(item as DeriveInput);
+    module::Module::parse(item)
+        .map(|module| module.expand())
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
 }

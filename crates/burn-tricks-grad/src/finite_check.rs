@@ -17,6 +17,7 @@ pub struct NonFiniteGradients {
 }
 
 impl Display for NonFiniteGradients {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,

@@ -77,6 +77,7 @@ pub struct GradientOrderError {
 }
 
 impl Display for GradientOrderError {
+    #[inline]
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         let Self { first, before } = self;
         write!(

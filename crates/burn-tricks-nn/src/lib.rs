@@ -3,7 +3,6 @@
 
 mod block;
 mod constraint;
-mod display;
 mod dropout;
 mod init;
 mod loss;

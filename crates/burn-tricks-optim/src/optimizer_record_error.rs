@@ -69,6 +69,7 @@ impl From<burn_pack::Error> for OptimizerRecordError {
 }
 
 impl Display for OptimizerRecordError {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, kind } => write!(

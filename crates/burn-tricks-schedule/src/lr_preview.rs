@@ -183,6 +183,7 @@ impl LrPreview {
 
 /// One row for each curve: its name, its sparkline, its lowest and its highest learning rate.
 impl Display for LrPreview {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names = self.curves.iter().map(|(name, _)| name.chars().count());
         let width = names.max().unwrap_or(0);

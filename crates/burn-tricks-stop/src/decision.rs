@@ -87,6 +87,7 @@ impl StopReason {
 }
 
 impl Display for StopReason {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NoImprovement { checks } => write!(f, "no improvement in {checks} checks"),

@@ -51,6 +51,7 @@ pub enum CalibrationError {
 }
 
 impl Display for CalibrationError {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Empty { samples, classes } => write!(

@@ -4,7 +4,7 @@ use crate::calibration::calibration_error::CalibrationError;
 use crate::ensemble::Predict;
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Int, Tensor};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{ConfigError, InlineModule};
 use burn_tricks_kernels::numbers;
 
 /// Temperature scaling: all logits are divided by one number, so that the probabilities are as high as the predictions
@@ -232,9 +232,10 @@ impl<'a> Likelihood<'a> {
 ///
 /// It is a Burn module; its record is that of the model with `model.` in front of each path. The temperature is not in the
 /// record: save [`Temperature::value`] with it.
-#[derive(Module, Debug)]
+#[derive(InlineModule, Debug)]
 pub struct Calibrated<M: Module + ModuleDisplay> {
     model: M,
+    #[module(skip)]
     temperature: f64,
 }
 

@@ -12,7 +12,7 @@ use crate::ensemble::combine::Combine;
 use crate::ensemble::member::seeded_members;
 use burn::module::{Module, ModuleDisplay, ParamId};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::{Config, ConfigError, Mismatch, ValueKind, params, places};
+use burn_tricks_core::{Config, ConfigError, InlineModule, Mismatch, ValueKind, params, places};
 use std::collections::HashMap;
 
 /// A model that predicts scores of classes.
@@ -195,7 +195,7 @@ impl EnsembleConfig {
 ///
 /// It is a Burn module: one record holds all members (`members.0...`), `to_device` moves them all, and `valid`
 /// puts them all in validation mode. The record does not hold how they are combined; the configuration does.
-#[derive(Module, Debug)]
+#[derive(InlineModule, Debug)]
 pub struct Ensemble<M: Module + ModuleDisplay> {
     members: Vec<M>,
     #[module(skip)]

@@ -75,6 +75,7 @@ pub enum RecalibrationError {
 }
 
 impl Display for RecalibrationError {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NoSamples => write!(f, "batch-norm statistics need samples, got none"),

@@ -1,4 +1,5 @@
-//! What describes a tensor at a glance, in one read, in `f64`.
+//! What describes a tensor at a glance, in one read, in `f64`. The functions are `#[inline]`, so that their loops are compiled
+//! where they are called, in the doctor, and not in programs without one.
 
 use super::FlexTensor;
 use super::any_slice::AnySlice;
@@ -24,6 +25,7 @@ const LANES: usize = 16;
 const BLOCK: usize = 512;
 
 /// The nine numbers of a summary; `None` for another type than `f32`, and for no numbers.
+#[inline]
 pub(crate) fn summary(tensor: &DispatchTensor) -> Option<Tensor<1>> {
     let tensor = ordered(look(tensor)?);
     let numbers = singles(&tensor)?;
@@ -58,6 +60,7 @@ pub(crate) fn summary(tensor: &DispatchTensor) -> Option<Tensor<1>> {
 }
 
 /// The norm of a tensor in `f32`; `None` for another type, and for no numbers.
+#[inline]
 pub(crate) fn norm(tensor: &DispatchTensor) -> Option<Tensor<1>> {
     let tensor = ordered(look(tensor)?);
     let numbers = singles(&tensor)?;
@@ -67,6 +70,7 @@ pub(crate) fn norm(tensor: &DispatchTensor) -> Option<Tensor<1>> {
 }
 
 /// The norm of the difference of two tensors in `f32`; `None` for another type, and for other lengths.
+#[inline]
 pub(crate) fn distance(both: &[DispatchTensor; 2]) -> Option<Tensor<1>> {
     let one = ordered(look(&both[0])?);
     let other = ordered(look(&both[1])?);
@@ -82,6 +86,7 @@ pub(crate) fn distance(both: &[DispatchTensor; 2]) -> Option<Tensor<1>> {
 }
 
 /// The smallest and the largest number of each unit of a tensor in `f32` of this shape, whose units are counted by `axis`; `None` for another type, and for no numbers.
+#[inline]
 pub(crate) fn unit_ranges(
     tensor: &DispatchTensor,
     shape: &[usize],

@@ -1,11 +1,11 @@
 //! A convolution with its norm and its activation, in the two orders that residual networks use.
 
-use crate::display::display_module;
 use crate::norm::running_norm::burns_batch_norm;
-use burn::module::{Initializer, Module};
+use burn::module::Initializer;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, activation::relu};
+use burn_tricks_core::InlineModule;
 
 /// Where the norm stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,16 +27,14 @@ pub(crate) struct Kernel {
 }
 
 /// A convolution, and a batch norm on one side of it.
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(InlineModule, Debug)]
 pub(crate) struct ConvUnit {
     conv: Conv2d,
     norm: Option<BatchNorm>,
 }
 
-display_module!(ConvUnit);
-
 impl ConvUnit {
+    #[inline]
     pub(crate) fn new(kernel: Kernel, norm: Option<NormAt>, device: &Device) -> Self {
         let Kernel {
             channels: [inputs, outputs],
@@ -67,20 +65,24 @@ impl ConvUnit {
     }
 
     /// Convolution, norm, ReLU.
+    #[inline]
     pub(crate) fn post(&self, input: Tensor<4>) -> Tensor<4> {
         relu(self.linear(input))
     }
 
     /// Convolution, norm.
+    #[inline]
     pub(crate) fn linear(&self, input: Tensor<4>) -> Tensor<4> {
         self.normalise(self.conv.forward(input))
     }
 
     /// Norm, ReLU, convolution.
+    #[inline]
     pub(crate) fn pre(&self, input: Tensor<4>) -> Tensor<4> {
         self.conv.forward(relu(self.normalise(input)))
     }
 
+    #[inline]
     fn normalise(&self, signal: Tensor<4>) -> Tensor<4> {
         match &self.norm {
             Some(norm) => burns_batch_norm(norm, signal),

@@ -4,13 +4,11 @@ use crate::block::conv_unit::{ConvUnit, Kernel, NormAt};
 use crate::block::forward::Forward;
 use crate::block::inception_block::{InceptionBlock, InceptionBlockConfig};
 use crate::block::res_net::channel_means;
-use crate::display::display_module;
 use crate::dropout::element_dropout::{Dropout, DropoutConfig};
-use burn::module::Module;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{Config, ConfigError, InlineModule};
 
 /// Configuration of [`Inception`], a small network of Inception blocks for small images.
 ///
@@ -113,6 +111,7 @@ impl InceptionConfig {
     /// # Errors
     ///
     /// If a size is 0, if the width is no multiple of 4, or if the dropout is not in `[0, 1)`.
+    #[inline]
     pub fn init(&self, device: &Device) -> Result<Inception, ConfigError> {
         ConfigError::at_least_one("channels", self.channels)?;
         ConfigError::at_least_one("classes", self.classes)?;
@@ -156,8 +155,7 @@ impl InceptionConfig {
 }
 
 /// A network of Inception blocks for images. Made by [`InceptionConfig`].
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(InlineModule, Debug)]
 pub struct Inception {
     stem: ConvUnit,
     stages: Vec<Vec<InceptionBlock>>,
@@ -165,8 +163,6 @@ pub struct Inception {
     dropout: Dropout,
     output: Linear,
 }
-
-display_module!(Inception);
 
 impl Inception {
     /// The logits of these images.
@@ -180,6 +176,7 @@ impl Inception {
     ///
     /// If the images have another number of channels; in training with batch norm, if the feature maps in front
     /// of one have a single value per channel (one image, at 1×1).
+    #[inline]
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         let mut signal = self.stem.post(images);
         for (stage, blocks) in self.stages.iter().enumerate() {

@@ -2,12 +2,10 @@
 
 use crate::block::conv_unit::{ConvUnit, Kernel, NormAt};
 use crate::block::forward::Forward;
-use crate::display::display_module;
-use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{Config, ConfigError, InlineModule};
 
 /// Configuration of [`InceptionBlock`], in numbers of channels: convolutions with several kernel sizes side by
 /// side, so that training decides how much each is used.
@@ -124,6 +122,7 @@ impl InceptionBlockConfig {
     /// # Errors
     ///
     /// If a number of channels is 0.
+    #[inline]
     pub fn init(&self, device: &Device) -> Result<InceptionBlock, ConfigError> {
         let sizes = [
             ("channels", self.channels),
@@ -160,8 +159,7 @@ impl InceptionBlockConfig {
 }
 
 /// Convolutions of 1×1, 3×3 and 5×5 and a pooling, side by side. Made by [`InceptionBlockConfig`].
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(InlineModule, Debug)]
 pub struct InceptionBlock {
     one: ConvUnit,
     three_reduce: ConvUnit,
@@ -172,8 +170,6 @@ pub struct InceptionBlock {
     pool_project: ConvUnit,
 }
 
-display_module!(InceptionBlock);
-
 impl InceptionBlock {
     /// `[batch, channels, height, width]` to `[batch, outputs, height, width]`: the channels of the 1×1, the
     /// 3×3, the 5×5 convolution and the pooling, in that order.
@@ -182,6 +178,7 @@ impl InceptionBlock {
     ///
     /// If the input has another number of channels; in training with batch norm, if it has a single value per
     /// channel (one image, at 1×1).
+    #[inline]
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let one = self.one.post(input.clone());
         let three = self.three.post(self.three_reduce.post(input.clone()));
@@ -192,6 +189,7 @@ impl InceptionBlock {
 }
 
 impl Forward<4> for InceptionBlock {
+    #[inline]
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         self.forward(input)
     }

@@ -1,10 +1,9 @@
 //! LayerScale and ReZero.
 
 use crate::block::forward::Forward;
-use crate::display::display_module;
-use burn::module::{Initializer, Module, Param};
+use burn::module::{Initializer, Param};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{Config, ConfigError, InlineModule};
 
 /// Configuration of [`LayerScale`] and ReZero: learned factors on the output of a residual branch, which start at
 /// or near zero.
@@ -100,6 +99,7 @@ impl LayerScaleConfig {
     /// # Errors
     ///
     /// If `channels` is 0, or if `initial` is not finite.
+    #[inline]
     pub fn init(&self, device: &Device) -> Result<LayerScale, ConfigError> {
         self.check()?;
         let value = self.initial;
@@ -117,15 +117,13 @@ impl LayerScaleConfig {
 }
 
 /// Multiplies each channel by a learned factor. Made by [`LayerScaleConfig`].
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(InlineModule, Debug)]
 pub struct LayerScale {
     /// The factors: γ, `[channels]`.
     pub gamma: Param<Tensor<1>>,
+    #[module(skip)]
     axis: usize,
 }
-
-display_module!(LayerScale);
 
 impl LayerScale {
     /// `γ ⊙ input`, of the input's shape.

@@ -1,11 +1,10 @@
 //! The shortcut of a residual block whose output has another shape than its input.
 
 use crate::block::conv_unit::{ConvUnit, Kernel, NormAt};
-use crate::display::display_module;
-use burn::module::{Initializer, Module};
+use burn::module::{DisplaySettings, Initializer, Module, ModuleDisplay};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{ConfigError, display};
 use serde::{Deserialize, Serialize};
 
 /// How the input of a residual block reaches its output.
@@ -34,6 +33,7 @@ pub enum Shortcut {
 }
 
 impl Shortcut {
+    #[inline]
     pub(crate) fn init(self, device: &Device) -> Result<Option<Projection>, ConfigError> {
         Ok(match self {
             Self::Identity => None,
@@ -76,7 +76,11 @@ pub(crate) enum Projection {
     Conv(ConvUnit),
 }
 
-display_module!(Projection);
+impl ModuleDisplay for Projection {
+    fn format(&self, settings: DisplaySettings) -> String {
+        display::format(self, settings)
+    }
+}
 
 impl Projection {
     pub(crate) fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {

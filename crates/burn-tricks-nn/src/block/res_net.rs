@@ -6,13 +6,11 @@ use crate::block::layer_scale::LayerScaleConfig;
 use crate::block::projection::Shortcut;
 use crate::block::residual::{Placement, Residual, ResidualConfig};
 use crate::block::squeeze_excite::{SqueezeExcite, SqueezeExciteConfig};
-use crate::display::display_module;
 use crate::dropout::drop_path::{DepthSchedule, DropPath, DropPathConfig};
 use crate::norm::running_norm::burns_batch_norm;
-use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, activation::relu};
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{Config, ConfigError, InlineModule};
 use serde::{Deserialize, Serialize};
 
 /// The order of norm, activation and convolution in a residual block.
@@ -150,6 +148,7 @@ impl ResNetConfig {
     ///
     /// If a size or `squeeze_excite` is 0, if there is no stage, if the initial value of a factor is not
     /// finite, or if `drop_path` does not lie in [0, 1).
+    #[inline]
     pub fn init(&self, device: &Device) -> Result<ResNet, ConfigError> {
         ConfigError::at_least_one("channels", self.channels)?;
         ConfigError::at_least_one("classes", self.classes)?;
@@ -199,6 +198,7 @@ impl ResNetConfig {
         })
     }
 
+    #[inline]
     fn block(
         &self,
         channels: [usize; 2],
@@ -264,8 +264,7 @@ impl ResNetConfig {
 }
 
 /// Two 3×3 convolutions, with a gate and drop-path or without: what a block of [`ResNet`] adds to its input.
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(InlineModule, Debug)]
 struct BasicBlock {
     first: ConvUnit,
     second: ConvUnit,
@@ -275,9 +274,8 @@ struct BasicBlock {
     version: ResNetVersion,
 }
 
-display_module!(BasicBlock);
-
 impl Forward<4> for BasicBlock {
+    #[inline]
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let branch = match self.version {
             ResNetVersion::V1 => self.second.linear(self.first.post(input)),
@@ -288,8 +286,7 @@ impl Forward<4> for BasicBlock {
 }
 
 /// A residual network for images. Made by [`ResNetConfig`].
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(InlineModule, Debug)]
 pub struct ResNet {
     stem: ConvUnit,
     blocks: Vec<Residual<BasicBlock>>,
@@ -298,8 +295,6 @@ pub struct ResNet {
     #[module(skip)]
     version: ResNetVersion,
 }
-
-display_module!(ResNet);
 
 impl ResNet {
     /// The logits of these images.
@@ -313,6 +308,7 @@ impl ResNet {
     ///
     /// If the images have another number of channels; in training with batch norm, if the feature maps in front
     /// of one have a single value per channel (one image, at 1×1).
+    #[inline]
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         let signal = match self.version {
             ResNetVersion::V1 => self.blocks.forward(self.stem.post(images)),

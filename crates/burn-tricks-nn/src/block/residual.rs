@@ -7,7 +7,7 @@ use crate::block::projection::Shortcut;
 use burn::module::{Module, ModuleDisplay};
 use burn::nn::activation::{Activation, ActivationConfig};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{Config, ConfigError, InlineModule};
 use serde::{Deserialize, Serialize};
 
 /// Where the activation of a residual block stands.
@@ -166,7 +166,7 @@ impl ResidualConfig {
 }
 
 /// A module whose output is added to its input. Made by [`ResidualConfig`].
-#[derive(Module, Debug)]
+#[derive(InlineModule, Debug)]
 pub struct Residual<M: Module + ModuleDisplay> {
     branch: M,
     shortcut: Option<Projection>,

@@ -1,12 +1,10 @@
 //! Squeeze-and-excitation.
 
 use crate::block::forward::Forward;
-use crate::display::display_module;
-use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{Config, ConfigError, InlineModule};
 use serde::{Deserialize, Serialize};
 
 /// The function whose output, between 0 and 1, multiplies a channel.
@@ -115,6 +113,7 @@ impl SqueezeExciteConfig {
     /// # Errors
     ///
     /// If `channels` or `squeezed` is 0.
+    #[inline]
     pub fn init(&self, device: &Device) -> Result<SqueezeExcite, ConfigError> {
         let channels = ConfigError::at_least_one("channels", self.channels)?;
         let squeezed = ConfigError::at_least_one("squeezed", self.squeezed)?;
@@ -127,8 +126,7 @@ impl SqueezeExciteConfig {
 }
 
 /// Multiplies channels by what the whole feature map says about them. Made by [`SqueezeExciteConfig::init`].
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(InlineModule, Debug)]
 pub struct SqueezeExcite {
     /// W₁ and b₁: from the channels to the squeezed ones.
     pub squeeze: Linear,
@@ -137,8 +135,6 @@ pub struct SqueezeExcite {
     #[module(skip)]
     gate: ChannelGate,
 }
-
-display_module!(SqueezeExcite);
 
 impl SqueezeExcite {
     /// The input, each of its channels multiplied by a number between 0 and 1.

@@ -1,10 +1,9 @@
 //! Alpha dropout.
 
-use crate::display;
 use crate::dropout::training_only::{acts, one_line, with_flag};
-use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
+use burn::module::{Content, DisplaySettings, Flag, ModuleDisplay, Param};
 use burn::tensor::Tensor;
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{Config, ConfigError, InlineModule, display};
 use burn_tricks_kernels::{Noise, noise};
 
 /// Configuration of [`AlphaDropout`]: dropout that keeps the mean and the variance of SELU activations.
@@ -71,6 +70,7 @@ impl AlphaDropoutConfig {
     /// # Errors
     ///
     /// If `prob` does not lie in [0, 1).
+    #[inline]
     pub fn init(&self) -> Result<AlphaDropout, ConfigError> {
         Ok(AlphaDropout {
             prob: ConfigError::within("prob", self.prob, 0.0..1.0)?,
@@ -80,10 +80,11 @@ impl AlphaDropoutConfig {
 }
 
 /// Dropout for SELU activations. Made by [`AlphaDropoutConfig::init`].
-#[derive(Module, Debug)]
+#[derive(InlineModule, Debug)]
 #[module(custom_display)]
 pub struct AlphaDropout {
     /// Probability of dropping an element.
+    #[module(skip)]
     pub prob: f64,
     /// Whether to behave as during training, on an autodiff device.
     pub training: Param<Flag>,
@@ -106,7 +107,7 @@ impl AlphaDropout {
 
 impl ModuleDisplay for AlphaDropout {
     fn format(&self, settings: DisplaySettings) -> String {
-        display::format(self, "AlphaDropout", settings)
+        display::format(self, settings)
     }
 
     fn custom_settings(&self) -> Option<DisplaySettings> {
@@ -114,6 +115,7 @@ impl ModuleDisplay for AlphaDropout {
     }
 
     fn custom_content(&self, content: Content) -> Option<Content> {
-        with_flag(content.add("prob", &self.prob), &self.training)
+        let content = display::number(content, "prob", &self.prob);
+        with_flag(content, &self.training)
     }
 }

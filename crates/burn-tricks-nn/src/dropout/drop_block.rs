@@ -1,10 +1,9 @@
 //! DropBlock.
 
-use crate::display;
 use crate::dropout::training_only::{acts, one_line, with_flag};
-use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
+use burn::module::{Content, DisplaySettings, Flag, ModuleDisplay, Param};
 use burn::tensor::Tensor;
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{Config, ConfigError, InlineModule, display};
 use burn_tricks_kernels::{Blocks, drop_blocks};
 use serde::{Deserialize, Serialize};
 
@@ -114,6 +113,7 @@ impl DropBlockConfig {
     /// # Errors
     ///
     /// If `prob` does not lie in [0, 1), or if `block_size` is 0.
+    #[inline]
     pub fn init(&self) -> Result<DropBlock, ConfigError> {
         Ok(DropBlock {
             prob: ConfigError::within("prob", self.prob, 0.0..1.0)?,
@@ -125,12 +125,14 @@ impl DropBlockConfig {
 }
 
 /// Drops square blocks of feature maps. Made by [`DropBlockConfig::init`].
-#[derive(Module, Debug)]
+#[derive(InlineModule, Debug)]
 #[module(custom_display)]
 pub struct DropBlock {
     /// Probability of dropping a value.
+    #[module(skip)]
     pub prob: f64,
     /// Height and width of a block in pixels.
+    #[module(skip)]
     pub block_size: usize,
     /// Whether to behave as during training, on an autodiff device.
     pub training: Param<Flag>,
@@ -146,6 +148,7 @@ impl DropBlock {
     ///
     /// - input: `[samples, channels, height, width]`
     /// - output: the same
+    #[inline]
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let [samples, channels, height, width] = input.dims();
         let is_empty = input.dims().contains(&0);
@@ -172,7 +175,7 @@ impl DropBlock {
 
 impl ModuleDisplay for DropBlock {
     fn format(&self, settings: DisplaySettings) -> String {
-        display::format(self, "DropBlock", settings)
+        display::format(self, settings)
     }
 
     fn custom_settings(&self) -> Option<DisplaySettings> {
@@ -180,10 +183,9 @@ impl ModuleDisplay for DropBlock {
     }
 
     fn custom_content(&self, content: Content) -> Option<Content> {
-        let content = content
-            .add("prob", &self.prob)
-            .add("block_size", &self.block_size)
-            .add_debug_attribute("unit", &self.unit);
+        let content = display::number(content, "prob", &self.prob);
+        let content = display::number(content, "block_size", &self.block_size);
+        let content = display::debug(content, "unit", &self.unit);
         with_flag(content, &self.training)
     }
 }

@@ -1,11 +1,10 @@
 //! DropConnect.
 
-use crate::display::display_module;
 use crate::dropout::training_only::acts;
 use crate::init::layer_weights::{LayerWeights, layer_weights};
 use burn::module::{Flag, Module, Param, ParamGroup, Reparameterization, Reparameterizer};
 use burn::tensor::Tensor;
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{Config, ConfigError, InlineModule};
 use burn_tricks_kernels::{Noise, noise};
 
 /// Configuration of [`DropConnect`]: during training weights are dropped, not activations.
@@ -92,16 +91,14 @@ impl DropConnectConfig {
 }
 
 /// Drops weights. Attached by [`DropConnectConfig::attach`]; [`Param::reparameterization`] returns it.
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(InlineModule, Debug)]
 pub struct DropConnect {
     /// Probability of dropping a weight.
+    #[module(skip)]
     pub prob: f64,
     /// Whether to drop, on an autodiff device.
     pub training: Param<Flag>,
 }
-
-display_module!(DropConnect);
 
 impl Reparameterization for DropConnect {
     const NAME: &'static str = "drop_connect";

@@ -1,10 +1,9 @@
 //! Drop-path (stochastic depth).
 
-use crate::display;
 use crate::dropout::training_only::{acts, one_line, with_flag};
-use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
+use burn::module::{Content, DisplaySettings, Flag, ModuleDisplay, Param};
 use burn::tensor::Tensor;
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{Config, ConfigError, InlineModule, display};
 use burn_tricks_kernels::{Noise, noise};
 use serde::{Deserialize, Serialize};
 
@@ -140,6 +139,7 @@ impl DropPathConfig {
     /// # Errors
     ///
     /// If `prob` does not lie in [0, 1).
+    #[inline]
     pub fn init(&self) -> Result<DropPath, ConfigError> {
         Ok(DropPath {
             prob: ConfigError::within("prob", self.prob, 0.0..1.0)?,
@@ -151,10 +151,11 @@ impl DropPathConfig {
 }
 
 /// Leaves out a residual branch at random. Made by [`DropPathConfig::init`].
-#[derive(Module, Debug)]
+#[derive(InlineModule, Debug)]
 #[module(custom_display)]
 pub struct DropPath {
     /// Probability of dropping.
+    #[module(skip)]
     pub prob: f64,
     /// Whether to behave as during training, on an autodiff device.
     pub training: Param<Flag>,
@@ -198,7 +199,7 @@ impl DropPath {
 
 impl ModuleDisplay for DropPath {
     fn format(&self, settings: DisplaySettings) -> String {
-        display::format(self, "DropPath", settings)
+        display::format(self, settings)
     }
 
     fn custom_settings(&self) -> Option<DisplaySettings> {
@@ -206,10 +207,9 @@ impl ModuleDisplay for DropPath {
     }
 
     fn custom_content(&self, content: Content) -> Option<Content> {
-        let content = content
-            .add("prob", &self.prob)
-            .add_debug_attribute("scale", &self.scale)
-            .add_debug_attribute("unit", &self.unit);
+        let content = display::number(content, "prob", &self.prob);
+        let content = display::debug(content, "scale", &self.scale);
+        let content = display::debug(content, "unit", &self.unit);
         with_flag(content, &self.training)
     }
 }

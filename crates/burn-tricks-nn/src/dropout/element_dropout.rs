@@ -1,10 +1,9 @@
 //! Dropout.
 
-use crate::display;
 use crate::dropout::training_only::{acts, one_line, with_flag};
-use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
+use burn::module::{Content, DisplaySettings, Flag, ModuleDisplay, Param};
 use burn::tensor::Tensor;
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{Config, ConfigError, InlineModule, display};
 use burn_tricks_kernels::{Noise, noise};
 
 /// Configuration of [`Dropout`]: during training every activation is 0 with probability p.
@@ -69,6 +68,7 @@ impl DropoutConfig {
     /// # Errors
     ///
     /// If `prob` does not lie in [0, 1).
+    #[inline]
     pub fn init(&self) -> Result<Dropout, ConfigError> {
         Ok(Dropout {
             prob: ConfigError::within("prob", self.prob, 0.0..1.0)?,
@@ -78,10 +78,11 @@ impl DropoutConfig {
 }
 
 /// Drops single elements. Made by [`DropoutConfig::init`].
-#[derive(Module, Debug)]
+#[derive(InlineModule, Debug)]
 #[module(custom_display)]
 pub struct Dropout {
     /// Probability of dropping an element.
+    #[module(skip)]
     pub prob: f64,
     /// Whether to behave as during training, on an autodiff device.
     pub training: Param<Flag>,
@@ -108,7 +109,7 @@ impl Dropout {
 
 impl ModuleDisplay for Dropout {
     fn format(&self, settings: DisplaySettings) -> String {
-        display::format(self, "Dropout", settings)
+        display::format(self, settings)
     }
 
     fn custom_settings(&self) -> Option<DisplaySettings> {
@@ -116,6 +117,7 @@ impl ModuleDisplay for Dropout {
     }
 
     fn custom_content(&self, content: Content) -> Option<Content> {
-        with_flag(content.add("prob", &self.prob), &self.training)
+        let content = display::number(content, "prob", &self.prob);
+        with_flag(content, &self.training)
     }
 }

@@ -1,10 +1,9 @@
 //! Gaussian dropout.
 
-use crate::display;
 use crate::dropout::training_only::{acts, one_line, with_flag};
-use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
+use burn::module::{Content, DisplaySettings, Flag, ModuleDisplay, Param};
 use burn::tensor::Tensor;
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{Config, ConfigError, InlineModule, display};
 use burn_tricks_kernels::{Noise, noise};
 
 /// Configuration of [`GaussianDropout`]: during training every activation is multiplied by noise around 1.
@@ -67,6 +66,7 @@ impl GaussianDropoutConfig {
     /// # Errors
     ///
     /// If `prob` does not lie in [0, 1).
+    #[inline]
     pub fn init(&self) -> Result<GaussianDropout, ConfigError> {
         Ok(GaussianDropout {
             prob: ConfigError::within("prob", self.prob, 0.0..1.0)?,
@@ -76,10 +76,11 @@ impl GaussianDropoutConfig {
 }
 
 /// Multiplies its input by noise around 1. Made by [`GaussianDropoutConfig::init`].
-#[derive(Module, Debug)]
+#[derive(InlineModule, Debug)]
 #[module(custom_display)]
 pub struct GaussianDropout {
     /// The probability of the dropout with the same variance.
+    #[module(skip)]
     pub prob: f64,
     /// Whether to behave as during training, on an autodiff device.
     pub training: Param<Flag>,
@@ -106,7 +107,7 @@ impl GaussianDropout {
 
 impl ModuleDisplay for GaussianDropout {
     fn format(&self, settings: DisplaySettings) -> String {
-        display::format(self, "GaussianDropout", settings)
+        display::format(self, settings)
     }
 
     fn custom_settings(&self) -> Option<DisplaySettings> {
@@ -114,6 +115,7 @@ impl ModuleDisplay for GaussianDropout {
     }
 
     fn custom_content(&self, content: Content) -> Option<Content> {
-        with_flag(content.add("prob", &self.prob), &self.training)
+        let content = display::number(content, "prob", &self.prob);
+        with_flag(content, &self.training)
     }
 }

@@ -1,10 +1,9 @@
 //! Spatial dropout.
 
-use crate::display;
 use crate::dropout::training_only::{acts, one_line, with_flag};
-use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
+use burn::module::{Content, DisplaySettings, Flag, ModuleDisplay, Param};
 use burn::tensor::Tensor;
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{Config, ConfigError, InlineModule, display};
 use burn_tricks_kernels::{Noise, noise};
 
 /// Configuration of [`SpatialDropout`]: during training whole feature maps are zero.
@@ -67,6 +66,7 @@ impl SpatialDropoutConfig {
     /// # Errors
     ///
     /// If `prob` does not lie in [0, 1).
+    #[inline]
     pub fn init(&self) -> Result<SpatialDropout, ConfigError> {
         Ok(SpatialDropout {
             prob: ConfigError::within("prob", self.prob, 0.0..1.0)?,
@@ -76,10 +76,11 @@ impl SpatialDropoutConfig {
 }
 
 /// Drops whole channels. Made by [`SpatialDropoutConfig::init`].
-#[derive(Module, Debug)]
+#[derive(InlineModule, Debug)]
 #[module(custom_display)]
 pub struct SpatialDropout {
     /// Probability of dropping a channel.
+    #[module(skip)]
     pub prob: f64,
     /// Whether to behave as during training, on an autodiff device.
     pub training: Param<Flag>,
@@ -111,7 +112,7 @@ impl SpatialDropout {
 
 impl ModuleDisplay for SpatialDropout {
     fn format(&self, settings: DisplaySettings) -> String {
-        display::format(self, "SpatialDropout", settings)
+        display::format(self, settings)
     }
 
     fn custom_settings(&self) -> Option<DisplaySettings> {
@@ -119,6 +120,7 @@ impl ModuleDisplay for SpatialDropout {
     }
 
     fn custom_content(&self, content: Content) -> Option<Content> {
-        with_flag(content.add("prob", &self.prob), &self.training)
+        let content = display::number(content, "prob", &self.prob);
+        with_flag(content, &self.training)
     }
 }

@@ -2,6 +2,7 @@
 
 use burn::module::{Content, DisplaySettings, Flag, Param};
 use burn::tensor::Tensor;
+use burn_tricks_core::display;
 
 /// Whether a dropout acts on `input`: on an autodiff device, while its flag is set, with a probability above 0.
 pub(crate) fn acts<const D: usize>(training: &Param<Flag>, prob: f64, input: &Tensor<D>) -> bool {
@@ -20,6 +21,6 @@ pub(crate) fn with_flag(content: Content, training: &Param<Flag>) -> Option<Cont
     if training.is_enabled() {
         content.optional()
     } else {
-        content.add("training", training).optional()
+        display::module(content, "training", training).optional()
     }
 }

@@ -57,6 +57,7 @@ pub enum InitError {
 }
 
 impl Display for InitError {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NoSuchPath { path, similar } => {

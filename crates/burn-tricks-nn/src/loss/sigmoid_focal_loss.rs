@@ -1,11 +1,9 @@
 //! The focal loss of binary targets.
 
-use crate::display::display_module;
 use crate::loss::focal_modulation::modulation;
-use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::activation::{log_sigmoid, sigmoid};
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{Config, ConfigError, InlineModule};
 
 /// Configuration of [`SigmoidFocalLoss`]: the binary cross-entropy, in which targets that are already predicted well
 /// count little.
@@ -84,6 +82,7 @@ impl SigmoidFocalLossConfig {
     /// # Errors
     ///
     /// If `gamma` is negative or not finite, or `alpha` does not lie in [0, 1].
+    #[inline]
     pub fn init(&self) -> Result<SigmoidFocalLoss, ConfigError> {
         let gamma = ConfigError::non_negative("gamma", self.gamma)?;
         if let Some(alpha) = self.alpha {
@@ -97,16 +96,13 @@ impl SigmoidFocalLossConfig {
 }
 
 /// The focal loss of binary targets. Made by [`SigmoidFocalLossConfig::init`].
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(InlineModule, Debug)]
 pub struct SigmoidFocalLoss {
     #[module(skip)]
     gamma: f64,
     #[module(skip)]
     alpha: Option<f64>,
 }
-
-display_module!(SigmoidFocalLoss);
 
 impl SigmoidFocalLoss {
     /// The mean over all targets.

@@ -1,11 +1,9 @@
 //! The focal loss of classes.
 
-use crate::display::display_module;
 use crate::loss::focal_modulation::modulation;
-use burn::module::Module;
 use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Device, Int, Tensor};
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{Config, ConfigError, InlineModule};
 
 /// Configuration of [`SoftmaxFocalLoss`]: the cross-entropy of classes, in which samples that are already predicted
 /// well count little.
@@ -85,6 +83,7 @@ impl SoftmaxFocalLossConfig {
     /// # Errors
     ///
     /// If `gamma` is negative or not finite, or a class weight is.
+    #[inline]
     pub fn init(&self, device: &Device) -> Result<SoftmaxFocalLoss, ConfigError> {
         let gamma = ConfigError::non_negative("gamma", self.gamma)?;
         for weight in self.class_weights.iter().flatten() {
@@ -99,15 +98,12 @@ impl SoftmaxFocalLossConfig {
 }
 
 /// The focal loss of classes. Made by [`SoftmaxFocalLossConfig::init`].
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(InlineModule, Debug)]
 pub struct SoftmaxFocalLoss {
     #[module(skip)]
     gamma: f64,
     class_weights: Option<Tensor<1>>,
 }
-
-display_module!(SoftmaxFocalLoss);
 
 impl SoftmaxFocalLoss {
     /// The mean over the samples.
@@ -120,6 +116,7 @@ impl SoftmaxFocalLoss {
     /// # Panics
     ///
     /// If there are class weights, but not one for each class.
+    #[inline]
     pub fn forward(&self, logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
         self.forward_no_reduction(logits, labels).mean()
     }
@@ -129,6 +126,7 @@ impl SoftmaxFocalLoss {
     /// # Panics
     ///
     /// As [`forward`](Self::forward).
+    #[inline]
     pub fn forward_no_reduction(&self, logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
         let [batch, classes] = logits.dims();
         let (dtype, device) = (logits.dtype(), logits.device());

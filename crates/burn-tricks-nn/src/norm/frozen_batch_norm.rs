@@ -1,14 +1,13 @@
 //! Frozen batch norm.
 
-use crate::display::display_module;
 use crate::norm::ghost_batch_norm::GhostBatchNorm;
 use crate::norm::torch_batch_norm::TorchBatchNorm;
 use crate::statistics_for_input::constant_beside;
 use burn::module::{Flag, Module, Param, RunningState};
 use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
-use burn_tricks_core::accumulation_dtype;
 use burn_tricks_core::walk::{Location, Mapper, map};
+use burn_tricks_core::{InlineModule, accumulation_dtype};
 use burn_tricks_kernels::fixed_batch_norm;
 
 /// What happens to scale and shift.
@@ -136,8 +135,7 @@ impl Mapper for Freeze {
 /// - Ren, He, Girshick, Sun, *Faster R-CNN*, 2015, <https://arxiv.org/abs/1506.01497>, whose code freezes batch
 ///   norm
 /// - torchvision, `torchvision.ops.FrozenBatchNorm2d`
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(InlineModule, Debug)]
 pub struct FrozenBatchNorm {
     /// Scale γ.
     pub gamma: RunningState<Tensor<1>>,
@@ -148,10 +146,9 @@ pub struct FrozenBatchNorm {
     /// Variance σ².
     pub running_var: RunningState<Tensor<1>>,
     /// ε.
+    #[module(skip)]
     pub epsilon: f64,
 }
-
-display_module!(FrozenBatchNorm);
 
 impl From<&BatchNorm> for FrozenBatchNorm {
     /// The layer with the present values of `norm`; later changes to `norm` do not affect it.

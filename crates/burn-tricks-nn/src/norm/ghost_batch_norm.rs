@@ -1,13 +1,12 @@
 //! Ghost batch norm.
 
-use crate::display;
 use crate::norm::few_values::{LEAST_VALUES, values_per_channel};
 use crate::norm::running_norm::RunningNorm;
 use crate::norm::torch_batch_norm::TorchBatchNormConfig;
-use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param, RunningState};
+use burn::module::{Content, DisplaySettings, Flag, ModuleDisplay, Param, RunningState};
 use burn::nn::BatchNorm;
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::{BatchVariance, Config, ConfigError};
+use burn_tricks_core::{BatchVariance, Config, ConfigError, InlineModule, display};
 
 /// Configuration of [`GhostBatchNorm`]: a large batch is normalised in small parts.
 ///
@@ -104,6 +103,7 @@ impl GhostBatchNormConfig {
     /// # Errors
     ///
     /// If a value lies outside its range.
+    #[inline]
     pub fn init(&self, device: &Device) -> Result<GhostBatchNorm, ConfigError> {
         let ghost_size = ConfigError::at_least_one("ghost_size", self.ghost_size)?;
         let norm = TorchBatchNormConfig::new(self.num_features)
@@ -126,7 +126,7 @@ impl GhostBatchNormConfig {
 }
 
 /// Batch norm of parts of the batch. Made by [`GhostBatchNormConfig::init`].
-#[derive(Module, Debug)]
+#[derive(InlineModule, Debug)]
 #[module(custom_display)]
 pub struct GhostBatchNorm {
     /// Scale γ.
@@ -140,10 +140,13 @@ pub struct GhostBatchNorm {
     /// Running variance.
     pub running_var: RunningState<Tensor<1>>,
     /// The weight of a part in the running statistics.
+    #[module(skip)]
     pub momentum: f64,
     /// ε.
+    #[module(skip)]
     pub epsilon: f64,
     /// The most samples in a part, unless a part needs more to have three values per channel.
+    #[module(skip)]
     pub ghost_size: usize,
     /// Which variance the running variance follows.
     #[module(skip)]
@@ -201,7 +204,7 @@ impl GhostBatchNorm {
 
 impl ModuleDisplay for GhostBatchNorm {
     fn format(&self, settings: DisplaySettings) -> String {
-        display::format(self, "GhostBatchNorm", settings)
+        display::format(self, settings)
     }
 
     fn custom_settings(&self) -> Option<DisplaySettings> {
@@ -212,16 +215,15 @@ impl ModuleDisplay for GhostBatchNorm {
 
     fn custom_content(&self, content: Content) -> Option<Content> {
         let [num_features] = self.beta.shape().dims();
-        let content = content
-            .add("num_features", &num_features)
-            .add("ghost_size", &self.ghost_size)
-            .add("momentum", &self.momentum)
-            .add("epsilon", &self.epsilon)
-            .add_debug_attribute("variance", &self.variance);
+        let content = display::number(content, "num_features", &num_features);
+        let content = display::number(content, "ghost_size", &self.ghost_size);
+        let content = display::number(content, "momentum", &self.momentum);
+        let content = display::number(content, "epsilon", &self.epsilon);
+        let content = display::debug(content, "variance", &self.variance);
         if self.training.is_enabled() {
             content.optional()
         } else {
-            content.add("training", &self.training).optional()
+            display::module(content, "training", &self.training).optional()
         }
     }
 }

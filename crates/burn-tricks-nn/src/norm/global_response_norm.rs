@@ -1,9 +1,8 @@
 //! Global response normalisation.
 
-use crate::display::display_module;
-use burn::module::{Initializer, Module, Param};
+use burn::module::{Initializer, Param};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::{Config, ConfigError, accumulation_dtype};
+use burn_tricks_core::{Config, ConfigError, InlineModule, accumulation_dtype};
 use serde::{Deserialize, Serialize};
 
 /// The dimension of the channels.
@@ -96,6 +95,7 @@ impl GlobalResponseNormConfig {
     /// # Errors
     ///
     /// If `channels` is 0, or if `epsilon` is not finite and positive.
+    #[inline]
     pub fn init(&self, device: &Device) -> Result<GlobalResponseNorm, ConfigError> {
         ConfigError::at_least_one("channels", self.channels)?;
         Ok(GlobalResponseNorm {
@@ -108,20 +108,18 @@ impl GlobalResponseNormConfig {
 }
 
 /// Multiplies each channel by its strength among all channels. Made by [`GlobalResponseNormConfig::init`].
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(InlineModule, Debug)]
 pub struct GlobalResponseNorm {
     /// γ, `[channels]`.
     pub gamma: Param<Tensor<1>>,
     /// β, `[channels]`.
     pub beta: Param<Tensor<1>>,
     /// ε, added to the mean norm of the channels.
+    #[module(skip)]
     pub epsilon: f64,
     #[module(skip)]
     axis: ChannelAxis,
 }
-
-display_module!(GlobalResponseNorm);
 
 impl GlobalResponseNorm {
     /// The normalised input.

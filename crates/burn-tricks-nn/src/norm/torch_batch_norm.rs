@@ -1,11 +1,10 @@
 //! Batch norm whose running variance is PyTorch's.
 
-use crate::display;
 use crate::norm::running_norm::RunningNorm;
-use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param, RunningState};
+use burn::module::{Content, DisplaySettings, Flag, ModuleDisplay, Param, RunningState};
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::{BatchVariance, Config, ConfigError};
+use burn_tricks_core::{BatchVariance, Config, ConfigError, InlineModule, display};
 
 /// Configuration of [`TorchBatchNorm`], a batch norm whose running variance is PyTorch's.
 ///
@@ -98,6 +97,7 @@ impl TorchBatchNormConfig {
     /// # Errors
     ///
     /// If a value lies outside its range.
+    #[inline]
     pub fn init(&self, device: &Device) -> Result<TorchBatchNorm, ConfigError> {
         Ok(TorchBatchNorm::from(self.burn()?.init(device)))
     }
@@ -114,7 +114,7 @@ impl TorchBatchNormConfig {
 }
 
 /// Batch norm in PyTorch's convention. Made by [`TorchBatchNormConfig::init`], or from Burn's layer.
-#[derive(Module, Debug)]
+#[derive(InlineModule, Debug)]
 #[module(custom_display)]
 pub struct TorchBatchNorm {
     /// Scale γ.
@@ -128,8 +128,10 @@ pub struct TorchBatchNorm {
     /// Running variance: the sample variance, not the population variance.
     pub running_var: RunningState<Tensor<1>>,
     /// The weight of a batch in the running statistics.
+    #[module(skip)]
     pub momentum: f64,
     /// ε.
+    #[module(skip)]
     pub epsilon: f64,
 }
 
@@ -191,7 +193,7 @@ impl TorchBatchNorm {
 
 impl ModuleDisplay for TorchBatchNorm {
     fn format(&self, settings: DisplaySettings) -> String {
-        display::format(self, "TorchBatchNorm", settings)
+        display::format(self, settings)
     }
 
     fn custom_settings(&self) -> Option<DisplaySettings> {
@@ -202,14 +204,13 @@ impl ModuleDisplay for TorchBatchNorm {
 
     fn custom_content(&self, content: Content) -> Option<Content> {
         let [num_features] = self.beta.shape().dims();
-        let content = content
-            .add("num_features", &num_features)
-            .add("momentum", &self.momentum)
-            .add("epsilon", &self.epsilon);
+        let content = display::number(content, "num_features", &num_features);
+        let content = display::number(content, "momentum", &self.momentum);
+        let content = display::number(content, "epsilon", &self.epsilon);
         if self.training.is_enabled() {
             content.optional()
         } else {
-            content.add("training", &self.training).optional()
+            display::module(content, "training", &self.training).optional()
         }
     }
 }

@@ -1,11 +1,10 @@
 //! Spectral normalisation.
 
-use crate::display::display_module;
 use crate::init::layer_weights::{LayerWeights, layer_weights};
 use crate::statistics_for_input::beside;
 use burn::module::{Flag, Module, Param, ParamGroup, Reparameterization, Reparameterizer};
 use burn::tensor::{Tensor, TensorData};
-use burn_tricks_core::{Config, ConfigError, Derived, UnitAxis, accumulation_dtype};
+use burn_tricks_core::{Config, ConfigError, Derived, InlineModule, UnitAxis, accumulation_dtype};
 use burn_tricks_kernels::spectral_norm;
 
 /// The most rounds of power iteration from the fixed vectors.
@@ -122,8 +121,7 @@ impl SpectralNormConfig {
 
 /// The leading singular vectors of a weight. Attached by [`SpectralNormConfig::attach`];
 /// [`Param::reparameterization`] returns it.
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(InlineModule, Debug)]
 pub struct SpectralNorm {
     /// The left vector: a number for each unit.
     pub u: Derived<1>,
@@ -131,15 +129,15 @@ pub struct SpectralNorm {
     pub v: Derived<1>,
     /// Whether the vectors follow the weight, on an autodiff device.
     pub training: Param<Flag>,
+    #[module(skip)]
     iterations: usize,
     #[module(skip)]
     units: UnitAxis,
 }
 
-display_module!(SpectralNorm);
-
 impl SpectralNorm {
     /// Computes the vectors of a weight from fixed first vectors.
+    #[inline]
     fn find(&self, matrix: &Tensor<2>) {
         // The vectors of every multiple are the same, and those of numbers around 1 have squares.
         let largest = matrix.clone().abs().max().reshape([1, 1]);
@@ -163,6 +161,7 @@ impl SpectralNorm {
     }
 
     /// Stores the vectors in the types that they had.
+    #[inline]
     fn keep(&self, (u, v): (Tensor<1>, Tensor<1>)) {
         for (state, vector) in [(&self.u, u), (&self.v, v)] {
             let old = state.value();

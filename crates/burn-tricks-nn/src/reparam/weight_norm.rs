@@ -1,13 +1,12 @@
 //! Weight normalisation.
 
-use crate::display::display_module;
 use crate::init::layer_weights::{LayerWeights, layer_weights};
 use crate::init::replace_parameters::{Rewrite, rewrite};
 use crate::statistics_for_input::beside;
 use burn::module::{Module, Param, ParamGroup, ParamId, Reparameterization, Reparameterizer};
 use burn::tensor::{Tensor, TensorData};
 use burn_tricks_core::walk::Location;
-use burn_tricks_core::{Config, ConfigError, UnitAxis, accumulation_dtype};
+use burn_tricks_core::{Config, ConfigError, InlineModule, UnitAxis, accumulation_dtype};
 use burn_tricks_kernels::{unit_norms, weight_norm};
 use std::collections::HashMap;
 
@@ -134,16 +133,13 @@ impl WeightNormConfig {
 
 /// The norms of the units of a weight. Attached by [`WeightNormConfig::attach`];
 /// [`Param::reparameterization`] returns it.
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(InlineModule, Debug)]
 pub struct WeightNorm {
     /// The norm of each unit's weights.
     pub g: Param<Tensor<1>>,
     #[module(skip)]
     units: UnitAxis,
 }
-
-display_module!(WeightNorm);
 
 impl Reparameterization for WeightNorm {
     const NAME: &'static str = "weight_norm";

@@ -1,11 +1,10 @@
 //! Weight standardisation.
 
-use crate::display::display_module;
 use crate::init::layer_weights::{LayerWeights, layer_weights};
 use crate::norm::few_values::LEAST_VALUES;
 use burn::module::{Module, Param, ParamGroup, Reparameterization, Reparameterizer};
 use burn::tensor::Tensor;
-use burn_tricks_core::{Config, ConfigError, ParamInfo, UnitAxis, params};
+use burn_tricks_core::{Config, ConfigError, InlineModule, ParamInfo, UnitAxis, params};
 use burn_tricks_kernels::{UnitDeviation, standardize_units};
 use serde::{Deserialize, Serialize};
 
@@ -134,17 +133,15 @@ impl WeightStandardizationConfig {
 }
 
 /// Standardises the units of a weight. Attached by [`WeightStandardizationConfig::attach`].
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(InlineModule, Debug)]
 pub struct WeightStandardization {
+    #[module(skip)]
     epsilon: f64,
     #[module(skip)]
     deviation: Deviation,
     #[module(skip)]
     units: UnitAxis,
 }
-
-display_module!(WeightStandardization);
 
 impl Reparameterization for WeightStandardization {
     const NAME: &'static str = "weight_standardization";

@@ -1,11 +1,10 @@
 //! Input scaling as a layer.
 
-use crate::display::display_module;
 use crate::scaling::scaler_config::{ScaleBy, ScalerConfig};
 use crate::statistics_for_input::constant_beside;
-use burn::module::{Module, Param, ParamId, RunningState};
+use burn::module::{Param, ParamId, RunningState};
 use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
-use burn_tricks_core::{ConfigError, accumulation_dtype};
+use burn_tricks_core::{ConfigError, InlineModule, accumulation_dtype};
 
 /// Input scaling as a layer: statistics of the training data, kept and recorded with the model. Made by
 /// [`ScalerConfig::fit`](crate::ScalerConfig::fit), [`UnfittedScaler::fitted`](crate::UnfittedScaler::fitted) or,
@@ -191,8 +190,7 @@ use burn_tricks_core::{ConfigError, accumulation_dtype};
 ///
 /// - LeCun, Bottou, Orr & Müller, *Efficient BackProp*, 1998, section 4.3
 /// - scikit-learn, `sklearn.preprocessing`; Keras, `keras.layers.Normalization`
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(InlineModule, Debug)]
 pub struct InputScaler {
     shift: RunningState<Tensor<1>>,
     scale: RunningState<Tensor<1>>,
@@ -206,8 +204,6 @@ pub struct InputScaler {
     #[module(skip)]
     imputed: Option<f64>,
 }
-
-display_module!(InputScaler);
 
 impl ScalerConfig {
     /// A scaler to load a record into; until then it is the identity. It has a shift and a scale for each of

@@ -92,6 +92,7 @@ fn holds(dtype: FloatDType, shift: f64, scale: f64) -> bool {
 }
 
 impl Display for ScalerError {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Config(error) => error.fmt(f),

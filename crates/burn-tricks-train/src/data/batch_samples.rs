@@ -64,6 +64,7 @@ impl BatchSamples {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LastBatch(Arc<Mutex<Option<(usize, usize)>>>);
 
+#[cfg(feature = "diagnose")]
 impl LastBatch {
     /// The epoch and the batch; `None` before the first.
     pub(crate) fn get(&self) -> Option<(usize, usize)> {

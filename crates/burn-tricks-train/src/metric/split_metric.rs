@@ -92,6 +92,7 @@ const BATCHES: &str =
 
 /// As in the errors of a session: `` `Loss` ``, `` `Loss` of the training split ``.
 impl Display for SplitMetric {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "`{}`", self.name)?;
         match self.split {
@@ -115,6 +116,7 @@ pub struct MissingMetric {
 }
 
 impl Display for MissingMetric {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,

@@ -30,6 +30,7 @@ pub enum CheckpointFault {
 }
 
 impl Display for CheckpointFault {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Damage(damage) => write!(f, "{damage}"),

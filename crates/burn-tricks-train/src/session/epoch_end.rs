@@ -70,6 +70,7 @@ pub(crate) struct StateNotJson {
 }
 
 impl Display for StateNotJson {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { name, error } = self;
         write!(f, "the state of the {name} cannot be saved: {error}")

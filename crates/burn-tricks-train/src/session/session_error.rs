@@ -129,6 +129,7 @@ pub enum SessionError {
 }
 
 impl Display for SessionError {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Config(error) => write!(f, "{error}"),

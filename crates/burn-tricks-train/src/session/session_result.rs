@@ -62,6 +62,7 @@ impl Outcome {
 }
 
 impl Display for Outcome {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::LastEpoch => write!(f, "ran to its last epoch"),

@@ -38,6 +38,7 @@ impl TrickError {
 }
 
 impl Display for TrickError {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if let Some((position, name)) = &self.trick {
             write!(f, "trick {position} ({name}): ")?;
