@@ -23,7 +23,7 @@ use std::error::Error;
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
-    /// Only these cases: a, b, c, d, per-byte, wrappers, transforms, walk, fused, pytorch-a, pytorch-b, pytorch-c,
+    /// Only these cases: a, b, c, d, per-byte, wrappers, transforms, agc-a, agc-b, walk, fused, pytorch-a, pytorch-b, pytorch-c,
     /// tricks, mlp, size; separated by commas.
     #[arg(long, value_name = "CASE", value_delimiter = ',', value_parser = CASES)]
     only: Vec<String>,
@@ -51,7 +51,7 @@ struct Options {
     burns: bool,
 }
 
-const CASES: [&str; 15] = [
+const CASES: [&str; 17] = [
     "a",
     "b",
     "c",
@@ -59,6 +59,8 @@ const CASES: [&str; 15] = [
     "per-byte",
     "wrappers",
     "transforms",
+    "agc-a",
+    "agc-b",
     "walk",
     "fused",
     "pytorch-a",
@@ -155,15 +157,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     if wants("transforms") {
         for (case, weights) in [("transforms a", eight()), ("transforms b", small())] {
-            bench.agc(case, "columns", &weights);
             bench.all_transforms(case, &weights);
             bench.accumulation(case, &weights);
             bench.accumulation_of_changing_sets(case, &weights);
         }
+    }
+    if wants("agc-a") {
+        bench.agc("agc-a", "columns", &eight());
         let filters = Weights::new(8, [1024 / scale, 256, 2, 2], device);
-        bench.agc("transforms a", "rows", &filters);
+        bench.agc("agc-a", "rows", &filters);
+    }
+    if wants("agc-b") {
+        bench.agc("agc-b", "columns", &small());
         let filters = Weights::new(2000 / scale, [16, 16, 2, 2], device);
-        bench.agc("transforms b", "rows", &filters);
+        bench.agc("agc-b", "rows", &filters);
     }
     if wants("walk") {
         bench.walk(&small());

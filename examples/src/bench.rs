@@ -164,7 +164,7 @@ pub fn live_weights<M: Module>(module: &M) -> burn_tricks::kernels::TensorList {
     struct Collect(burn_tricks::kernels::TensorList);
     impl ModuleVisitor for Collect {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.push(param.val().inner());
+            self.0.push_without_autodiff(param.val());
         }
     }
     let mut collect = Collect(Default::default());

@@ -10,7 +10,7 @@ use burn_tricks::kernels::{
     TensorList, TimedAdaBelief, TimedAdam, TimedNAdam, TimedRAdam, TimedStep, UpdateMemory,
     UpdateMomentumStep, WeightDecayTerm, accumulation_dtype, blend, blend_all, blend_twin, descend,
     descend_twin, lerp, lerp_all, lerp_twin, scale, scale_or_zero, scale_or_zero_twin, scale_twin,
-    sum_of_squares, sum_of_squares_twin,
+    sum_of_squares, sum_of_squares_twin, without_autodiff,
 };
 use std::fmt::Debug;
 
@@ -764,4 +764,43 @@ fn a_tracked_tensor_goes_the_twins_way() {
     let y = Tensor::<1>::from_floats([3.0, 4.0], &device);
     let grads = blend(x.clone(), 2.0, y, 1.0).sum().backward();
     assert_eq!(values(x.grad(&grads).unwrap()), [2.0, 2.0]);
+}
+
+#[test]
+fn a_tensor_leaves_autodiff_as_burn_lets_it_and_knows_its_shape_and_device() {
+    for (_, device) in devices() {
+        let plain = random([2, 3], 1, DType::F32, &device);
+        let tracked = [
+            device.clone().autodiff(),
+            device.clone().autodiff().gradient_checkpointing(),
+        ]
+        .map(|device| Tensor::<2>::from_data(plain.to_data(), &device).require_grad());
+        let expected = values(plain.clone());
+        for tensor in tracked.into_iter().chain([plain.clone()]) {
+            let mut list = TensorList::new();
+            list.push_without_autodiff(tensor.clone());
+            let listed: Tensor<2> = list.pop().unwrap();
+            for left in [listed, without_autodiff(tensor)] {
+                assert!(!left.is_autodiff(), "{device:?}");
+                assert_eq!(values(left), expected, "{device:?}");
+            }
+        }
+        let tracked = AnyTensor::from(Tensor::<2>::ones([2, 3], &device.clone().autodiff()));
+        let other = AnyTensor::from(Tensor::<2>::ones([3, 2], &device));
+        let plain = AnyTensor::from(plain);
+        assert!(
+            plain.has_shape_of(&tracked) && tracked.has_shape_of(&plain),
+            "{device:?}"
+        );
+        assert!(
+            !plain.has_shape_of(&other) && !tracked.has_shape_of(&other),
+            "{device:?}"
+        );
+        assert_eq!((plain.rank(), tracked.rank()), (2, 2), "{device:?}");
+        for (_, one) in devices() {
+            let is_same = one == device;
+            assert_eq!(plain.is_on(&one), is_same, "{device:?} {one:?}");
+            assert_eq!(tracked.is_on(&one.autodiff()), is_same, "{device:?}");
+        }
+    }
 }

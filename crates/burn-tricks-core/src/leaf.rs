@@ -19,23 +19,22 @@ pub struct Leaf {
 impl Leaf {
     /// The properties of `value`.
     pub fn new<const D: usize>(value: &Tensor<D>) -> Self {
+        Self::on(value, value.device())
+    }
+
+    /// The properties of `value` apart from its device, and this device.
+    pub fn on<const D: usize>(value: &Tensor<D>, device: Device) -> Self {
         // Each tensor on an autodiff device has a strategy. To ask the tensor for its device takes an allocation.
         let checkpointing = value.gradient_checkpointing_strategy();
         let autodiff = checkpointing.is_some();
         Self {
-            device: value.device().without_autodiff(),
+            device: device.without_autodiff(),
             dtype: value.dtype(),
             autodiff,
             require_grad: value.is_require_grad(),
             distributed: autodiff && value.is_distributed(),
             checkpointing,
         }
-    }
-
-    /// The same properties on another device.
-    pub fn moved_to(self, device: &Device) -> Self {
-        let device = device.clone().without_autodiff();
-        Self { device, ..self }
     }
 
     /// Whether autodiff tracks the tensor.

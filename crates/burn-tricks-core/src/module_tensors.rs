@@ -47,9 +47,9 @@ impl ModuleTensors {
 
 impl ModuleVisitor for ModuleTensors {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let value = param.val().without_autodiff();
+        let value = param.val();
         self.dtypes.push(value.dtype());
-        self.floats.push(value);
+        self.floats.push_without_autodiff(value);
     }
 
     fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {

@@ -250,7 +250,7 @@ impl Visitor for Take<'_> {
         } else {
             &mut self.small
         };
-        part.weights.push(param.val().inner());
+        part.weights.push_without_autodiff(param.val());
         part.axes.push(unit_axis(at, D).map(UnitAxis::axis));
         part.grads.push(param.id, grad);
         part.numbers += numbers;

@@ -64,12 +64,28 @@ impl AnyTensor {
 
     /// How many dimensions it has.
     pub fn rank(&self) -> usize {
+        // To ask Burn for the rank or the shape takes a copy of the shape.
+        #[cfg(feature = "flex")]
+        if let Some(shape) = crate::flex::shape(&self.0) {
+            return shape.num_dims();
+        }
         self.0.rank()
     }
 
     /// Its shape.
     pub fn shape(&self) -> Shape {
         self.0.shape()
+    }
+
+    /// Whether both have the same shape.
+    pub fn has_shape_of(&self, other: &Self) -> bool {
+        #[cfg(feature = "flex")]
+        if let (Some(one), Some(other)) =
+            (crate::flex::shape(&self.0), crate::flex::shape(&other.0))
+        {
+            return one == other;
+        }
+        self.shape() == other.shape()
     }
 
     /// Whether it has no elements.
@@ -86,6 +102,15 @@ impl AnyTensor {
     pub fn device(&self) -> Device {
         let tensor = self.clone();
         with_rank!(self.rank(), D => { tensor.into_tensor::<D>().device() })
+    }
+
+    /// Whether it is on this device.
+    pub fn is_on(&self, device: &Device) -> bool {
+        #[cfg(feature = "flex")]
+        if crate::flex::shape(&self.0).is_some() {
+            return *device == Device::flex();
+        }
+        self.device() == *device
     }
 
     /// Whether it is on a GPU for which this crate has kernels, without autodiff, in a type that they work on: see

@@ -62,6 +62,7 @@ mod trace;
 mod unit_clip;
 mod weight_decay_term;
 mod weight_norm;
+mod without_autodiff;
 
 pub use ada_belief::{AdaBeliefStep, TimedAdaBelief};
 pub use ada_delta::AdaDeltaStep;
@@ -127,3 +128,4 @@ pub use tensor_number::{SquareSum, TensorNumber, change_together};
 pub use unit_clip::UnitClip;
 pub use weight_decay_term::WeightDecayTerm;
 pub use weight_norm::{unit_norms, weight_norm, weight_norm_twin};
+pub use without_autodiff::without_autodiff;

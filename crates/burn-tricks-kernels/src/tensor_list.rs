@@ -2,6 +2,7 @@
 
 use crate::any_tensor::AnyTensor;
 use crate::rank::{flattened, with_rank};
+use crate::without_autodiff::inner;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{DType, FloatDType, Tensor};
 use std::collections::VecDeque;
@@ -44,6 +45,11 @@ impl TensorList {
     /// Adds a tensor at the end.
     pub fn push<const D: usize>(&mut self, tensor: Tensor<D>) {
         self.0.push_back(tensor.into_dispatch());
+    }
+
+    /// Adds a tensor at the end, without autodiff: see [`without_autodiff`](crate::without_autodiff).
+    pub fn push_without_autodiff<const D: usize>(&mut self, tensor: Tensor<D>) {
+        self.0.push_back(inner(tensor.into_dispatch()));
     }
 
     /// Takes the first tensor off; `None` when the list is empty.

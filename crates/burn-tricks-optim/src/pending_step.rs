@@ -172,7 +172,7 @@ pub(crate) fn state_of(
     fields: &[StateField],
     tensors: impl IntoIterator<Item = AnyTensor>,
 ) -> StateTensors {
-    let mut state = StateTensors::new();
+    let mut state = StateTensors::with_capacity(fields.len());
     for (field, tensor) in fields.iter().zip(tensors) {
         state.put(*field, tensor);
     }

@@ -26,6 +26,11 @@ impl StateTensor {
         Self::Device(self.on(device, rank))
     }
 
+    /// Whether it is a tensor on this device.
+    pub(crate) fn is_on(&self, device: &Device) -> bool {
+        matches!(self, Self::Device(tensor) if tensor.is_on(device))
+    }
+
     fn on(self, device: &Device, rank: usize) -> AnyTensor {
         match self {
             Self::Device(tensor) => tensor.to_device(device),
@@ -43,7 +48,7 @@ impl StateTensor {
     }
 
     /// The tensor, on the device of `weight`, in the type in which a state for `weight` is kept. `field` is its
-    /// name in the record.
+    /// path in the record, or the last part of it.
     ///
     /// # Panics
     ///
@@ -55,27 +60,28 @@ impl StateTensor {
 
     /// Like [`fitted_to`](Self::fitted_to), in the type in which it was kept.
     pub(crate) fn kept_for(self, weight: &AnyTensor, field: &str) -> AnyTensor {
-        self.of_shape(weight.shape(), weight, field)
+        let tensor = self.on_device_of(weight);
+        if !tensor.has_shape_of(weight) {
+            refuse(&tensor, &weight.shape(), weight, field);
+        }
+        tensor
     }
 
     /// Like [`fitted_to`](Self::fitted_to), for a tensor of one element.
     pub(crate) fn one_fitted_to(self, weight: &AnyTensor, field: &str) -> AnyTensor {
-        self.of_shape(vec![1; weight.rank()].into(), weight, field)
-            .cast(accumulation_dtype(weight.dtype()))
+        let tensor = self.on_device_of(weight);
+        let expected: Shape = vec![1; weight.rank()].into();
+        if tensor.shape() != expected {
+            refuse(&tensor, &expected, weight, field);
+        }
+        tensor.cast(accumulation_dtype(weight.dtype()))
     }
 
-    fn of_shape(self, expected: Shape, weight: &AnyTensor, field: &str) -> AnyTensor {
-        let tensor = match self {
+    fn on_device_of(self, weight: &AnyTensor) -> AnyTensor {
+        match self {
             Self::Device(tensor) => tensor,
             host => host.on(&weight.device(), weight.rank()),
-        };
-        let (got, shape) = (tensor.shape(), weight.shape());
-        assert_eq!(
-            got, expected,
-            "the optimizer's state does not fit its parameter: `{field}` has the shape {got:?} and must \
-             have {expected:?} for a parameter of {shape:?}: {ANOTHERS}"
-        );
-        tensor
+        }
     }
 
     /// `self − other²`, for records: data on the host stays there.
@@ -113,6 +119,15 @@ impl StateTensor {
             data.dtype(),
         )))
     }
+}
+
+fn refuse(tensor: &AnyTensor, expected: &Shape, weight: &AnyTensor, field: &str) -> ! {
+    let (got, shape) = (tensor.shape(), weight.shape());
+    let name = field.rsplit('.').next().unwrap_or(field);
+    panic!(
+        "the optimizer's state does not fit its parameter: `{name}` has the shape {got:?} and must have \
+         {expected:?} for a parameter of {shape:?}: {ANOTHERS}"
+    );
 }
 
 impl From<AnyTensor> for StateTensor {

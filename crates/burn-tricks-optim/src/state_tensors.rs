@@ -28,11 +28,6 @@ impl StateField {
             required: false,
         }
     }
-
-    /// The last part of its path.
-    fn name(self) -> &'static str {
-        self.path.rsplit('.').next().unwrap_or(self.path)
-    }
 }
 
 /// Tensors of one parameter.
@@ -42,6 +37,10 @@ pub(crate) struct StateTensors(Vec<(StateField, StateTensor)>);
 impl StateTensors {
     pub(crate) fn new() -> Self {
         Self(Vec::new())
+    }
+
+    pub(crate) fn with_capacity(count: usize) -> Self {
+        Self(Vec::with_capacity(count))
     }
 
     pub(crate) fn get(&self, field: StateField) -> Option<&StateTensor> {
@@ -55,7 +54,7 @@ impl StateTensors {
     ///
     /// If it does not have the shape of `weight`.
     pub(crate) fn take(&mut self, field: StateField, weight: &AnyTensor) -> Option<AnyTensor> {
-        Some(self.remove(field)?.fitted_to(weight, field.name()))
+        Some(self.remove(field)?.fitted_to(weight, field.path))
     }
 
     /// Like [`take`](Self::take), in the type of `weight` itself.
@@ -68,7 +67,7 @@ impl StateTensors {
         field: StateField,
         weight: &AnyTensor,
     ) -> Option<AnyTensor> {
-        let tensor = self.remove(field)?.kept_for(weight, field.name());
+        let tensor = self.remove(field)?.kept_for(weight, field.path);
         Some(tensor.cast(weight.dtype().into()))
     }
 
@@ -88,6 +87,9 @@ impl StateTensors {
 
     /// The tensors of a parameter of `rank` dimensions, on this device.
     pub(crate) fn moved_to(self, device: &Device, rank: usize) -> Self {
+        if self.0.iter().all(|(_, tensor)| tensor.is_on(device)) {
+            return self;
+        }
         let all = self.0.into_iter();
         let moved = all.map(|(field, tensor)| (field, tensor.moved_to(device, rank)));
         Self(moved.collect())

@@ -1,9 +1,9 @@
 //! The norms of units in one read, and the multiplication of those that are clipped.
 
 use super::any_slice::{AnySlice, AnySliceMut, Computed, copied, with_wide_type};
-use super::buffer::{look, look_mut, make_dense, ordered};
+use super::buffer::{load_ahead, look, look_mut, make_dense, ordered};
 use super::threads::{self, Threads};
-use super::unit_sums::{Sums, TILE};
+use super::unit_sums::{FEW, Sums, TILE};
 use super::{FlexTensor, GRAIN, elements};
 use crate::clip_units::assert_fit;
 use crate::unit_clip::UnitClip;
@@ -30,6 +30,14 @@ pub(crate) fn clip_units(
         with_wide_type!(grad.dtype(), T => clip_one::<T>(clip, weight, grad, axis, threads));
     };
     let threads = Threads::for_len(all);
+    if threads == Threads::One {
+        for at in 0..grads.len() {
+            load_ahead(weights.get(at + 1));
+            load_ahead(grads.get(at + 1));
+            work(at, &mut grads[at]);
+        }
+        return;
+    }
     threads::for_each_item(threads, grads, &work);
 }
 
@@ -77,7 +85,7 @@ struct Units {
 }
 
 /// From this width on a row is worth a loop of its own.
-const WIDE: usize = 128;
+const WIDE: usize = FEW;
 
 /// How many numbers are widened at a time.
 const BLOCK: usize = 256;
@@ -142,7 +150,16 @@ impl Units {
         weight: AnySlice<'_>,
         grad: AnySlice<'_>,
     ) -> Vec<T> {
-        let sums = self.wide().sums::<T>(weight, grad);
+        let wide = self.wide();
+        let mut few = [[0.0; FEW]; 2];
+        let mut many = [const { Vec::new() }; 2];
+        let mut sums = if wide.count <= FEW {
+            few.each_mut().map(|sums| &mut sums[..wide.count])
+        } else {
+            many.fill(vec![0.0; wide.count]);
+            many.each_mut().map(Vec::as_mut_slice)
+        };
+        wide.sums::<T>(weight, grad, &mut sums);
         let [of_weight, of_grad] = sums.map(|sums| folded(sums, self.count));
         let factor = |unit: usize| {
             let (of_weight, of_grad) = (of_weight[unit], of_grad[unit]);
@@ -223,19 +240,23 @@ impl Units {
         (largest, sum.sqrt())
     }
 
-    /// The sums of squares of each unit, of the weight and of the gradient. The order of the additions depends only on
-    /// the shape.
-    fn sums<T: Computed>(self, weight: AnySlice<'_>, grad: AnySlice<'_>) -> [Vec<f64>; 2] {
+    /// Adds the squares of each unit to its sum, those of the weight and those of the gradient. The order of the additions
+    /// depends only on the shape.
+    fn sums<T: Computed>(
+        self,
+        weight: AnySlice<'_>,
+        grad: AnySlice<'_>,
+        sums: &mut [&mut [f64]; 2],
+    ) {
         let is_one_row_of_runs = self.rows == 1 && self.run > 1;
         let width = if is_one_row_of_runs { GRAIN } else { TILE };
         let tile = (width / self.run).clamp(1, self.count);
         let height = (GRAIN / (tile * self.run)).clamp(1, self.rows);
         let (across, down) = (self.count.div_ceil(tile), self.rows.div_ceil(height));
-        let of_part = |part: usize| {
+        let add_part = |part: usize, sums: [&mut [f64]; 2]| {
             let (column, row) = (part / down, part % down);
             let units = column * tile..self.count.min((column + 1) * tile);
             let rows = row * height..self.rows.min((row + 1) * height);
-            let mut sums = [vec![0.0; units.len()], vec![0.0; units.len()]];
             T::run(Sums::<T> {
                 count: self.count,
                 run: self.run,
@@ -243,17 +264,21 @@ impl Units {
                 rows,
                 weight,
                 grad,
-                sums: &mut sums,
+                sums,
                 computed: PhantomData,
             });
+        };
+        let add_part: &(dyn Fn(usize, [&mut [f64]; 2]) + Sync) = &add_part;
+        if across * down == 1 {
+            return add_part(0, sums.each_mut().map(|sums| &mut **sums));
+        }
+        let of_part = |part: usize| {
+            let units = tile.min(self.count - part / down * tile);
+            let mut sums = [vec![0.0; units], vec![0.0; units]];
+            add_part(part, sums.each_mut().map(Vec::as_mut_slice));
             sums
         };
-        let of_part: &(dyn Fn(usize) -> _ + Sync) = &of_part;
-        if across * down == 1 {
-            return of_part(0);
-        }
-        let parts = threads::map(self.threads_for(grad.len()), across * down, of_part);
-        let mut sums = [vec![0.0; self.count], vec![0.0; self.count]];
+        let parts = threads::map(self.threads_for(grad.len()), across * down, &of_part);
         for (part, more) in parts.into_iter().enumerate() {
             let start = part / down * tile;
             for (sums, more) in sums.iter_mut().zip(more) {
@@ -261,7 +286,6 @@ impl Units {
                 sums.for_each(|(sum, more)| *sum += more);
             }
         }
-        sums
     }
 
     /// Multiplies each unit by its factor.
@@ -295,14 +319,14 @@ impl Units {
 }
 
 /// The sums of `count` units, from those of their copies.
-fn folded(mut sums: Vec<f64>, count: usize) -> Vec<f64> {
+fn folded(sums: &mut [f64], count: usize) -> &[f64] {
     let (first, copies) = sums.split_at_mut(count);
     for copy in copies.chunks(count) {
         for (sum, more) in first.iter_mut().zip(copy) {
             *sum += more;
         }
     }
-    sums
+    first
 }
 
 /// By how much a square may be too small, and from which mean on that is nothing.

@@ -49,7 +49,7 @@ use buffer::look;
 pub(crate) use ahead::ahead;
 pub(crate) use batch_norm::{fixed_batch_norm, ghost_batch_norm};
 pub(crate) use behind::behind;
-pub(crate) use buffer::{is_free, on_flex, scalar};
+pub(crate) use buffer::{is_free, on_flex, scalar, shape};
 pub(crate) use cast::cast;
 pub(crate) use cautious::cautious;
 pub(crate) use clamp::clamp;

@@ -9,6 +9,9 @@ use std::ops::Range;
 /// The width of the part of a row whose sums are kept in the nearest cache.
 pub(super) const TILE: usize = 1024;
 
+/// Sums of so many units are kept without an allocation.
+pub(super) const FEW: usize = 128;
+
 /// How many squares are added in the numbers' own type before the sum is continued in `f64`.
 const DEPTH: usize = 8;
 
@@ -24,7 +27,7 @@ pub(super) struct Sums<'a, T> {
     pub(super) rows: Range<usize>,
     pub(super) weight: AnySlice<'a>,
     pub(super) grad: AnySlice<'a>,
-    pub(super) sums: &'a mut [Vec<f64>; 2],
+    pub(super) sums: [&'a mut [f64]; 2],
     pub(super) computed: PhantomData<T>,
 }
 
@@ -50,10 +53,10 @@ impl<T: Computed> Sums<'_, T> {
     }
 
     #[inline(always)]
-    fn of_runs(self) {
+    fn of_runs(mut self) {
         for row in self.rows.clone() {
             let range = self.range(row);
-            let [of_weight, of_grad] = &mut *self.sums;
+            let [of_weight, of_grad] = &mut self.sums;
             add_runs::<T>(of_weight, self.weight.part(range.clone()), self.run);
             add_runs::<T>(of_grad, self.grad.part(range), self.run);
         }
@@ -62,8 +65,17 @@ impl<T: Computed> Sums<'_, T> {
     /// Row by row, because rows below each other are often a power of two apart, and then share one place in the cache.
     /// Of weight and gradient in turn, because memory is faster where two streams are read.
     #[inline(always)]
-    fn of_columns(self) {
-        let mut squares = [[T::ZERO; TILE]; 2];
+    fn of_columns(mut self) {
+        // To fill the room for many takes as long as the work on a small tensor.
+        let width = self.units.len();
+        let mut few = [[T::ZERO; FEW]; 2];
+        let mut many = [const { Vec::new() }; 2];
+        let mut squares = if width <= FEW {
+            few.each_mut().map(|squares| &mut squares[..width])
+        } else {
+            many.fill(vec![T::ZERO; width]);
+            many.each_mut().map(Vec::as_mut_slice)
+        };
         let mut rows = self.rows.clone();
         while !rows.is_empty() {
             let some = rows.start..rows.end.min(rows.start + DEPTH);
@@ -75,7 +87,7 @@ impl<T: Computed> Sums<'_, T> {
                 add_each(of_grad, self.grad.part(range));
             }
             for (sums, squares) in self.sums.iter_mut().zip(&mut squares) {
-                for (sum, squares) in sums.iter_mut().zip(squares) {
+                for (sum, squares) in sums.iter_mut().zip(&mut **squares) {
                     *sum += squares.to_f64();
                     *squares = T::ZERO;
                 }

@@ -9,7 +9,7 @@ use burn::optim::GradAdaptor;
 use burn::tensor::Tensor;
 use burn_tricks_core::walk::{Location, Mapper, Visitor};
 use burn_tricks_core::{Leaf, WeightTaker};
-use burn_tricks_kernels::{TensorList, TensorTaker};
+use burn_tricks_kernels::{TensorList, TensorTaker, without_autodiff};
 
 /// Takes the gradients in the module's order, that of a tied parameter at its first place; those of several devices
 /// summed.
@@ -57,7 +57,7 @@ impl Visitor for Gather<'_> {
         let group = self.slots.get_mut(number).group;
         let lr = self.lr.lr_from_param(id, Some(at.path()));
         let mut turn = Turn::new(id, (number, group), lr, D);
-        turn.weight = Some(param.base().without_autodiff().into_bridge());
+        turn.weight = Some(without_autodiff(param.base()).into_bridge());
         self.turns.push(Box::new(turn));
         self.grads.push(grad);
     }
@@ -182,7 +182,7 @@ fn averaged<const D: usize>(
     average: &mut Option<impl WeightTaker>,
 ) -> Param<Tensor<D>> {
     if let Some(average) = average {
-        average.take(at, &param.val().without_autodiff());
+        average.take(at, &without_autodiff(param.val()));
     }
     param
 }
@@ -198,9 +198,9 @@ fn stepped<const D: usize>(
     let id = param.id;
     param.map(|weight| {
         // Before the move, after which a tensor that autodiff tracks is no leaf.
-        let leaf = Leaf::new(&weight).moved_to(turn.device());
+        let leaf = Leaf::on(&weight, turn.device().clone());
         let slot = slots.get_mut(turn.slot);
-        let (weight, state) = turn.end(groups, weight.without_autodiff());
+        let (weight, state) = turn.end(groups, without_autodiff(weight));
         slot.state = state;
         if let Some(average) = average {
             average.take(at, &weight);
