@@ -23,8 +23,8 @@ use std::error::Error;
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
-    /// Only these cases: a, b, c, d, per-byte, wrappers, transforms, agc-a, agc-b, walk, fused, pytorch-a, pytorch-b, pytorch-c,
-    /// tricks, mlp, size; separated by commas.
+    /// Only these cases: a, b, c, d, per-byte, wrappers, transforms, agc-a, agc-b, walk, fused, pytorch-a,
+    /// pytorch-b, pytorch-c, tricks, mlp, size; separated by commas.
     #[arg(long, value_name = "CASE", value_delimiter = ',', value_parser = CASES)]
     only: Vec<String>,
     /// Rounds that count.
