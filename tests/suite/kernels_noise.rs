@@ -240,7 +240,7 @@ fn a_probability_of_one_drops_everything_and_of_zero_nothing() {
 
 /// 1/0.9 in `bf16` is off by 0.2 %, and so would be the mean of all that is kept.
 #[test]
-fn in_half_precision_the_twin_rounds_once_like_the_kernel() {
+fn in_half_precision_the_twin_rounds_once() {
     let _alone = alone();
     let device = Device::flex();
     let dropout = Noise::Dropout {
@@ -249,27 +249,18 @@ fn in_half_precision_the_twin_rounds_once_like_the_kernel() {
     };
     for kind in [dropout, Noise::Alpha { prob: 0.25 }, GAUSSIAN] {
         for dtype in [DType::F16, DType::BF16] {
-            let x = Tensor::<1>::ones([3000], (&device, dtype));
+            let numbers: Vec<f32> = (0..3000).map(|i| (i as f32 * 0.7).sin() * 3.0).collect();
+            let x = Tensor::<1>::from_data(numbers.as_slice(), (&device, dtype));
             device.seed(4);
             let half = noise_twin(x.clone(), kind, 0);
             device.seed(4);
-            let wide = noise_twin(x.clone().cast(FloatDType::F32), kind, 0);
+            let wide = noise_twin(x.cast(FloatDType::F32), kind, 0);
             assert_eq!(half.dtype(), dtype);
             assert_eq!(
-                values(half.clone()),
+                values(half),
                 values(wide.cast(dtype)),
                 "{kind:?} in {dtype:?}"
             );
-            if kind != GAUSSIAN {
-                let levels = |y: Tensor<1>| {
-                    let mut levels = values(y);
-                    levels.sort_by(f64::total_cmp);
-                    levels.dedup();
-                    levels
-                };
-                let kernel = levels(noise(x, kind, 0));
-                assert_eq!(levels(half), kernel, "{kind:?} in {dtype:?}");
-            }
         }
     }
 }
