@@ -382,3 +382,37 @@ fn every_criterion_tells_its_best_value_and_its_goal() {
     assert_eq!(told(Any::init((limit(), patience(5))).unwrap()), least);
     assert_eq!(told(All::init(vec![patience(5)]).unwrap()), least);
 }
+
+#[test]
+fn a_resumed_run_has_the_best_model_of_the_run_before() {
+    let device = Device::flex().autodiff();
+    let model = |weight: f32| {
+        let weight = Tensor::<1>::from_floats([weight], &device);
+        Counter {
+            weight: Param::from_tensor(weight),
+        }
+    };
+    let mut stop = StopWithBest::new(patience(9));
+    stop.observe(0.4, &model(1.0));
+    stop.observe(0.5, &model(2.0));
+    let saved = (stop.criterion().state().clone(), stop.best_model().unwrap());
+    let criterion = patience(9).with_state(saved.0);
+    let mut stop = StopWithBest::new(criterion).with_kept(&saved.1, 1);
+    stop.observe(0.6, &model(3.0));
+    assert_eq!((stop.best(), stop.best_check()), (Some(0.4), Some(1)));
+    assert_eq!(weight(&stop.best_model().unwrap()), 1.0);
+    stop.observe(0.3, &model(4.0));
+    assert_eq!(stop.best_check(), Some(4));
+    assert_eq!(weight(&stop.best_model().unwrap()), 4.0);
+}
+
+#[test]
+fn a_divergence_limit_on_the_wrong_side_of_the_target_is_quoted_with_it() {
+    let config = EarlyStoppingConfig::new(Goal::Minimize)
+        .with_target(Some(0.5))
+        .with_divergence_limit(Some(0.25));
+    assert_eq!(
+        config.init().unwrap_err().to_string(),
+        "`divergence_limit` must be worse than `target`, 0.5, got 0.25"
+    );
+}

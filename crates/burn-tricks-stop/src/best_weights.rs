@@ -67,6 +67,11 @@ use burn_tricks_core::{Mismatch, Snapshot};
 /// # }
 /// ```
 ///
+/// A `clone()` of the optimizer of a `Prodigy` (`burn-tricks-grad`) is no backup: clones share its estimate of the learning
+/// rate, which stays NaN after a divergence. Keep the bytes of `prodigy.state()` as well, and restore them by
+/// `prodigy.load_state(&bytes)`, which the optimizer sees too. Other transforms with a state, such as `AutoClip`, are kept
+/// in the same way, or as clones. In the `Learner` a `RollBackTrick` does so by itself.
+///
 /// # Order
 ///
 /// Together with early stopping, after each check. If an average of the weights was checked, keep the average.

@@ -209,15 +209,10 @@ impl EarlyStoppingConfig {
         }
         if let Some(limit) = self.divergence_limit {
             ConfigError::finite("divergence_limit", limit)?;
-            if self
-                .target
-                .is_some_and(|target| !self.goal.is_better(target, limit))
-            {
-                return Err(ConfigError::new(
-                    "divergence_limit",
-                    "be worse than the target",
-                    (limit, self.target),
-                ));
+            let target = self.target;
+            if let Some(target) = target.filter(|target| !self.goal.is_better(*target, limit)) {
+                let requirement = format!("be worse than `target`, {target:?}");
+                return Err(ConfigError::new("divergence_limit", requirement, limit));
             }
         }
         Ok(EarlyStopping {

@@ -31,6 +31,37 @@ use burn::tensor::Device;
 /// # }
 /// ```
 ///
+/// # Resuming
+///
+/// A run that is resumed restores the state of the criterion, and the model of the best check with
+/// [`with_kept`](StopWithBest::with_kept). Without the model, [`best`](StopWithBest::best) is the loss of a model that is
+/// lost: [`best_model`](StopWithBest::best_model) stays none until a later check is better.
+///
+/// ```
+/// # use burn::module::Module;
+/// # use burn::nn::LinearConfig;
+/// # use burn::tensor::Device;
+/// use burn_tricks_stop::{EarlyStoppingConfig, Goal, StopWithBest};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// # let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
+/// let criterion = EarlyStoppingConfig::new(Goal::Minimize).init()?;
+/// let mut stop = StopWithBest::new(criterion.clone());
+/// stop.observe(0.4, &model);
+/// // To save: the state of the criterion, the best check, and the best model as any model is saved.
+/// let state = stop.criterion().state().clone();
+/// let best = stop.best_check().zip(stop.best_model());
+///
+/// let mut stop = StopWithBest::new(criterion.with_state(state));
+/// if let Some((check, model)) = best {
+///     stop = stop.with_kept(&model, check);
+/// }
+/// stop.observe(0.6, &model);
+/// assert_eq!((stop.best(), stop.best_check()), (Some(0.4), Some(1)));
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Order
 ///
 /// After validation. If the optimizer is to be restored as well, or if the run may [roll back](crate::RollBack), use
@@ -60,6 +91,13 @@ impl<C: StopCriterion, M: Module> StopWithBest<C, M> {
             criterion,
             best: BestWeights::on(device),
         }
+    }
+
+    /// Restores the model of the best check of an earlier run, whose number [`best_check`](Self::best_check) gave. The
+    /// criterion must have its state of that run.
+    pub fn with_kept(mut self, model: &M, check: usize) -> Self {
+        self.best = self.best.with_kept(model, check, ());
+        self
     }
 
     /// Takes the metric of the next check, and keeps `model` if it is the best so far.
