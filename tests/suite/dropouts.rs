@@ -372,3 +372,30 @@ fn they_are_send_sync_clone() {
     check::<(DropPath, SpatialDropout, AlphaDropout, GaussianDropout)>();
     check::<DropConnect>();
 }
+
+#[test]
+fn a_rate_of_one_is_refused_with_its_value() {
+    let input = Tensor::<4>::ones([1, 2, 4, 4], &Device::flex().autodiff());
+    let message = |prob: f64| {
+        let input = input.clone();
+        let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+            let mut dropout = DropoutConfig::new(0.5).init().unwrap();
+            dropout.prob = prob;
+            dropout.forward(input)
+        }));
+        *dropped.map(drop).unwrap_err().downcast::<String>().unwrap()
+    };
+    for (prob, text) in [
+        (1.0, "1.0"),
+        (1.5, "1.5"),
+        (-0.5, "-0.5"),
+        (f64::NAN, "NaN"),
+    ] {
+        let message = message(prob);
+        let expected = format!("must lie in [0, 1), got {text}");
+        assert!(
+            message.starts_with("`prob`") && message.ends_with(&expected),
+            "{message}"
+        );
+    }
+}

@@ -207,3 +207,37 @@ fn bad_constants_and_bounds_are_refused() {
     assert!(clip([f64::NAN, 1.0]).contains("`clip`"));
     assert!(ImageStatistics::MNIST.scaler(0.0, &device).is_err());
 }
+
+#[test]
+fn a_record_does_not_lose_what_becomes_of_missing_values_and_outliers() {
+    let device = Device::flex();
+    let plain = ScalerConfig::standard();
+    let imputes = plain.clone().with_missing(Missing::Impute);
+    let clips = plain.clone().with_clip(Some([-2.0, 2.0]));
+    let both = imputes.clone().with_clip(Some([-2.0, 2.0]));
+    let data = Tensor::<2>::from_data([[1.0], [3.0], [2.0]], &device);
+    let configs = [plain, imputes, clips, both];
+    for (at, saved) in configs.iter().enumerate() {
+        for (other, loaded) in configs.iter().enumerate() {
+            let record = saved.fit(&data).unwrap().into_record();
+            let result = loaded.init(1, &device).unwrap().try_load_record(record);
+            if at == other {
+                let input = Tensor::<2>::from_data([[NAN], [99.0]], &device);
+                let expected = flat(saved.fit(&data).unwrap().forward(input.clone()));
+                let got = flat(result.unwrap().forward(input));
+                let bits =
+                    |values: Vec<f64>| values.into_iter().map(f64::to_bits).collect::<Vec<_>>();
+                assert_eq!(bits(got), bits(expected));
+                continue;
+            }
+            let error = result.map(drop).unwrap_err().to_string();
+            let differ = saved.clip.is_some() != loaded.clip.is_some();
+            assert!(error.contains("clip") == differ, "{error}");
+            let differ = saved.missing != loaded.missing;
+            assert!(
+                error.contains("missing") == differ || error.contains("clip"),
+                "{error}"
+            );
+        }
+    }
+}

@@ -148,6 +148,10 @@ impl DropBlock {
     ///
     /// - input: `[samples, channels, height, width]`
     /// - output: the same
+    ///
+    /// # Panics
+    ///
+    /// If `prob` was set to a value outside [0, 1).
     #[inline]
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let [samples, channels, height, width] = input.dims();

@@ -93,7 +93,7 @@ impl DropConnectConfig {
 /// Drops weights. Attached by [`DropConnectConfig::attach`]; [`Param::reparameterization`] returns it.
 #[derive(InlineModule, Debug)]
 pub struct DropConnect {
-    /// Probability of dropping a weight.
+    /// Probability of dropping a weight. A `forward` with a value outside [0, 1) panics.
     #[module(skip)]
     pub prob: f64,
     /// Whether to drop, on an autodiff device.

@@ -174,6 +174,10 @@ impl DropPath {
     ///
     /// - input: `[samples, ...]`
     /// - output: the same
+    ///
+    /// # Panics
+    ///
+    /// If `prob` was set to a value outside [0, 1).
     pub fn forward<const D: usize>(&self, branch: Tensor<D>) -> Tensor<D> {
         let keep = 1.0 - self.prob;
         if !acts(&self.training, self.prob, &branch) {

@@ -93,6 +93,10 @@ impl GaussianDropout {
     ///
     /// - input: `[...]`
     /// - output: the same
+    ///
+    /// # Panics
+    ///
+    /// If `prob` was set to a value outside [0, 1).
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         if !acts(&self.training, self.prob, &input) {
             return input;

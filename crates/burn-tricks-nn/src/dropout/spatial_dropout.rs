@@ -96,7 +96,7 @@ impl SpatialDropout {
     ///
     /// # Panics
     ///
-    /// If the input has rank 1.
+    /// If the input has rank 1, or if `prob` was set to a value outside [0, 1).
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         assert!(D >= 2, "spatial dropout needs samples and channels");
         if !acts(&self.training, self.prob, &input) {

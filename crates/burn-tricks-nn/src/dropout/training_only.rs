@@ -5,7 +5,15 @@ use burn::tensor::Tensor;
 use burn_tricks_core::display;
 
 /// Whether a dropout acts on `input`: on an autodiff device, while its flag is set, with a probability above 0.
+///
+/// # Panics
+///
+/// If the probability, a public field that may have been set to anything, does not lie in [0, 1).
 pub(crate) fn acts<const D: usize>(training: &Param<Flag>, prob: f64, input: &Tensor<D>) -> bool {
+    assert!(
+        (0.0..1.0).contains(&prob),
+        "`prob`, the probability of dropping, must lie in [0, 1), got {prob:?}"
+    );
     prob != 0.0 && training.is_enabled() && input.device().is_autodiff()
 }
 

@@ -151,7 +151,12 @@ use burn_tricks_core::{ConfigError, InlineModule, accumulation_dtype};
 /// Burn compares shapes when it loads a record, so the axis is recorded as a shape: `axis` is a tensor of one
 /// element for axis 1, of two for axis 2, and of none for [`ScaleBy::Whole`]. "scaler.axis: shape mismatch,
 /// expected Shape { dims: \[2\] } but record has Shape { dims: \[1\] }" means that a record of axis 1 was
-/// loaded into a scaler of axis 2. The [kind](crate::ScalerKind) of scaling is not recorded: the shift and the
+/// loaded into a scaler of axis 2.
+///
+/// In the same way a record holds whether values are clipped and whether missing ones are imputed, and a scaler with other
+/// settings refuses it, since a NaN would pass through unnoticed: `clip` is a tensor of two elements with
+/// [`ScalerConfig::clip`] and of none without, `missing` of one element with [`Missing::Impute`](crate::Missing) and of
+/// none without. The bounds of the clip and the imputed value are those of the configuration. The [kind](crate::ScalerKind) of scaling is not recorded: the shift and the
 /// scale are all that `forward` and `inverse` need.
 ///
 /// # Cost
@@ -196,10 +201,14 @@ pub struct InputScaler {
     scale: RunningState<Tensor<1>>,
     /// Records `by` as its own length: Burn compares shapes when it loads a record.
     axis: Param<Tensor<1, Int>>,
+    /// Records by its length whether scaled values are clipped: 2 or 0.
+    clip: Param<Tensor<1, Int>>,
+    /// Records by its length whether missing values are imputed: 1 or 0.
+    missing: Param<Tensor<1, Int>>,
     #[module(skip)]
     by: ScaleBy,
     #[module(skip)]
-    clip: Option<[f64; 2]>,
+    bounds: Option<[f64; 2]>,
     /// The scaled value that takes the place of a NaN.
     #[module(skip)]
     imputed: Option<f64>,
@@ -243,13 +252,18 @@ impl InputScaler {
             ScaleBy::Axis(axis) => axis,
             ScaleBy::Whole => 0,
         };
+        let imputed = config.imputed();
+        let of_length =
+            |length| Param::initialized(ParamId::new(), Tensor::zeros([length], device));
         Self {
-            axis: Param::initialized(ParamId::new(), Tensor::zeros([axis], device)),
+            axis: of_length(axis),
+            clip: of_length(if config.clip.is_some() { 2 } else { 0 }),
+            missing: of_length(usize::from(imputed.is_some())),
             shift: statistic(pairs.iter().map(|pair| pair.0).collect()),
             scale: statistic(pairs.iter().map(|pair| pair.1).collect()),
             by: config.by,
-            clip: config.clip,
-            imputed: config.imputed(),
+            bounds: config.clip,
+            imputed,
         }
     }
 
@@ -264,11 +278,11 @@ impl InputScaler {
         let wide = self.dtype_for(dtype);
         let [shift, scale] = self.aligned(&input, wide);
         let mut scaled = (input.cast(wide) - shift) / scale;
-        if self.imputed.is_none() && self.clip.is_none() {
+        if self.imputed.is_none() && self.bounds.is_none() {
             return scaled.cast(dtype);
         }
         let is_missing = scaled.clone().is_nan();
-        if let Some([low, high]) = self.clip {
+        if let Some([low, high]) = self.bounds {
             scaled = scaled.clamp(low, high);
         }
         // What is not imputed stays NaN, also where a device would clip it.
