@@ -70,7 +70,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// micro-batches of a window have the same scale.
 ///
 /// With several optimizers, unscale all gradients of one backward pass at once, and divide them among the optimizers
-/// afterwards. With several losses (a generator's and a discriminator's), give each a scaler of its own: if two losses are
+/// afterwards, by [`GradientsExt::take`](crate::GradientsExt::take). With several losses (a generator's and a discriminator's), give each a scaler of its own: if two losses are
 /// scaled by the same s, unscaling the gradients of the first may change s, and those of the second would then be
 /// divided by another number than they were multiplied by.
 ///

@@ -79,6 +79,8 @@ use burn_tricks_core::{NormScope, SkipCount, StateError, state_from_bytes, state
 /// batch norms. A recurrent network that carries its hidden state from batch to batch must reset this state when
 /// [`admit`](StepGuard::admit) returns `None`; otherwise an infinity in it makes every later step a skipped one.
 ///
+/// As a transform, a guard does not count a step without gradients, which a transform before it has skipped.
+///
 /// In a `Learner`, a `StepGuard` is a trick: `model.with_tricks((guard, clip, ema))`. In a skipped step,
 /// neither the optimizer nor the part of the tricks after the step is called. The `Learner` asks its schedule
 /// for a learning rate before the gradients are known: give it `schedule.repeating_skipped(guard.skips())` of
@@ -167,6 +169,9 @@ impl StepGuard {
 /// A skipped step has no gradients.
 impl GradientTransform for StepGuard {
     fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        if grads.is_empty() {
+            return grads; // skipped before, which is not this guard's to count
+        }
         self.admit(model, grads).unwrap_or_default()
     }
 
