@@ -281,6 +281,13 @@ impl Doctor {
         }
     }
 
+    /// Says, in place of [`after_step`](Self::after_step), that the step was not taken, as when a loss scaler or a guard skips
+    /// it. Its gradients and its update are not recorded. It counts as a step, and a gradient that was not finite is still
+    /// the first such gradient.
+    pub fn skip_step(&mut self) {
+        self.steps.skip(self.step);
+    }
+
     /// Takes the number of the epoch and of the batch within it, both from 1, on which the next step will be taken. A
     /// finding with a step then names them.
     pub fn observe_position(&mut self, epoch: usize, batch: usize) {

@@ -107,6 +107,12 @@ impl Steps {
         }
     }
 
+    /// Forgets `step`, which was not taken, if it was recorded.
+    pub(crate) fn skip(&mut self, step: usize) {
+        self.open.clear();
+        self.list.pop_if(|last| last.step == step);
+    }
+
     /// The units whose gradient was exactly 0 in the last windows, by parameter. Waits for the device.
     fn silent(&self, position: usize) -> Option<usize> {
         let sums = self
