@@ -469,3 +469,39 @@ fn the_doctor_among_the_tricks_makes_a_diagnosis_at_the_end_of_an_epoch() {
     assert_eq!(diagnosis.history.epochs[0].train_loss, Some(1.0));
     assert_eq!(diagnosis.history.epochs[0].train_accuracy, None);
 }
+
+#[test]
+fn the_doctor_among_the_tricks_records_no_skipped_step() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let mut model = Net::new(&device);
+    let mut trick = DoctorTrick::init(&DoctorConfig::new(), &model).unwrap();
+    let mut optim = SgdConfig::new().init();
+    for step in 1..=6 {
+        let grads = GradientsParams::from_grads(model.loss(&inputs(8, &device)).backward(), &model);
+        let context = StepContext::new(step, 0.05);
+        // Skipped by a trick before the doctor, and by one after it.
+        let (before, after) = (step == 2, step == 4);
+        let grads = if before {
+            GradientsParams::new()
+        } else {
+            grads
+        };
+        let grads = trick.before(&model, grads, &context);
+        if !(before || after) {
+            model = optim.step(0.05, model, grads);
+        }
+        model = trick.after(model, &context.with_skipped(before || after));
+    }
+    trick.observe(|doctor| {
+        let history = doctor.history(&model);
+        assert_eq!(history.steps_taken, 6);
+        let recorded: Vec<usize> = history.steps.iter().map(|step| step.step).collect();
+        assert_eq!(recorded, [1, 3, 5, 6]);
+        for param in &history.params {
+            for step in &param.steps {
+                assert!(step.update.is_some(), "{}, step {}", param.path, step.step);
+            }
+        }
+    });
+}

@@ -6,13 +6,14 @@ use crate::net_training::{Batch, Samples, schedule, session, train_loader, valid
 use burn::data::dataloader::DataLoader;
 use burn::data::dataset::InMemDataset;
 use burn::module::{Module, ModuleMapper, Param};
-use burn::optim::{AdamConfig, ModuleOptimizer};
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use burn::train::logger::{FileMetricLogger, MetricLogger};
 use burn::train::metric::LearningRateMetric;
 use burn::train::metric::store::Split;
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use burn_tricks::average::Ema;
+use burn_tricks::grad::{GradNoiseConfig, ProdigyConfig};
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::LinearRampConfig;
 use burn_tricks::stop::BestWeights;
@@ -235,6 +236,58 @@ fn the_rate_of_the_step_is_logged_with_the_factor_of_the_roll_backs() {
             );
         }
     }
+}
+
+/// The fifth step's gradients are NaN, and then the estimate of the learning rate, which an optimizer's clones share.
+#[test]
+fn transforms_go_back_with_the_weights() {
+    #[derive(Debug)]
+    struct Poisons;
+
+    impl<M: Module> Trick<M> for Poisons {
+        fn sees_gradients(&self) -> bool {
+            true
+        }
+
+        fn before(
+            &mut self,
+            model: &M,
+            grads: GradientsParams,
+            step: &StepContext,
+        ) -> GradientsParams {
+            let factor = if step.step() == 5 { f64::NAN } else { 1.0 };
+            burn_tricks::grad::scale_gradients(model, grads, factor)
+        }
+    }
+
+    let _alone = alone();
+    // Sessions of one process each, if it is interrupted.
+    let run = |sessions: &[usize]| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut last = None;
+        for epochs in sessions {
+            let net = net();
+            let prodigy = ProdigyConfig::new().with_first_distance(1e-2);
+            let prodigy = prodigy.init(&net).unwrap();
+            let noise = GradNoiseConfig::new(1e-3).init().unwrap();
+            let back = RollBackTrick::<Net>::init(&RollBackConfig::new(2)).unwrap();
+            let tricks = (Poisons, Some(noise), vec![prodigy.clone()], Box::new(back));
+            let learner = Learner::new(net.with_tricks(tricks), prodigy.optimizer(), 1.0);
+            let session = session(folder.path(), &EpochClock::new());
+            let session = session.stop_early(SampleLossMetric::new(), patience(9));
+            let session = session.resumable(2).unwrap().num_epochs(*epochs);
+            let result = session.launch(learner).unwrap();
+            assert_eq!(result.model.tricks().3.done(), usize::from(*epochs > 1));
+            let distance = prodigy.distance().unwrap().into_scalar::<f64>();
+            last = Some((numbers(result.model.model()), distance, result.last_epoch));
+        }
+        last.unwrap()
+    };
+    let (weights, distance, epoch) = run(&[EPOCHS]);
+    assert_eq!(epoch, Some(EPOCHS));
+    assert!(weights.iter().all(|weight| weight.is_finite()));
+    assert!(distance.is_finite(), "{distance}");
+    assert_eq!(run(&[1, 2, 3, EPOCHS]), (weights, distance, epoch));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor};
 use burn::train::{Interrupter, Learner, SupervisedTraining};
 use burn_tricks::prelude::*;
+use burn_tricks::stop::StopReason;
 use burn_tricks::train::{
     EpochClock, EpochContext, EpochLoaderConfig, StepContext, StopAfterMarked, StopAfterSkips,
     Trick,
@@ -87,4 +88,48 @@ fn marked_steps_in_a_row_stop_a_training_at_the_end_of_the_epoch() {
         Trick::<Own>::load_state(&mut resumed, &state).unwrap();
     }
     assert!(StopAfterMarked::init(0).is_err());
+}
+
+#[test]
+fn skipped_steps_in_a_row_stop_a_training_at_the_end_of_the_epoch() {
+    let model = Own::new();
+    let mut stop = StopAfterSkips::at_end_of_epoch(2).unwrap();
+    let epochs: [(&[bool], bool); 4] = [
+        (&[true, false, true], false),
+        // The second in a row, over the end of an epoch.
+        (&[true, false], true),
+        (&[true, false], false),
+        (&[true, true, false], true),
+    ];
+    for (at, (epoch, stops)) in epochs.into_iter().enumerate() {
+        for skipped in epoch {
+            let step = StepContext::new(1, 0.1).with_skipped(*skipped);
+            stop.after(model.clone(), &step);
+        }
+        let mut context = EpochContext::new(at, &model);
+        stop.epoch_end(model.clone(), &mut context).unwrap();
+        let reason = stops.then_some(StopReason::NonFinite);
+        assert_eq!(context.stop_reason(), reason, "epoch {at}");
+    }
+    assert!(StopAfterSkips::at_end_of_epoch(0).is_err());
+}
+
+#[test]
+fn a_guard_does_not_count_a_step_that_was_skipped_before() {
+    let model = Own::new();
+    let grads = |number: f64| {
+        let mut grads = GradientsParams::new();
+        let grad = Tensor::<1>::full([1], number, &Device::flex());
+        grads.register(model.weight.id, grad);
+        grads
+    };
+    let mut guard = StepGuard::new();
+    let step = StepContext::new(1, 0.1);
+    for grads in [grads(1.0), grads(f64::NAN), GradientsParams::new()] {
+        let _ = guard.before(&model, grads, &step);
+    }
+    assert_eq!(
+        (guard.taken(), guard.skipped(), guard.skipped_in_a_row()),
+        (1, 1, 1)
+    );
 }

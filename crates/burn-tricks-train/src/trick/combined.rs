@@ -82,6 +82,14 @@ impl<M: Module, T: Trick<M> + ?Sized> Trick<M> for Box<T> {
     fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
         (**self).load_state(state)
     }
+
+    fn roll_back_state(&self) -> Option<Vec<u8>> {
+        (**self).roll_back_state()
+    }
+
+    fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        (**self).load_roll_back_state(state)
+    }
 }
 
 /// An optional trick, for example one that a setting of the run turns on. `None` does nothing.
@@ -171,6 +179,15 @@ impl<M: Module, T: Trick<M>> Trick<M> for Option<T> {
             None => Err(StateError::Absent { what: "trick" }),
         }
     }
+
+    fn roll_back_state(&self) -> Option<Vec<u8>> {
+        self.as_ref().and_then(Trick::roll_back_state)
+    }
+
+    fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        self.iter_mut()
+            .try_for_each(|trick| trick.load_roll_back_state(state))
+    }
 }
 
 /// Tricks whose number is known only at run time, such as a `Vec<Box<dyn Trick<M>>>`. They run one after the other,
@@ -250,6 +267,17 @@ impl<M: Module, T: Trick<M>> Trick<M> for Vec<T> {
         let mut each = self.iter_mut().zip(states);
         let mut before = 0;
         each.try_for_each(|(trick, state)| load_place(trick, state, &mut before))
+    }
+
+    fn roll_back_state(&self) -> Option<Vec<u8>> {
+        let states: Vec<_> = self.iter().map(Trick::roll_back_state).collect();
+        Some(parts_to_bytes(&states))
+    }
+
+    fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        let states = bytes_to_parts(state, self.len(), TRICKS)?;
+        let mut each = self.iter_mut().zip(states);
+        each.try_for_each(|(trick, state)| put_back(trick, state))
     }
 }
 
@@ -347,6 +375,16 @@ macro_rules! tuple_of_tricks {
                 $(load_place(&mut self.$index, parts.next().flatten(), &mut before)?;)+
                 Ok(())
             }
+
+            fn roll_back_state(&self) -> Option<Vec<u8>> {
+                Some(parts_to_bytes(&[$(self.$index.roll_back_state()),+]))
+            }
+
+            fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+                let mut parts = bytes_to_parts(state, [$($index),+].len(), TRICKS)?.into_iter();
+                $(put_back(&mut self.$index, parts.next().flatten())?;)+
+                Ok(())
+            }
         }
     };
 }
@@ -395,4 +433,12 @@ pub(super) fn load_part<M: Module, T: Trick<M>>(
         None if trick.state().is_some() => Err(StateError::NotSaved { what: "trick" }),
         None => Ok(()),
     }
+}
+
+/// Puts back the state of one trick, if it has one that goes back.
+fn put_back<M: Module, T: Trick<M>>(
+    trick: &mut T,
+    state: Option<Vec<u8>>,
+) -> Result<(), StateError> {
+    state.map_or(Ok(()), |state| trick.load_roll_back_state(&state))
 }

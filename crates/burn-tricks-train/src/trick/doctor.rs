@@ -50,9 +50,13 @@ use std::sync::{Arc, Mutex};
 /// With [`with_loader`](Self::with_loader) a finding names the epoch and the batch of the [`EpochLoader`], such as the
 /// first batch whose gradients are NaN.
 ///
+/// What was recorded is not saved. The doctor of a session that is resumed begins anew: its step 1 is the first step after
+/// the resumption, and its initial weights are those that the model had in [`init`](Self::init), before the checkpoint was
+/// loaded. So examine a run from its beginning to its end.
+///
 /// # Order
 ///
-/// Put it before a clip to measure the gradients of the loss, and after it to measure those that the optimizer gets.
+/// A skipped step is not recorded, wherever the trick that skips it stands. Put the doctor before a clip to measure the gradients of the loss, and after it to measure those that the optimizer gets.
 ///
 /// # Cost
 ///
@@ -139,8 +143,13 @@ impl<M: Module> Trick<M> for DoctorTrick {
         grads
     }
 
-    fn after(&mut self, model: M, _: &StepContext) -> M {
-        lock(&self.shared).doctor.after_step(&model);
+    fn after(&mut self, model: M, step: &StepContext) -> M {
+        let doctor = &mut lock(&self.shared).doctor;
+        if step.is_skipped() {
+            doctor.skip_step();
+        } else {
+            doctor.after_step(&model);
+        }
         model
     }
 

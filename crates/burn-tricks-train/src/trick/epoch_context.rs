@@ -29,6 +29,7 @@ pub struct EpochContext<'a, M> {
     given: Vec<(String, Split, f64)>,
     decision: Option<Decision>,
     stop: Option<StopReason>,
+    keeps: bool,
     rolled_back: bool,
 }
 
@@ -52,6 +53,7 @@ impl<'a, M> EpochContext<'a, M> {
             given: Vec::new(),
             decision: None,
             stop: None,
+            keeps: false,
             rolled_back: false,
         }
     }
@@ -130,7 +132,19 @@ impl<'a, M> EpochContext<'a, M> {
         self.stop
     }
 
+    /// Tells the session that a later [`roll_back`](Self::roll_back) goes back to the end of this epoch: it keeps
+    /// [`Trick::roll_back_state`](crate::Trick::roll_back_state) of every trick.
+    pub fn keep(&mut self) {
+        self.keeps = true;
+    }
+
+    /// Whether a trick has called [`keep`](Self::keep).
+    pub fn is_kept(&self) -> bool {
+        self.keeps
+    }
+
     /// Tells the session that this trick returns a model with other weights than the trained ones. Then
+    /// every trick goes back to the state of the last epoch that was [kept](Self::keep),
     /// [`Trick::rolled_back`](crate::Trick::rolled_back) of every trick is called, and averages begin anew. The
     /// session continues, even if its criteria saw a divergence or the [`decision`](Self::decision) was to stop, and
     /// patience counts anew; a limit of time or of checks still ends the training.

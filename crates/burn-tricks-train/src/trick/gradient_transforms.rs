@@ -64,6 +64,14 @@ macro_rules! transform_is_a_trick {
                 let $this = self;
                 GradientTransform::load_state(&mut $inner, state)
             }
+
+            fn roll_back_state(&self) -> Option<Vec<u8>> {
+                Trick::<M>::state(self)
+            }
+
+            fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+                Trick::<M>::load_state(self, state)
+            }
         }
     };
 }

@@ -184,6 +184,8 @@ use std::fmt::Debug;
 /// | [`validated`](Trick::validated) | `valid()` of the tricked model: Burn calls it before each validation and at the end of the training |
 /// | [`epoch_end`](Trick::epoch_end) | a session, after each validation and before the checkpoint of the epoch is written |
 /// | [`rolled_back`](Trick::rolled_back) | a session, after `epoch_end` of all tricks, if one of them has replaced the trained weights |
+/// | [`roll_back_state`](Trick::roll_back_state) | a session, after `epoch_end` of all tricks, if one of them has called [`EpochContext::keep`] |
+/// | [`load_roll_back_state`](Trick::load_roll_back_state) | a session, before `rolled_back` |
 /// | [`restart`](Trick::restart) | loading a record into the tricked model, except by a session that resumes |
 /// | [`state`](Trick::state), [`load_state`](Trick::load_state) | a resumable session: `state` after each epoch, `load_state` at `launch` |
 ///
@@ -352,5 +354,22 @@ pub trait Trick<M: Module>: Debug + Send {
     /// If the state is not one of this trick. The default implementation always returns an error.
     fn load_state(&mut self, _state: &[u8]) -> Result<(), StateError> {
         Err(StateError::Stateless { what: "trick" })
+    }
+
+    /// The state that belongs to the weights and the optimizer, and goes back with them in a roll-back: the estimate of a
+    /// [`Prodigy`](burn_tricks_grad::Prodigy), the history of an `AutoClip`. A session asks for it at the end of an epoch
+    /// in which a trick calls [`EpochContext::keep`]. This method may wait for the device. Default: none.
+    fn roll_back_state(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Goes back to a state of [`roll_back_state`](Self::roll_back_state). A session calls it in a roll-back, before
+    /// [`rolled_back`](Self::rolled_back). Default: does nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the state is not one of this trick.
+    fn load_roll_back_state(&mut self, _state: &[u8]) -> Result<(), StateError> {
+        Ok(())
     }
 }

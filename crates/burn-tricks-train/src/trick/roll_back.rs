@@ -21,7 +21,7 @@ use std::fmt::Debug;
 ///
 /// ```text
 /// at the end of an epoch that the session's criterion calls diverged, at most `times`:
-///     model, optimizer's state ← those of the best epoch
+///     model, optimizer's state, states of the gradient transforms ← those of the best epoch
 ///     learning rates ← lr_factor^(roll-backs so far) · those of the schedule
 ///     patience counts anew
 /// ```
@@ -57,13 +57,19 @@ use std::fmt::Debug;
 /// if the criterion stops for another reason, or if all roll-backs are used up. In a session without such a criterion
 /// [`launch`](crate::Session::launch) is an error.
 ///
+/// Of the other tricks, the gradient transforms go back: the estimate of a [`Prodigy`](burn_tricks_grad::Prodigy), without
+/// which a diverged run would not recover, the history of an `AutoClip`, the scale of a `LossScaler`, the step of a
+/// `GradNoise`, the counts of a `StepGuard`. A trick of your own goes back with
+/// [`Trick::roll_back_state`](crate::Trick::roll_back_state).
+///
 /// The weights of the best epoch are the trained ones, not an average. The schedule continues from its present step.
 /// Burn's `LearningRateMetric` logs the learning rate of the schedule, without the factor. The metric "Learning Rate
 /// after Roll-Backs", which a session registers for this trick, has the learning rate of the step.
 ///
 /// # Cost
 ///
-/// A copy of the weights and of the optimizer's state, on the device; in a resumable session both are saved with
+/// A copy of the weights and of the optimizer's state, on the device, and one of the transforms' states in memory, which
+/// is small but for a `Prodigy` (two tensors of the size of the model, read from the device at each best epoch); in a resumable session both are saved with
 /// each checkpoint. A run that does not diverge is the same, bit for bit, with and without it.
 ///
 /// # Differences and suggested values
@@ -168,6 +174,7 @@ impl<M: Module> Trick<M> for RollBackTrick<M> {
         if decision.is_best {
             self.best.keep(&decision, || model.clone());
             self.optimizer.keep_at_next_step();
+            epoch.keep();
         }
         let judged = self.judged(decision);
         let Some(restart) = self.back.restart(&judged, &self.best, &model) else {

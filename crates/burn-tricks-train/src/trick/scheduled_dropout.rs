@@ -113,7 +113,8 @@ impl<M, C: Curve> ScheduledDropout<M, C> {
     ///
     /// # Errors
     ///
-    /// If `steps` is 0, or if a rate of these steps does not lie in [0, 1).
+    /// If `steps` is 0, or if a rate of these steps does not lie in [0, 1). What `set` makes of a rate cannot be checked
+    /// here: a layer whose `prob` was set to a value outside [0, 1) panics in its `forward`, with that value.
     pub fn init(curve: C, steps: usize, set: fn(&mut M, f64)) -> Result<Self, ConfigError> {
         ConfigError::at_least_one("steps", steps)?;
         for step in 0..steps as u64 {

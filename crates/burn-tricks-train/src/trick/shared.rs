@@ -28,6 +28,8 @@ pub(crate) struct SharedTricks<H> {
     micro_batches: MicroBatches,
     /// Whether Burn's `ddp` trains the model, whose workers have a copy of it each.
     distributed: Arc<AtomicBool>,
+    /// The states that go back with the weights, of the epoch that was kept last.
+    kept: Arc<Mutex<Option<Vec<u8>>>>,
 }
 
 impl<H> Clone for SharedTricks<H> {
@@ -37,6 +39,7 @@ impl<H> Clone for SharedTricks<H> {
             steps: self.steps.clone(),
             micro_batches: self.micro_batches.clone(),
             distributed: self.distributed.clone(),
+            kept: self.kept.clone(),
         }
     }
 }
@@ -54,6 +57,7 @@ impl<H> SharedTricks<H> {
             steps: Arc::default(),
             micro_batches: MicroBatches::default(),
             distributed: Arc::default(),
+            kept: Arc::default(),
         }
     }
 
@@ -105,6 +109,7 @@ impl<H> SharedTricks<H> {
         H: Trick<M>,
     {
         self.steps.store(0, SeqCst);
+        *lock(&self.kept) = None;
         lock(&self.tricks).restart(model);
     }
 
@@ -113,7 +118,8 @@ impl<H> SharedTricks<H> {
     where
         H: Trick<M>,
     {
-        let state = (self.steps.load(SeqCst), lock(&self.tricks).state());
+        let kept = lock(&self.kept).clone();
+        let state = (self.steps.load(SeqCst), lock(&self.tricks).state(), kept);
         state_to_bytes(&state)
     }
 
@@ -122,10 +128,12 @@ impl<H> SharedTricks<H> {
     where
         H: Trick<M>,
     {
-        let (steps, state): (u64, Option<Vec<u8>>) = state_from_bytes(state)?;
+        type State = (u64, Option<Vec<u8>>, Option<Vec<u8>>);
+        let (steps, state, kept): State = state_from_bytes(state)?;
         let tricks = &mut *lock(&self.tricks);
         load_part(tricks, state).map_err(|error| error.of_trick(0, || tricks.name()))?;
         self.steps.store(steps, SeqCst);
+        *lock(&self.kept) = kept;
         Ok(())
     }
 
@@ -157,7 +165,14 @@ impl<H> SharedTricks<H> {
                  would see: train on a single device or with `multi`",
             ));
         }
+        if context.is_kept() {
+            *lock(&self.kept) = tricks.roll_back_state();
+        }
         if context.is_rolled_back() {
+            if let Some(kept) = &*lock(&self.kept) {
+                let loaded = tricks.load_roll_back_state(kept);
+                loaded.map_err(TrickError::new)?;
+            }
             tricks.rolled_back(&model);
         }
         let end = TricksEnd {

@@ -43,7 +43,7 @@ use burn_tricks_stop::StopReason;
 ///
 /// # Differences
 ///
-/// [`StopAfterSkips`](crate::StopAfterSkips) stops at once. It counts steps that are skipped on the host, as a
+/// [`StopAfterSkips`](crate::StopAfterSkips) can also stop at once. It counts steps that are skipped on the host, as a
 /// `StepGuard` does.
 #[derive(Debug, Clone)]
 pub struct StopAfterMarked {

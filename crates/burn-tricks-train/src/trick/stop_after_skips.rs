@@ -1,10 +1,13 @@
 //! Stops a training that skips too many steps in a row.
 
 use crate::trick::Trick;
+use crate::trick::epoch_context::EpochContext;
 use crate::trick::step_context::StepContext;
+use crate::trick::trick_error::TrickError;
 use burn::module::Module;
 use burn::train::Interrupter;
 use burn_tricks_core::{ConfigError, StateError, state_from_bytes, state_to_bytes};
+use burn_tricks_stop::StopReason;
 use std::fmt::Debug;
 
 /// Stops a training that skips too many steps in a row.
@@ -35,7 +38,14 @@ use std::fmt::Debug;
 ///
 /// # Cost
 ///
-/// None. The training stops at once, in the middle of the epoch.
+/// None.
+///
+/// # Stopping at once, or at the end of the epoch
+///
+/// [`init`](StopAfterSkips::init) stops in the middle of the epoch, before a checkpoint is written: a program that starts
+/// the run again whenever it ends repeats that epoch for ever. [`at_end_of_epoch`](StopAfterSkips::at_end_of_epoch) goes
+/// through the rest of the epoch, and a [`Session`](crate::Session) then saves
+/// [`StopReason::NonFinite`](burn_tricks_stop::StopReason): a run that is resumed ends at once.
 ///
 /// # Differences
 ///
@@ -47,7 +57,10 @@ use std::fmt::Debug;
 pub struct StopAfterSkips {
     limit: u64,
     in_a_row: u64,
-    interrupter: Interrupter,
+    /// Whether the limit was reached in this epoch.
+    reached: bool,
+    /// None if the training is to stop at the end of the epoch.
+    interrupter: Option<Interrupter>,
 }
 
 impl Debug for StopAfterSkips {
@@ -65,13 +78,28 @@ impl StopAfterSkips {
     ///
     /// If `limit` is 0.
     pub fn init(limit: u64, interrupter: &Interrupter) -> Result<Self, ConfigError> {
+        let trick = Self::at_end_of_epoch(limit)?;
+        Ok(Self {
+            interrupter: Some(interrupter.clone()),
+            ..trick
+        })
+    }
+
+    /// Stops the training of a [`Session`](crate::Session) at the end of an epoch in which `limit` steps in a row were
+    /// skipped. The session saves the reason, as for [`StopAfterMarked`](crate::StopAfterMarked).
+    ///
+    /// # Errors
+    ///
+    /// If `limit` is 0.
+    pub fn at_end_of_epoch(limit: u64) -> Result<Self, ConfigError> {
         if limit == 0 {
             return Err(ConfigError::new("limit", "be at least 1", limit));
         }
         Ok(Self {
             limit,
             in_a_row: 0,
-            interrupter: interrupter.clone(),
+            reached: false,
+            interrupter: None,
         })
     }
 }
@@ -85,14 +113,24 @@ impl<M: Module> Trick<M> for StopAfterSkips {
         };
         // Also in a run that is resumed where it was stopped.
         if self.in_a_row >= self.limit {
-            let reason = format!("{} optimizer steps in a row were skipped", self.in_a_row);
-            self.interrupter.stop(Some(&reason));
+            self.reached = true;
+            if let Some(interrupter) = &self.interrupter {
+                let reason = format!("{} optimizer steps in a row were skipped", self.in_a_row);
+                interrupter.stop(Some(&reason));
+            }
         }
         model
     }
 
+    fn epoch_end(&mut self, model: M, epoch: &mut EpochContext<'_, M>) -> Result<M, TrickError> {
+        if std::mem::take(&mut self.reached) {
+            epoch.stop(StopReason::NonFinite);
+        }
+        Ok(model)
+    }
+
     fn restart(&mut self, _model: &M) {
-        self.in_a_row = 0;
+        (self.in_a_row, self.reached) = (0, false);
     }
 
     fn describe(&self) -> Vec<String> {
