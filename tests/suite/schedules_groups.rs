@@ -9,7 +9,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::Device;
 use burn_tricks::schedule::{
     CosineConfig, GroupLrConfig, LinearRampConfig, LrGroup, LrPreview, LrSchedulerExt,
-    MultiStepConfig, OneCycleConfig, RexConfig,
+    MultiStepConfig, OneCycleConfig, RexConfig, SkipCount,
 };
 
 #[derive(Module, Debug)]
@@ -219,4 +219,33 @@ fn a_preview_shows_what_the_schedule_gives() {
     }
     let infinite = LrPreview::new(2).curve("inf", &f64::INFINITY);
     assert_eq!(infinite.sparkline("inf", 2), "??");
+}
+
+#[test]
+fn a_warm_up_of_a_group_is_repeated_after_a_skipped_step() {
+    let net = net();
+    let skips = SkipCount::new();
+    let groups = GroupLrConfig::of([LrGroup::new(["body"], 2.0).with_warmup(4)]);
+    let line = || LinearRampConfig::new(1.0, 0.0, 10).init().unwrap();
+    let mut schedule = groups.init_repeating_skipped(&net, line(), &skips).unwrap();
+    let mut whole = groups.init(&net, line()).unwrap();
+    let both = |schedule: &mut ModuleLrScheduler| {
+        let rates = schedule.step();
+        let rate = |path| rates.lr_from_param(net.head.weight.id, Some(path));
+        [rate("head.weight"), rate("body.0.weight")]
+    };
+    for step in 0..6 {
+        let expected = both(&mut whole);
+        assert_eq!(both(&mut schedule), expected, "step {step}");
+        if step % 2 == 1 {
+            skips.add();
+            assert_eq!(both(&mut schedule), expected, "step {step}, again");
+        }
+    }
+    let groups = [LrGroup::new(["head"], 1.0), LrGroup::new(["body"], -1.0)];
+    let error = GroupLrConfig::of(groups).init(&net, 0.1).map(drop);
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "`factor` must be a finite number of at least 0 in `groups[1]`, got -1.0"
+    );
 }

@@ -1,10 +1,11 @@
 //! Learning rates of groups of parameters.
 
+use crate::repeat_skipped::RepeatSkipped;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
-use burn::module::Module;
+use burn::module::{Module, ParamGroup};
 use burn::optim::LearningRate;
-use burn_tricks_core::{Config, ConfigError, ParamPaths};
+use burn_tricks_core::{Config, ConfigError, ParamPaths, SkipCount};
 use serde::{Deserialize, Serialize};
 
 /// Parameters of a model, and how their learning rate differs from that of the others.
@@ -142,6 +143,9 @@ impl LrGroup {
 /// counts; parameters of no group have the schedule's own learning rate. [`LayerWiseLrConfig`](crate::LayerWiseLrConfig)
 /// is for factors that fall from layer to layer. [`LrPreview`](crate::LrPreview) draws the learning rate of any parameter.
 ///
+/// Where steps may be skipped, [`init_repeating_skipped`](GroupLrConfig::init_repeating_skipped) repeats the learning
+/// rates of all groups after a skipped step.
+///
 /// # Cost
 ///
 /// A copy of the schedule for each group. At each step Burn looks up the learning rate of each parameter by its path, with
@@ -185,17 +189,60 @@ impl GroupLrConfig {
         S: LrScheduler + Clone + 'static,
     {
         let mut rates = ModuleLrScheduler::new(schedule.clone());
-        for group in &self.groups {
-            group.check()?;
-            let params = ParamPaths::init(model, "paths", &group.paths)?.group();
+        for (params, grouped) in self.grouped(model, &schedule)? {
+            rates = rates.with_group(params, grouped);
+        }
+        Ok(rates)
+    }
+
+    /// Like [`init`](Self::init), and repeats all learning rates after a skipped step, those of warm-ups included. It takes
+    /// the place of `schedule.repeating_skipped(skips)`, with which the warm-ups of the groups would advance in skipped
+    /// steps.
+    ///
+    /// # Errors
+    ///
+    /// As [`init`](Self::init).
+    pub fn init_repeating_skipped<M, S>(
+        &self,
+        model: &M,
+        schedule: S,
+        skips: &SkipCount,
+    ) -> Result<ModuleLrScheduler, ConfigError>
+    where
+        M: Module,
+        S: LrScheduler + Clone + 'static,
+    {
+        let mut rates = ModuleLrScheduler::new(RepeatSkipped::new(schedule.clone(), skips.clone()));
+        for (params, grouped) in self.grouped(model, &schedule)? {
+            rates = rates.with_group(params, RepeatSkipped::new(grouped, skips.clone()));
+        }
+        Ok(rates)
+    }
+
+    /// The parameters and the schedule of each group.
+    fn grouped<M: Module, S: Clone>(
+        &self,
+        model: &M,
+        schedule: &S,
+    ) -> Result<Vec<(ParamGroup, GroupLr<S>)>, ConfigError> {
+        let groups = self.groups.iter().enumerate().map(|(at, group)| {
+            let params = group
+                .check()
+                .and_then(|()| ParamPaths::init(model, "paths", &group.paths));
+            // All groups have the same fields.
+            let params = params.map_err(|mut error| {
+                let requirement = format!("{} in `groups[{at}]`", error.requirement);
+                error.requirement = requirement.into();
+                error
+            })?;
             let grouped = GroupLr {
                 inner: schedule.clone(),
                 group: group.clone(),
                 steps: 0,
             };
-            rates = rates.with_group(params, grouped);
-        }
-        Ok(rates)
+            Ok((params.group(), grouped))
+        });
+        groups.collect()
     }
 }
 
