@@ -5,6 +5,7 @@ use crate::models::{Net, alone, numbers};
 use crate::net_training::{Batch, Samples};
 use burn::data::dataloader::batcher::Batcher as _;
 use burn::lr_scheduler::LrScheduler as _;
+use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::Module;
 use burn::nn::LinearConfig;
 use burn::optim::{AdamConfig, GradientsParams, SgdConfig};
@@ -13,6 +14,7 @@ use burn::tensor::Device;
 use burn::train::TrainStep;
 use burn_tricks::checkpoint::{CheckpointError, Checkpoints, PartKind};
 use burn_tricks::prelude::*;
+use burn_tricks::schedule::{GroupLrConfig, LrGroup};
 use std::collections::BTreeMap;
 
 #[test]
@@ -248,4 +250,40 @@ fn a_state_with_a_number_that_json_has_not_is_refused_by_its_name() {
     // Not the `null` for which infinity would be mistaken.
     let error = saved.unchanged("best", &[f64::INFINITY]).unwrap_err();
     assert!(error.to_string().contains("`0` is inf,"), "{error}");
+}
+
+#[test]
+fn a_schedule_with_groups_is_saved_and_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = LinearConfig::new(2, 2).init(&Device::flex());
+    let groups = |count: usize| {
+        let group = || LrGroup::new(["bias"], 2.0).with_warmup(4);
+        let groups = GroupLrConfig::of((0..count).map(|_| group()));
+        let cosine = CosineConfig::new(0.1, 9).init().unwrap();
+        groups.init(&model, cosine).unwrap()
+    };
+    let rates = |schedule: &mut ModuleLrScheduler| {
+        let rates = schedule.step();
+        (
+            rates.base(),
+            rates.lr_from_param(model.weight.id, Some("bias")),
+        )
+    };
+    let mut schedule = groups(1);
+    rates(&mut schedule);
+    rates(&mut schedule);
+    let mut checkpoints = Checkpoints::open(folder.path(), 2).unwrap();
+    let step = checkpoints.step(1).grouped_schedule("schedule", &schedule);
+    step.save().unwrap();
+    let saved = checkpoints.newest().unwrap().unwrap();
+    let mut resumed = saved.grouped_schedule("schedule", groups(1)).unwrap();
+    assert_eq!(rates(&mut resumed), rates(&mut schedule));
+    for other in [0, 2] {
+        let error = saved.grouped_schedule("schedule", groups(other));
+        let error = error.map(drop).unwrap_err().to_string();
+        assert!(
+            error.contains("another kind of schedule"),
+            "{other}: {error}"
+        );
+    }
 }

@@ -6,6 +6,7 @@ use crate::damage::Damage;
 use crate::json::to_json;
 use crate::part::{Entry, PartKind, Record};
 use crate::part_error::PartError;
+use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
@@ -124,12 +125,39 @@ impl Saved {
     ) -> Result<S, CheckpointError> {
         let recorded: LrSchedulerRecord = self.record(name)?;
         schedule.load_record(recorded.clone());
+        self.same_schedule(name, schedule.to_record(), recorded)?;
+        Ok(schedule)
+    }
+
+    /// As [`schedule`](Self::schedule), for a schedule with groups of parameters, such as one of `GroupLrConfig`.
+    ///
+    /// # Errors
+    ///
+    /// As [`schedule`](Self::schedule), and if the record has another number of groups.
+    pub fn grouped_schedule(
+        &self,
+        name: &str,
+        schedule: ModuleLrScheduler,
+    ) -> Result<ModuleLrScheduler, CheckpointError> {
+        let recorded: LrSchedulerRecord = self.record(name)?;
+        let schedule = schedule.load_record(recorded.clone());
+        self.same_schedule(name, schedule.to_record(), recorded)?;
+        Ok(schedule)
+    }
+
+    /// Whether a schedule has loaded all of a record.
+    fn same_schedule(
+        &self,
+        name: &str,
+        loaded: LrSchedulerRecord,
+        recorded: LrSchedulerRecord,
+    ) -> Result<(), CheckpointError> {
         let bytes = |record: LrSchedulerRecord| {
             let bytes = record.into_bytes();
             bytes.map_err(|error| self.unfit(name, error))
         };
-        if *bytes(schedule.to_record())? == *bytes(recorded)? {
-            Ok(schedule)
+        if *bytes(loaded)? == *bytes(recorded)? {
+            Ok(())
         } else {
             Err(self.unfit(name, PartError::OtherSchedule))
         }

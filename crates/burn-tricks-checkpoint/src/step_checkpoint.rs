@@ -6,6 +6,7 @@ use crate::json::to_json;
 use crate::part::{Entry, PartKind, Record};
 use crate::part_error::PartError;
 use burn::lr_scheduler::LrScheduler;
+use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use serde::Serialize;
@@ -42,8 +43,13 @@ impl StepCheckpoint<'_> {
         self.record(name, schedule.to_record())
     }
 
-    /// Adds one of Burn's records, for example of an average of weights (`ema.to_record()`) or of a
-    /// `ModuleLrScheduler` (`schedule.to_record()`).
+    /// Adds a schedule with groups of parameters, with the position of each group. Loaded by
+    /// [`Saved::grouped_schedule`](crate::Saved::grouped_schedule).
+    pub fn grouped_schedule(self, name: &str, schedule: &ModuleLrScheduler) -> Self {
+        self.record(name, schedule.to_record())
+    }
+
+    /// Adds one of Burn's records, for example of an average of weights (`ema.to_record()`).
     pub fn record<R: Record>(self, name: &str, record: R) -> Self {
         let bytes = record.encode().map(|bytes| bytes.to_vec());
         self.part(name, R::KIND, bytes.map_err(PartError::from))
