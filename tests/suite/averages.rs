@@ -560,8 +560,8 @@ fn a_meaningless_configuration_is_refused() {
     );
     for bad in [0.0, -1.0, f64::NAN] {
         let timm = |gamma, power| EmaConfig::new(0.9).with_warmup(EmaWarmup::Timm { gamma, power });
-        assert_eq!(field(timm(bad, 1.0)), "gamma");
-        assert_eq!(field(timm(1.0, bad)), "power");
+        assert_eq!(field(timm(bad, 1.0)), "warmup.gamma");
+        assert_eq!(field(timm(1.0, bad)), "warmup.power");
         assert_eq!(
             EmaConfig::from_half_life(bad, 1).unwrap_err().field,
             "half_life"

@@ -299,8 +299,8 @@ impl AverageRule for EmaConfig {
     fn check(&self) -> Result<(), ConfigError> {
         ConfigError::decay_rate("decay", self.decay)?;
         if let EmaWarmup::Timm { gamma, power } = self.warmup {
-            ConfigError::positive("gamma", gamma)?;
-            ConfigError::positive("power", power)?;
+            ConfigError::positive("warmup.gamma", gamma)?;
+            ConfigError::positive("warmup.power", power)?;
         }
         Ok(())
     }
