@@ -56,6 +56,7 @@ pub trait GradientsExt: Sized {
     /// let grads = GradientsParams::from_grads(scaler.scale(loss).backward(), &gan);
     /// if let Some(mut grads) = scaler.unscale(&gan, grads) {
     ///     let grads_of_critic = grads.take(&gan.critic);
+    ///     assert_eq!((grads.len(), grads_of_critic.len()), (2, 2)); // a weight and a bias each
     ///     gan.generator = of_generator.step(1e-4, gan.generator, grads);
     ///     gan.critic = of_critic.step(4e-4, gan.critic, grads_of_critic);
     /// }
