@@ -284,6 +284,16 @@ mod tests {
         assert_eq!(target(0.1, 0.0), [1]);
         assert_eq!(target(0.3, 0.0), [0; 0], "0.92 of it");
         assert_eq!(target(0.1, 1.0), [0; 0], "two of them");
+        // Another feature tells half of it too, as measurements of one thing do.
+        let mut of = rows();
+        of.inputs
+            .chunks_mut(3)
+            .for_each(|row| row[2] = row[1] + 0.5 * row[2]);
+        of.target_columns = 1;
+        of.targets = (of.rows())
+            .map(|row| f64::from(row[1] + 0.1 * row[0]))
+            .collect();
+        assert_eq!(of.leaking(), [0; 0]);
         // The label is whether the second is within a range.
         let label = |exceptions: usize| {
             let mut of = rows();
