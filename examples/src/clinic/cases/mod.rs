@@ -3,6 +3,7 @@
 mod bases;
 mod capacity;
 mod depth;
+mod eighth_set;
 mod fifth_set;
 mod first_set;
 mod fitting_more;
@@ -48,5 +49,6 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
     .chain(fifth_set::CASES)
     .chain(sixth_set::CASES)
     .chain(seventh_set::CASES)
+    .chain(eighth_set::CASES)
     .flatten()
 }
