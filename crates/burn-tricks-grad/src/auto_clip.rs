@@ -165,26 +165,18 @@ impl AutoClip {
         let device = self.norms.values.as_ref()?.device();
         Some(self.norms.percentile(self.config.percentile, &device))
     }
-}
 
-impl GradientTransform for AutoClip {
-    fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-        Self::apply(self, model, grads)
+    /// The state that a resumed run needs: the norms of the history. Waits for the device.
+    pub fn state(&self) -> Vec<u8> {
+        state_to_bytes(&(self.norms.read(), self.norms.next))
     }
 
-    fn describe(&self) -> Vec<String> {
-        vec![format!("{:?}", self.config)]
-    }
-
-    fn restart(&mut self) {
-        self.norms = Ring::default();
-    }
-
-    fn state(&self) -> Option<Vec<u8>> {
-        Some(state_to_bytes(&(self.norms.read(), self.norms.next)))
-    }
-
-    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+    /// Continues from a state that [`state`](Self::state) returned.
+    ///
+    /// # Errors
+    ///
+    /// If it is not such a state, or if its history is longer than the configured one.
+    pub fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
         let (mut norms, mut next): (Stored, usize) = state_from_bytes(state)?;
         let (count, history) = (norms.len(), self.config.history);
         if count > history {
@@ -202,6 +194,28 @@ impl GradientTransform for AutoClip {
         }
         self.norms = Ring::loaded(norms, next);
         Ok(())
+    }
+}
+
+impl GradientTransform for AutoClip {
+    fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        Self::apply(self, model, grads)
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("{:?}", self.config)]
+    }
+
+    fn restart(&mut self) {
+        self.norms = Ring::default();
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        Some(Self::state(self))
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        Self::load_state(self, state)
     }
 }
 

@@ -135,6 +135,21 @@ impl GradNoise {
         let time = 1.0 + self.step as f64;
         (self.config.eta / time.powf(self.config.gamma)).sqrt()
     }
+
+    /// The state that a resumed run needs: the number of the next step.
+    pub fn state(&self) -> Vec<u8> {
+        state_to_bytes(&self.step)
+    }
+
+    /// Continues from a state that [`state`](Self::state) returned.
+    ///
+    /// # Errors
+    ///
+    /// If it is not such a state.
+    pub fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        self.step = state_from_bytes(state)?;
+        Ok(())
+    }
 }
 
 impl GradientTransform for GradNoise {
@@ -151,12 +166,11 @@ impl GradientTransform for GradNoise {
     }
 
     fn state(&self) -> Option<Vec<u8>> {
-        Some(state_to_bytes(&self.step))
+        Some(Self::state(self))
     }
 
     fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-        self.step = state_from_bytes(state)?;
-        Ok(())
+        Self::load_state(self, state)
     }
 }
 

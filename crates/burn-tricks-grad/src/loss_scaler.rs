@@ -297,6 +297,26 @@ impl LossScaler {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// The state that a resumed run needs: the scale, and the counts of steps.
+    pub fn state(&self) -> Vec<u8> {
+        state_to_bytes(&*self.lock())
+    }
+
+    /// Continues from a state that [`state`](Self::state) returned.
+    ///
+    /// # Errors
+    ///
+    /// If it is not such a state, or if its scale is not a normal number above 0.
+    pub fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        let state: State = state_from_bytes(state)?;
+        if !(state.scale.is_finite() && state.scale >= f32::MIN_POSITIVE) {
+            return Err(format!("its loss scale is {}", state.scale).into());
+        }
+        self.skips.set(state.skipped);
+        *self.lock() = state;
+        Ok(())
+    }
 }
 
 /// A skipped step has no gradients.
@@ -321,16 +341,10 @@ impl GradientTransform for LossScaler {
     }
 
     fn state(&self) -> Option<Vec<u8>> {
-        Some(state_to_bytes(&*self.lock()))
+        Some(Self::state(self))
     }
 
     fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let state: State = state_from_bytes(state)?;
-        if !(state.scale.is_finite() && state.scale >= f32::MIN_POSITIVE) {
-            return Err(format!("its loss scale is {}", state.scale).into());
-        }
-        self.skips.set(state.skipped);
-        *self.lock() = state;
-        Ok(())
+        Self::load_state(self, state)
     }
 }
