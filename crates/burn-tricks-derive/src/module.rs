@@ -215,9 +215,10 @@ fn has_word(attributes: &[Attribute], word: &str) -> syn::Result<bool> {
         if attribute.path().is_ident("module") {
             attribute.parse_nested_meta(|meta| {
                 found = true;
-                match meta.path.is_ident(word) {
-                    true => Ok(()),
-                    false => Err(meta.error(format!("expected `{word}`"))),
+                if meta.path.is_ident(word) {
+                    Ok(())
+                } else {
+                    Err(meta.error(format!("expected `{word}`")))
                 }
             })?;
         }
