@@ -13,7 +13,7 @@ use burn::train::metric::LearningRateMetric;
 use burn::train::metric::store::Split;
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use burn_tricks::average::Ema;
-use burn_tricks::grad::{GradNoiseConfig, ProdigyConfig};
+use burn_tricks::grad::{AutoClipConfig, GradNoiseConfig, LossScalerConfig, ProdigyConfig};
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::LinearRampConfig;
 use burn_tricks::stop::BestWeights;
@@ -288,6 +288,22 @@ fn transforms_go_back_with_the_weights() {
     assert!(weights.iter().all(|weight| weight.is_finite()));
     assert!(distance.is_finite(), "{distance}");
     assert_eq!(run(&[1, 2, 3, EPOCHS]), (weights, distance, epoch));
+}
+
+/// A schedule that repeats its rate after a skipped step compares their number with what it has seen.
+#[test]
+fn the_number_of_skipped_steps_stays_in_a_roll_back() {
+    let guard = StepGuard::new();
+    let scaler = LossScalerConfig::new().init().unwrap();
+    let clip = AutoClipConfig::new().init().unwrap();
+    assert!(Trick::<Net>::roll_back_state(&guard).is_none());
+    assert!(Trick::<Net>::roll_back_state(&scaler).is_none());
+    assert!(Trick::<Net>::roll_back_state(&clip).is_some());
+    let mut tricks = (guard, Some(scaler), clip);
+    let kept = Trick::<Net>::roll_back_state(&tricks).unwrap();
+    tricks.0.skips().add();
+    Trick::<Net>::load_roll_back_state(&mut tricks, &kept).unwrap();
+    assert_eq!(tricks.0.skipped(), 1);
 }
 
 #[test]

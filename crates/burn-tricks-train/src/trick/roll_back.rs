@@ -58,8 +58,9 @@ use std::fmt::Debug;
 /// [`launch`](crate::Session::launch) is an error.
 ///
 /// Of the other tricks, the gradient transforms go back: the estimate of a [`Prodigy`](burn_tricks_grad::Prodigy), without
-/// which a diverged run would not recover, the history of an `AutoClip`, the scale of a `LossScaler`, the step of a
-/// `GradNoise`, the counts of a `StepGuard`. A trick of your own goes back with
+/// which a diverged run would not recover, the history of an `AutoClip`, the step of a `GradNoise`. The scale of a
+/// `LossScaler` and the counts of a `StepGuard` stay, since schedules compare the number of skipped steps with what they have
+/// seen (inside `Then`, `Only` or `AsTrick` they go back with the rest). A trick of your own goes back with
 /// [`Trick::roll_back_state`](crate::Trick::roll_back_state).
 ///
 /// The weights of the best epoch are the trained ones, not an average. The schedule continues from its present step.
