@@ -33,8 +33,8 @@ use burn_tricks_core::SkipCount;
 ///
 /// # Order
 ///
-/// With groups of parameters, use [`GroupLrConfig::init_repeating_skipped`](crate::GroupLrConfig::init_repeating_skipped).
-/// It must be the outermost wrapper: a wrapper around it counts a repeated learning rate as another step. A
+/// With groups of parameters, use [`GroupLrConfig::init_repeating_skipped`](crate::GroupLrConfig::init_repeating_skipped)
+/// instead. `RepeatSkipped` must be the outermost wrapper: a wrapper around it counts a repeated learning rate as another step. A
 /// `PerEpoch` inside it counts the steps that were taken, so its epochs end later than those of the data loader by
 /// the number of skipped steps.
 ///
