@@ -79,6 +79,31 @@ fn parts_that_are_not_there_or_do_not_fit_are_errors_that_name_them() {
 }
 
 #[test]
+fn bytes_are_written_as_they_are() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let bytes: Vec<u8> = (0..100_000).map(|i: u32| (i % 251) as u8).collect();
+    let mut checkpoints = opened(folder.path());
+    let step = checkpoints.step(1).bytes("clip", bytes.clone());
+    step.state("loss", &0.25).save().unwrap();
+
+    let saved = loaded(folder.path());
+    assert_eq!(saved.bytes("clip").unwrap(), bytes);
+    let size = std::fs::metadata(saved.path()).unwrap().len();
+    assert!(size < 101_000, "as JSON they would take 350 kB: {size}");
+    let error = saved.bytes("loss").unwrap_err().to_string();
+    assert!(
+        error.ends_with("is a state, and was to be loaded as bytes"),
+        "{error}"
+    );
+    let error = saved.state::<f64>("clip").unwrap_err().to_string();
+    assert!(
+        error.ends_with("is bytes, and was to be loaded as a state"),
+        "{error}"
+    );
+}
+
+#[test]
 fn running_statistics_are_those_of_the_last_batch() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();

@@ -35,6 +35,8 @@ pub enum PartKind {
     Schedule,
     /// A value.
     State,
+    /// Bytes.
+    Bytes,
 }
 
 impl std::fmt::Display for PartKind {
@@ -45,6 +47,7 @@ impl std::fmt::Display for PartKind {
             Self::Optimizer => "a record of an optimizer",
             Self::Schedule => "a record of a schedule",
             Self::State => "a state",
+            Self::Bytes => "bytes",
         })
     }
 }

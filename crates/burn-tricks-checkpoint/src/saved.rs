@@ -213,6 +213,16 @@ impl Saved {
         serde_json::from_slice(bytes).map_err(|error| self.unfit(name, error))
     }
 
+    /// Returns bytes that were saved with [`StepCheckpoint::bytes`](crate::StepCheckpoint::bytes):
+    /// `clip.load_state(saved.bytes("clip")?)`.
+    ///
+    /// # Errors
+    ///
+    /// If there are no bytes of that name.
+    pub fn bytes(&self, name: &str) -> Result<&[u8], CheckpointError> {
+        self.part(name, PartKind::Bytes)
+    }
+
     fn part(&self, name: &str, wanted: PartKind) -> Result<&[u8], CheckpointError> {
         let Some(at) = self.entries.iter().position(|entry| entry.name == name) else {
             return Err(CheckpointError::NoPart {

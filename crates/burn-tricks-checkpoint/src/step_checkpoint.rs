@@ -63,6 +63,12 @@ impl StepCheckpoint<'_> {
         self.part(name, PartKind::State, bytes)
     }
 
+    /// Adds bytes, which are written as they are: the state of a transform of the gradients (`clip.state()`), for
+    /// example. [`state`](Self::state) would write each byte as a decimal number.
+    pub fn bytes(self, name: &str, bytes: impl Into<Vec<u8>>) -> Self {
+        self.part(name, PartKind::Bytes, Ok(bytes.into()))
+    }
+
     fn part(mut self, name: &str, kind: PartKind, bytes: Result<Vec<u8>, PartError>) -> Self {
         let taken = self.entries.iter().any(|entry| entry.name == name);
         let name = name.to_owned();

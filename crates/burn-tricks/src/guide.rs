@@ -8,6 +8,7 @@
 //! | [`choosing`] | which optimizer, which schedule, which average of the weights |
 //! | [`data_and_labels`] | how inputs and targets are scaled, images changed at random, labels softened and samples drawn |
 //! | [`order_of_a_step`] | in which order the tricks of a step are applied |
+//! | [`programs`] | how the tricks go into programs with two optimizers, a recurrent state or a pretrained body |
 //! | `learner` (feature `train`) | how tricks are used in Burn's `Learner` |
 //! | `how_much_code` (feature `train`) | how many lines a trick takes, in a loop and in the `Learner` |
 //! | [`saving`] | how to save, resume, and train on several devices |
@@ -42,6 +43,9 @@ pub mod data_and_labels {}
 
 #[doc = include_str!("guide/order_of_a_step.md")]
 pub mod order_of_a_step {}
+
+#[doc = include_str!("guide/programs.md")]
+pub mod programs {}
 
 #[cfg(feature = "train")]
 #[doc = include_str!("guide/learner.md")]
