@@ -225,6 +225,52 @@ fn every_batch_norm_keeps_the_type_of_its_input() {
     }
 }
 
+/// As under mixed precision: the output has the input's type, the gradients and the statistics that of the parameters.
+#[test]
+fn parameters_in_f32_serve_inputs_of_every_type() {
+    let _alone = alone();
+    for (name, device) in training_devices() {
+        let train = |dtype| {
+            let (_, torch, ghost, _) = norms(&device);
+            let x = || grid([6, 3], 0.3, 2.0, (&device, dtype));
+            let trained = [torch.forward(x()), ghost.forward(x())];
+            let [of_torch, of_ghost] = trained.clone().map(|y| y.square().mean().backward());
+            let gradients = [
+                torch.gamma.val().grad(&of_torch).unwrap(),
+                ghost.gamma.val().grad(&of_ghost).unwrap(),
+            ];
+            let statistics = [&torch.running_var, &ghost.running_var].map(|s| s.value_sync());
+            let (torch, ghost) = (torch.valid(), ghost.valid());
+            let x = x().inner();
+            let inferred = [torch.forward(x.clone()), ghost.forward(x)];
+            (trained.map(Tensor::inner), inferred, gradients, statistics)
+        };
+        let expected = train(DType::F32);
+        for dtype in dtypes(&device) {
+            let what = format!("{name} {dtype:?}");
+            let tolerance = if dtype == DType::BF16 { 4e-2 } else { 5e-3 };
+            let (trained, inferred, gradients, statistics) = train(dtype);
+            for i in 0..2 {
+                assert_eq!(trained[i].dtype(), dtype, "{what}");
+                assert_eq!(inferred[i].dtype(), dtype, "{what}");
+                assert_eq!(gradients[i].dtype(), DType::F32, "{what}");
+                assert_eq!(statistics[i].dtype(), DType::F32, "{what}");
+                let near = |got: &[f64], want: &[f64]| assert_near(got, want, tolerance, &what);
+                near(&values(trained[i].clone()), &values(expected.0[i].clone()));
+                near(&values(inferred[i].clone()), &values(expected.1[i].clone()));
+                near(
+                    &values(gradients[i].clone()),
+                    &values(expected.2[i].clone()),
+                );
+                near(
+                    &values(statistics[i].clone()),
+                    &values(expected.3[i].clone()),
+                );
+            }
+        }
+    }
+}
+
 /// A variance that is no f16: beside half-precision inputs it stays the f32 it is.
 #[test]
 fn a_frozen_variance_beyond_half_precision_still_divides() {

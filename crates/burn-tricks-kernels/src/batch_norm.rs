@@ -1,7 +1,7 @@
 //! Batch norm: of parts of a batch, or with fixed statistics.
 
-use burn::tensor::Tensor;
 use burn::tensor::module::{batch_norm, batch_norm_train};
+use burn::tensor::{DType, FloatDType, Tensor};
 
 /// A normalised batch, and the statistics of its parts, which have no gradient.
 #[derive(Debug, Clone)]
@@ -20,7 +20,8 @@ pub struct BatchNormed<const D: usize> {
 ///
 /// On the CPU backend one read for means and variances and one pass for the output; backwards as well, in the buffer of the
 /// gradient. Eight terms at a time are added in the precision of the calculation, and their sums in `f64`. Autodiff sees one
-/// operation.
+/// operation. If γ or β is of another type than `x`, all is computed in `f32` (`f64` if one of them is), with the output in
+/// the type of `x` and the statistics in that of the calculation.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -50,6 +51,13 @@ pub fn ghost_batch_norm<const D: usize>(
         (1..=samples).contains(&parts),
         "{samples} samples cannot be cut into {parts} parts"
     );
+    if let Some(wide) = common_dtype(&x, &[&gamma, &beta]) {
+        let dtype = x.dtype();
+        let [gamma, beta] = [gamma, beta].map(|vector| vector.cast(wide));
+        let normed = ghost_batch_norm(x.cast(wide), gamma, beta, epsilon, parts);
+        let output = normed.output.cast(dtype);
+        return BatchNormed { output, ..normed };
+    }
     #[cfg(feature = "flex")]
     let (x, gamma, beta) = {
         let inputs = [
@@ -76,7 +84,7 @@ pub fn ghost_batch_norm<const D: usize>(
     ghost_batch_norm_twin(x, gamma, beta, epsilon, parts)
 }
 
-/// [`ghost_batch_norm`] with Burn's batch norm of each part: the specification.
+/// [`ghost_batch_norm`] with Burn's batch norm of each part: the specification, for tensors of one type.
 pub fn ghost_batch_norm_twin<const D: usize>(
     x: Tensor<D>,
     gamma: Tensor<1>,
@@ -123,7 +131,8 @@ pub(crate) fn bounds(samples: usize, parts: usize) -> impl Iterator<Item = (usiz
 /// `[samples, channels, ...]`, all else has a number for each channel.
 ///
 /// One pass on the CPU backend; backwards one pass for the gradient of x and one read for those of γ and β, if they are
-/// wanted. Autodiff sees one operation.
+/// wanted. Autodiff sees one operation. If the tensors are of several types, all is computed in `f32` (`f64` if one of them
+/// is), with the output in the type of `x`.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -148,6 +157,12 @@ pub fn fixed_batch_norm<const D: usize>(
     epsilon: f64,
 ) -> Tensor<D> {
     check_channels(&x, &[&gamma, &beta, &mean, &variance]);
+    if let Some(wide) = common_dtype(&x, &[&gamma, &beta, &mean, &variance]) {
+        let dtype = x.dtype();
+        let [gamma, beta, mean, variance] =
+            [gamma, beta, mean, variance].map(|vector| vector.cast(wide));
+        return fixed_batch_norm(x.cast(wide), gamma, beta, mean, variance, epsilon).cast(dtype);
+    }
     #[cfg(feature = "flex")]
     let (x, gamma, beta) = {
         let statistics = [&mean, &variance].map(|vector| match vector.is_autodiff() {
@@ -173,7 +188,7 @@ pub fn fixed_batch_norm<const D: usize>(
     fixed_batch_norm_twin(x, gamma, beta, mean, variance, epsilon)
 }
 
-/// [`fixed_batch_norm`] by Burn's batch norm: the specification.
+/// [`fixed_batch_norm`] by Burn's batch norm: the specification, for tensors of one type.
 pub fn fixed_batch_norm_twin<const D: usize>(
     x: Tensor<D>,
     gamma: Tensor<1>,
@@ -183,6 +198,20 @@ pub fn fixed_batch_norm_twin<const D: usize>(
     epsilon: f64,
 ) -> Tensor<D> {
     batch_norm(x, gamma, beta, mean, variance, epsilon)
+}
+
+/// The type to compute in, if the tensors are not of one type.
+fn common_dtype<const D: usize>(x: &Tensor<D>, vectors: &[&Tensor<1>]) -> Option<FloatDType> {
+    let dtypes = || vectors.iter().map(|vector| vector.dtype());
+    if dtypes().all(|dtype| dtype == x.dtype()) {
+        return None;
+    }
+    let has_f64 = dtypes().chain([x.dtype()]).any(|dtype| dtype == DType::F64);
+    Some(if has_f64 {
+        FloatDType::F64
+    } else {
+        FloatDType::F32
+    })
 }
 
 fn check_channels<const D: usize>(x: &Tensor<D>, vectors: &[&Tensor<1>]) {

@@ -144,7 +144,8 @@ impl RunningNorm<'_> {
             }
         };
         let kept = (1.0 - self.momentum).powi(count as i32);
-        let new = old.mul_scalar(kept) + batch.squeeze_dim(0);
+        let batch = batch.squeeze_dim(0).cast(old.dtype()); // parameters may be wider than inputs
+        let new = old.mul_scalar(kept) + batch;
         state.update(kind.lift(new));
     }
 }
