@@ -398,6 +398,7 @@ impl Doctor {
             radial: references.radial,
             closeness: references.closeness,
             neighbour_columns: references.columns,
+            told_classes: references.told_classes,
             train_fit: self.loss_checks.pairs.read(self.loss_kind),
             valid_fit: self.valid_outputs.fit(self.loss_kind),
             valid_columns: self.valid_outputs.columns(self.loss_kind),

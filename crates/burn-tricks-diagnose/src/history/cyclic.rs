@@ -53,15 +53,17 @@ impl Rows {
         shares.reduce(f64::max)
     }
 
-    /// The larger share of targets that are the smallest or the largest one, of a single column of measured ones.
-    pub(crate) fn piled(&self) -> f64 {
+    /// The shares of targets that are the smallest and the largest one, of a single column of measured ones.
+    pub(crate) fn piled(&self) -> [f64; 2] {
         let values = &self.targets;
         if self.target_columns != 1 || values.len() < ROWS[0] || different(values) < DIFFERENT {
-            return 0.0;
+            return [0.0; 2];
         }
         let (low, high) = range(values);
-        let at = |end: f64| values.iter().filter(|value| **value == end).count();
-        at(low).max(at(high)) as f64 / values.len() as f64
+        [low, high].map(|end| {
+            let count = values.iter().filter(|value| **value == end).count();
+            count as f64 / values.len() as f64
+        })
     }
 
     /// For each of these rows the nearest other one, by inputs of deviation 1, as places in the list.
@@ -157,9 +159,9 @@ mod tests {
             };
             rows.piled()
         };
-        assert_eq!(of(299.0), 101.0 / 400.0);
-        assert_eq!(of(400.0), 1.0 / 400.0);
-        assert_eq!(of(15.0), 0.0, "classes");
+        assert_eq!(of(299.0), [1.0 / 400.0, 101.0 / 400.0]);
+        assert_eq!(of(400.0), [1.0 / 400.0; 2]);
+        assert_eq!(of(15.0), [0.0; 2], "classes");
     }
 
     /// 400 angles in no order, what two gauges show of each and of a little more or less, and these targets of them.

@@ -120,9 +120,8 @@ pub struct DataHistory {
     /// their range, and where inputs say little.
     #[serde(with = "crate::float::option")]
     pub wrapped_target: Option<f64>,
-    /// The larger share of targets that are the smallest or the largest one, of a single column with many different ones.
-    #[serde(with = "crate::float")]
-    pub piled_target: f64,
+    /// The shares of targets that are the smallest and the largest one, of a single column with many different ones.
+    pub piled_targets: [f64; 2],
     /// The correlation of inputs and targets at the same place, of as many targets as inputs in a row.
     #[serde(with = "crate::float::option")]
     pub in_place: Option<f64>,
@@ -368,7 +367,7 @@ impl Rows {
             target,
             has_other_targets,
             wrapped_target: self.wrapped(),
-            piled_target: self.piled(),
+            piled_targets: self.piled(),
             in_place: self.in_place(),
             repeated_targets: self.repeated(),
             less_told_features: training.map_or_else(Vec::new, |training| self.less_told(training)),

@@ -3,6 +3,7 @@
 use crate::history::History;
 use crate::history::data::DataHistory;
 use crate::history::epoch::EpochMetrics;
+use crate::history::measures::Outcome;
 use crate::history::outliers::OUTLYING;
 use crate::history::output_fit::OutputFit;
 use crate::history::reference::ReferenceFit;
@@ -32,6 +33,9 @@ const FITTED: f64 = 0.05;
 
 /// By how much the score of a model that needs no training must be above that of a constant prediction to say anything.
 pub(crate) const INFORMED: f64 = 0.05;
+
+/// The cross-entropy over that of a prediction of the shares of the classes, below which something is known.
+const KNOWN: f64 = 0.95;
 
 /// Fewer different validation rows tell nothing.
 const ENOUGH: usize = 40;
@@ -66,10 +70,9 @@ pub(crate) fn score_variance(score: f64, is_accuracy: bool, rows: usize) -> f64 
 }
 
 impl Floor {
-    /// By how much a network must be below it, to be told from it: by `least`, and by three standard errors.
-    pub(crate) fn room(&self, least: f64) -> f64 {
-        let variance = score_variance(self.score, self.is_accuracy, self.queries);
-        least.max(ERRORS * variance.sqrt())
+    /// The standard error of its score.
+    fn error(&self) -> f64 {
+        score_variance(self.score, self.is_accuracy, self.queries).sqrt()
     }
 }
 
@@ -191,21 +194,20 @@ impl History {
     }
 
     /// How a fit of outputs is scored, where the outputs of the loss are predictions: the scores of a softmax are none, and
-    /// nobody knows what an unknown loss takes. Outputs of another loss of a regression that are negative may be logarithms
-    /// of the targets, as those of a Poisson loss.
+    /// nobody knows what an unknown loss takes. Another loss of a regression does not aim at the mean, as that of a quantile does
+    /// not: its outputs are scored by the squared correlation. If some are negative, they may be logarithms of the targets, as
+    /// those of a Poisson loss.
     fn share_of(&self) -> Option<impl Fn(&OutputFit) -> f64> {
         let kind = self.loss_kind?;
         if kind == LossKind::CrossEntropyOfScores {
             return None;
         }
+        let is_other = kind == LossKind::OtherRegression;
         let is_signed = (self.outputs.as_ref()).is_none_or(|outputs| outputs.lowest < 0.0);
-        let may_be_logarithms = kind == LossKind::OtherRegression && is_signed;
-        Some(move |fit: &OutputFit| {
-            if may_be_logarithms {
-                fit.explained.max(fit.exponential)
-            } else {
-                fit.explained
-            }
+        Some(move |fit: &OutputFit| match (is_other, is_signed) {
+            (true, true) => fit.correlated.max(fit.exponential),
+            (true, false) => fit.correlated,
+            (false, _) => fit.explained,
         })
     }
 
@@ -220,14 +222,57 @@ impl History {
         self.shortfall(BEHIND).is_some()
     }
 
-    /// Whether the network is as good as the best of the models that need no training, which are better than chance: what
-    /// is left may be noise.
+    /// Whether a model that needs no training is better than chance: the inputs tell something, and it says how much.
+    pub(crate) fn is_told(&self) -> bool {
+        let floor = self.floor();
+        floor.is_some_and(|floor| floor.score > self.guessed(floor.is_accuracy) + INFORMED)
+    }
+
+    /// Whether the network is, within a standard error, as good as the best of the models that need no training, which are better
+    /// than chance: what is left may be noise.
     pub(crate) fn is_level(&self) -> bool {
         let Some((floor, scores)) = self.compared().filter(|_| !self.gives_back()) else {
             return false;
         };
-        let is_told = floor.score > self.guessed(floor.is_accuracy) + INFORMED;
-        is_told && scores.valid >= floor.score
+        // Of a frequent class an accuracy can hardly be above chance, and a loss can.
+        let is_told =
+            floor.score > self.guessed(floor.is_accuracy) + INFORMED || self.knows_probabilities();
+        is_told && scores.valid >= floor.score - self.error(&floor)
+    }
+
+    /// Whether the cross-entropy of the validation is, by three standard errors, below that of a prediction of the shares of its
+    /// classes, whose losses have the variance Σ p ln² p - (Σ p ln p)².
+    fn knows_probabilities(&self) -> bool {
+        let is_cross_entropy = matches!(
+            self.loss_kind,
+            Some(
+                LossKind::CrossEntropyOfScores
+                    | LossKind::CrossEntropyOfProbabilities
+                    | LossKind::BinaryCrossEntropyOfScores
+                    | LossKind::BinaryCrossEntropyOfProbabilities
+            )
+        );
+        let loss = self.epochs.last().and_then(|last| last.valid_loss);
+        let Some((valid, loss)) = self.valid.as_ref().zip(loss).filter(|_| is_cross_entropy) else {
+            return false;
+        };
+        let all: usize = valid.classes.values().sum();
+        let shares = || valid.classes.values().map(|rows| *rows as f64 / all as f64);
+        let entropy: f64 = shares().map(|share| -share * share.ln()).sum();
+        let square: f64 = shares().map(|share| share * share.ln().powi(2)).sum();
+        let rows = valid.known_rows().min(all).max(1) as f64;
+        let error = ((square - entropy * entropy).max(0.0) / rows).sqrt();
+        loss < entropy - ERRORS * error
+            && all > 0
+            && valid.classes.len() >= 2
+            && entropy > 0.0
+            && loss < KNOWN * entropy
+    }
+
+    /// Whether the network has learned, and no model that needs no training is evidently better: a way of training that costs
+    /// nothing may be meant.
+    pub(crate) fn costs_nothing(&self) -> bool {
+        self.outcome() == Outcome::Learned && self.is_at_least(EVIDENT)
     }
 
     /// The score of a constant prediction on the validation.
@@ -268,20 +313,29 @@ impl History {
         usual.max(least)
     }
 
-    /// As [`Floor::room`]. Of targets with a few large ones, as counts have, a share of explained variance is less certain: the
-    /// variance of a variance is κ − 1 over the rows, of a kurtosis κ, and 2 of normal ones.
     fn room(&self, floor: &Floor, least: f64) -> f64 {
+        least.max(ERRORS * self.error(floor))
+    }
+
+    /// As [`Floor::error`]. Of targets with a few large ones, as counts have, a share of explained variance is less certain: the
+    /// variance of a variance is κ − 1 over the rows, of a kurtosis κ, and 2 of normal ones.
+    fn error(&self, floor: &Floor) -> f64 {
         let target = self.valid.as_ref().and_then(|valid| valid.target);
         let kurtosis = target.map_or(3.0, |target| target.kurtosis);
         let factor = ((kurtosis - 1.0) / 2.0).max(1.0);
         let factor = if floor.is_accuracy { 1.0 } else { factor };
-        least.max(factor.sqrt() * floor.room(0.0))
+        factor.sqrt() * floor.error()
     }
 
     /// By how much it is below, whatever it knows by heart.
     pub(crate) fn below(&self, least: f64) -> Option<(f64, f64)> {
         let (gap, room, _) = self.gap(least)?;
         (gap > room).then_some((gap, room))
+    }
+
+    /// Whether it is compared, and is not below.
+    pub(crate) fn is_at_least(&self, least: f64) -> bool {
+        self.compared().is_some() && self.below(least).is_none()
     }
 
     /// The difference of the scores, how far it may be, and whether the network knows its training rows by heart.

@@ -1,6 +1,7 @@
 //! What several rules ask of a history.
 
 use crate::history::History;
+use crate::history::floor::score_variance;
 use crate::history::param::ParamHistory;
 use crate::loss_kind::LossKind;
 
@@ -44,6 +45,11 @@ const BEGINNING: usize = 10;
 
 /// Fewer rows do not tell a share of explained variance.
 const ENOUGH: usize = 40;
+
+/// The share of a class from which an accuracy says little about the others, and fewer rows of a class do not tell how many are
+/// recognised.
+const FREQUENT: f64 = 0.8;
+const FEW: usize = 8;
 
 /// A number that tells whether a training has succeeded, up to where it is stuck and from where it has learned, and what it
 /// is.
@@ -145,14 +151,20 @@ impl History {
         match self.by_itself() {
             Outcome::Learned if self.is_behind() => Outcome::Partial,
             // As much as the inputs tell, as far as other models know.
-            Outcome::Partial if self.is_level() => Outcome::Learned,
+            Outcome::Partial | Outcome::Stuck if self.is_level() && self.is_finite() => {
+                Outcome::Learned
+            }
             outcome => outcome,
         }
     }
 
+    fn is_finite(&self) -> bool {
+        self.last_loss().is_none_or(f64::is_finite)
+    }
+
     /// Whether the training has succeeded, by its own loss or accuracy.
     pub(crate) fn by_itself(&self) -> Outcome {
-        if self.last_loss().is_some_and(|last| !last.is_finite()) {
+        if !self.is_finite() {
             return Outcome::Stuck;
         }
         match self.judged_by() {
@@ -195,10 +207,36 @@ impl History {
         (reference > 0.0 && last >= 0.0).then(|| Judged::Rest(last / reference, LOSS, what))
     }
 
-    /// The share of the way from chance to a perfect accuracy.
+    /// The share of the way from chance to a perfect accuracy, or, where a class is frequent, to the recognition of every class, which
+    /// counts for as much there as the accuracy.
     fn accuracy_share(&self) -> Option<f64> {
         let (accuracy, chance) = (self.last_accuracy()?, self.chance()?);
-        (chance < 1.0).then(|| (accuracy - chance) / (1.0 - chance))
+        let share = (chance < 1.0).then(|| (accuracy - chance) / (1.0 - chance))?;
+        let recall = self.informed().filter(|_| chance > FREQUENT);
+        Some(recall.map_or(share, |recall| share.max(recall)))
+    }
+
+    /// By how many standard errors the sum of the recalls of the classes of the validation is above that of predictions that do
+    /// not depend on the inputs, which is 1.
+    pub(crate) fn informed_by_errors(&self) -> Option<f64> {
+        let recall = &self.valid_outputs.as_ref()?.recall;
+        let share = |[rows, right]: [usize; 2]| right as f64 / rows.max(1) as f64;
+        let sum: f64 = recall.values().map(|of| share(*of)).sum();
+        let variance: f64 = (recall.values())
+            .map(|of| score_variance(share(*of), true, of[0]))
+            .sum();
+        (recall.len() >= 2 && variance > 0.0).then(|| (sum - 1.0) / variance.sqrt())
+    }
+
+    /// The share of the way from a prediction that does not depend on the inputs to one that recognises each row of each class
+    /// in the validation: the mean of the recalls, above that of chance.
+    fn informed(&self) -> Option<f64> {
+        let recall = &self.valid_outputs.as_ref()?.recall;
+        let is_told = recall.len() >= 2 && recall.values().all(|[rows, _]| *rows >= FEW);
+        let shares = recall
+            .values()
+            .map(|[rows, right]| *right as f64 / *rows as f64);
+        is_told.then(|| (shares.sum::<f64>() - 1.0) / (recall.len() - 1) as f64)
     }
 
     /// The loss that a training has to fall below, and what the last loss over it is called.

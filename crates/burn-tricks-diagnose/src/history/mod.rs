@@ -27,6 +27,7 @@ pub(crate) mod reference;
 pub(crate) mod references;
 pub(crate) mod structure;
 pub(crate) mod table;
+pub(crate) mod told_classes;
 pub(crate) mod trees;
 pub(crate) mod wanted;
 
@@ -50,6 +51,7 @@ use crate::measurement::lr_range::LrRange;
 use crate::measurement::noise_scale::NoiseScale;
 use crate::replay::origin::NonFiniteOrigin;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Everything that a [`Doctor`](crate::Doctor) has measured.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -107,6 +109,9 @@ pub struct History {
     /// The share of each that the mean of the five nearest training rows explains, of two to eight columns.
     #[serde(with = "crate::float::list")]
     pub neighbour_columns: Vec<f64>,
+    /// For each class, the share of its validation rows that the nearest training rows tell from the others beyond those of others
+    /// that are taken for them, with the threshold at which this is most; of a classification with few classes.
+    pub told_classes: BTreeMap<i64, f64>,
     /// The first step whose gradients were not finite, if there was one.
     pub first_non_finite: Option<FirstNonFinite>,
     /// Where a replay found the first number that is not finite, if one was made.

@@ -6,7 +6,8 @@ use crate::history::linear_fit::LinearFit;
 use crate::history::neighbours::Neighbours;
 use crate::history::reference::ReferenceFit;
 use crate::history::table::Table;
-use crate::history::{neighbours, radial, trees};
+use crate::history::{neighbours, radial, told_classes, trees};
+use std::collections::BTreeMap;
 
 /// What models that need no network say about the validation rows.
 #[derive(Debug, Default)]
@@ -17,6 +18,7 @@ pub(crate) struct References {
     pub(crate) radial: Option<ReferenceFit>,
     pub(crate) closeness: Option<Closeness>,
     pub(crate) columns: Vec<f64>,
+    pub(crate) told_classes: BTreeMap<i64, f64>,
 }
 
 impl References {
@@ -30,6 +32,7 @@ impl References {
             radial: table.and_then(radial::fit),
             closeness: table.and_then(Closeness::of),
             columns: neighbours::columns(train, valid),
+            told_classes: table.map_or_else(BTreeMap::new, told_classes::of),
         }
     }
 }

@@ -121,6 +121,16 @@ impl Table {
         !self.classes.is_empty()
     }
 
+    /// The classes, in order.
+    pub(crate) fn classes(&self) -> &[i64] {
+        &self.classes
+    }
+
+    /// The class of a validation row.
+    pub(crate) fn asked_class(&self, at: usize) -> Option<i64> {
+        self.asked[at].label()
+    }
+
     /// The mean number of training rows of a class, of classes.
     pub(crate) fn rows_of_class(&self) -> Option<f64> {
         (self.is_labelled()).then(|| self.rows as f64 / self.classes.len() as f64)

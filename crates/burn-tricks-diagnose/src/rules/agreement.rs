@@ -108,13 +108,17 @@ fn piled(history: &History) -> Option<Finding> {
     let (train, valid) = history.train.as_ref().zip(history.valid.as_ref())?;
     let (of_train, of_valid) = train.target.zip(valid.target)?;
     let range = of_train.max - of_train.min;
-    let beyond = (of_train.min - of_valid.min).max(of_valid.max - of_train.max);
-    let share = train.piled_target;
+    let beyond = [of_train.min - of_valid.min, of_valid.max - of_train.max];
     let is_enough = train.distinct_rows >= ENOUGH && valid.distinct_rows >= ENOUGH;
-    if !is_enough || share <= PILED || valid.piled_target > 0.5 * share || beyond <= BEYOND * range
-    {
-        return None;
-    }
+    // At the same end: counts pile up at 0, and the largest is another one in other rows.
+    let shares = train.piled_targets.into_iter().zip(valid.piled_targets);
+    let (share, _) = shares
+        .zip(beyond)
+        .map(|((train, valid), beyond)| {
+            let is_cut = train > PILED && valid <= 0.5 * train && beyond > BEYOND * range;
+            (train, is_cut)
+        })
+        .find(|(_, is_cut)| *is_cut && is_enough)?;
     let text = format!(
         "{share:.2} of the training targets are the smallest or the largest one, {} or {}, and those of the validation go beyond it: the targets of the training were cut off.",
         short(of_train.min),

@@ -31,7 +31,8 @@ fn found(history: &History) -> Option<Finding> {
         .filter(|(_, gap)| gap.is_finite())
         .max_by(|one, other| one.1.total_cmp(&other.1))?;
     let has_learned = gaps().any(|gap| gap < LEARNED);
-    if gap <= BELOW || !has_learned {
+    // Of noise alone neighbours explain nothing.
+    if gap <= BELOW || near[worst] <= BELOW || !has_learned {
         return None;
     }
     let text = format!(

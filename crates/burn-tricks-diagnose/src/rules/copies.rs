@@ -34,10 +34,15 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         100.0 * near.near_copies
     );
     // Where training rows have copies too, rows may come in groups, as the measurements of one thing do, or be copied on purpose.
-    let severity = if near.train_copies > COPIED {
-        Severity::Warning
-    } else {
-        Severity::Fault
+    // Of columns of few values rows share cells, in which they are near each other by themselves.
+    let has_cells = history
+        .train
+        .as_ref()
+        .is_some_and(|train| train.measured_features < train.features - train.constant_features);
+    let severity = match near.train_copies > COPIED {
+        true if has_cells => Severity::Note,
+        true => Severity::Warning,
+        false => Severity::Fault,
     };
     let change = "split the data before rows are copied, augmented or cut into pieces, and put all that comes of one row on one side";
     vec![

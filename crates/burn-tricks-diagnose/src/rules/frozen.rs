@@ -15,6 +15,10 @@ const SOURCE: &str = "frozen weights; only a part that was trained before is mea
 /// Fewer biases may be equal by chance.
 const BIASES: usize = 4;
 
+/// By how much the score of a model that needs no network is above that of a network whose frozen layers were trained on something
+/// else.
+const FAR: f64 = 0.1;
+
 /// Fewer weights than this do not tell the initialiser they came from.
 const ENOUGH: usize = 64;
 
@@ -45,13 +49,15 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         let is_bias = param.role == ParamRole::Bias && param.elements() >= BIASES;
         is_bias && param.initial.min == param.initial.max && param.layer != "BatchNorm"
     });
+    let is_fresh = untrained > 0 && untrained == told.len();
     let severity = match history.outcome() {
         Outcome::Stuck | Outcome::Partial => Severity::Warning,
-        // A layer that was trained may still have that deviation, but hardly each of them.
-        _ if untrained > 0 && untrained == told.len() => Severity::Warning,
         _ if has_first_bias => Severity::Warning,
+        // A layer that was trained may still have that deviation, and the network has learned as much as other models.
+        _ if is_fresh && history.is_at_least(EVIDENT) => Severity::Note,
+        _ if is_fresh => Severity::Warning,
         // What they compute does not suit these inputs.
-        _ if history.below(EVIDENT).is_some() => Severity::Warning,
+        _ if history.below(FAR).is_some() => Severity::Warning,
         Outcome::Learned | Outcome::Unknown => Severity::Note,
     };
     let text = if has_first_bias {

@@ -33,6 +33,9 @@ const GOOD: f64 = 0.85;
 /// Of fewer different rows a feature tells the target by chance.
 const TELLING: usize = 40;
 
+/// More features are pixels, words or categories, of which many are 0.
+const TABLE: usize = 40;
+
 const SCALE: &str = "largest of |mean| and deviation of the inputs; LeCun et al., Efficient BackProp (1998), 4.3, asks for mean 0 and deviation 1; threshold chosen by us";
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
@@ -97,7 +100,11 @@ fn unscaled(history: &History, train: &DataHistory) -> Option<Finding> {
     };
     let (severity, threshold, text) = if size > VERY_FAR {
         (
-            Severity::Warning,
+            if history.costs_nothing() {
+                Severity::Note
+            } else {
+                Severity::Warning
+            },
             VERY_FAR,
             "The inputs are very far from mean 0 and deviation 1.",
         )
@@ -185,13 +192,18 @@ fn constant(history: &History, train: &DataHistory) -> Option<Finding> {
         )
     } else if train.constant_nonzero_features > 0 {
         (
-            Severity::Warning,
+            if history.costs_nothing() {
+                Severity::Note
+            } else {
+                Severity::Warning
+            },
             "Input features have one value other than 0 in all rows: they tell nothing, and act as a second bias.",
         )
     } else if share > 0.5 {
         // As in series that are filled up with zeros.
         let is_good = (history.scores()).is_some_and(|scores| scores.valid >= GOOD);
-        let severity = if is_good {
+        let is_wide = train.features > TABLE;
+        let severity = if is_good || is_wide && history.costs_nothing() {
             Severity::Note
         } else {
             Severity::Warning

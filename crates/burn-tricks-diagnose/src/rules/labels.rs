@@ -16,6 +16,9 @@ const RARE_AND_MISSED: f64 = 0.5;
 /// The recall of a class over the accuracy below which the class is missed.
 const MISSED: f64 = 0.6;
 
+/// By how much the share of the class that the inputs tell is above the recall.
+const TOLD: f64 = 0.15;
+
 /// Standard errors by which the recall must be below that.
 const ERRORS: f64 = 2.0;
 
@@ -70,9 +73,17 @@ fn missed(history: &History, rows: usize) -> Option<Finding> {
     };
     let missed = recall.iter().filter(is_missed);
     let (class, counts) = missed.min_by(|(_, a), (_, b)| found(**a).total_cmp(&found(**b)))?;
-    // Where no other model is better, a class that is not so rare overlaps with others, which are the better guess.
-    let is_told = history.compared().is_none() || history.below(EVIDENT).is_some();
-    let severity = if share(class) < RARE || is_told {
+    // Where the inputs do not tell it from others, those are the better guess.
+    let error = (0.25 / counts[0] as f64).sqrt();
+    let is_told = match history.told_classes.get(class) {
+        Some(told) => *told > found(*counts) + f64::max(TOLD, ERRORS * error),
+        None => share(class) < RARE,
+    };
+    let is_below = history.compared().is_none() || history.below(EVIDENT).is_some();
+    // A network that only ever predicts another class has learned nothing.
+    let most = recall.values().map(|[rows, _]| *rows).max().unwrap_or(0) as f64;
+    let is_ignored = counts[1] == 0 && accuracy <= most / all as f64 + 0.01;
+    let severity = if is_told || is_below || is_ignored {
         Severity::Warning
     } else {
         Severity::Note
@@ -126,7 +137,8 @@ fn rare(history: &History, rows: usize) -> Option<Finding> {
     let ignores = accuracy
         .zip(history.chance())
         .is_some_and(|(accuracy, chance)| accuracy <= chance + 0.01);
-    let severity = if ignores {
+    let told = history.told_classes.get(class);
+    let severity = if ignores && told.is_none_or(|told| *told > TOLD) {
         Severity::Warning
     } else {
         Severity::Note

@@ -31,6 +31,9 @@ const LARGE: f64 = 10.0;
 /// The share of the rows up to which a class is rare.
 const RARE: f64 = 0.1;
 
+/// The kurtosis of targets of which a few are far larger than the others: 9 of an exponential distribution.
+const HEAVY: f64 = 9.0;
+
 /// The size of a target that needs larger weights.
 const FAR: f64 = 10.0;
 
@@ -59,8 +62,14 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             "The loss rose to {} times its first value within the first steps: a step went too far. What comes after, such as a flat loss or dead units, is a consequence.",
             short(jump)
         );
+        // Who has learned all the same has come back from it.
+        let severity = if history.costs_nothing() {
+            Severity::Note
+        } else {
+            Severity::Fault
+        };
         return vec![
-            Finding::new(FindingKind::LrTooHigh, Severity::Fault, text)
+            Finding::new(FindingKind::LrTooHigh, severity, text)
                 .in_step(step)
                 .measured(
                     jump,
@@ -338,7 +347,11 @@ fn jump(history: &History) -> Option<(usize, f64)> {
         let fewest = train.classes.values().min();
         fewest.is_some_and(|fewest| *fewest as f64 <= RARE * rows as f64)
     });
-    let width = if is_rare { STAYS } else { 1 };
+    // So do a few large targets.
+    let has_large = (history.train.as_ref())
+        .and_then(|train| train.target)
+        .is_some_and(|target| target.kurtosis > HEAVY);
+    let width = if is_rare || has_large { STAYS } else { 1 };
     let lowest = |part: &[f64]| part.iter().copied().fold(f64::INFINITY, f64::min);
     let early = &history.losses[..history.losses.len().min(EARLY)];
     let early = early.windows(width).map(lowest).enumerate();

@@ -149,6 +149,9 @@ pub(crate) fn unfinished(history: &History, has_warning: bool) -> Vec<Finding> {
     if !matches!(outcome, Outcome::Stuck | Outcome::Partial) {
         return Vec::new();
     }
+    if history.is_told() && history.is_at_least(EVIDENT) && !history.gives_back() {
+        return Vec::new();
+    }
     let steps = history.steps_taken;
     // Slow for a network that has not moved from where it began, whatever its loss does.
     if outcome == Outcome::Stuck
@@ -196,10 +199,14 @@ fn broken_off(history: &History) -> Option<Finding> {
     let mut losses = history.epochs.iter().filter_map(|of| of.valid_loss);
     let last = history.epochs.last().and_then(|of| of.valid_loss);
     let improves = last.is_none_or(|last| losses.all(|loss| loss >= last));
-    // A classification that is nearly as good as a model that needs no training is nearly as good as it can be.
-    let is_near = history
-        .compared()
-        .is_some_and(|(floor, _)| floor.is_accuracy && !history.is_behind());
+    // What is nearly as good as a model that needs no training is nearly as good as it can be.
+    let is_near = history.compared().is_some_and(|(floor, _)| {
+        let is_near = match floor.is_accuracy {
+            true => !history.is_behind(),
+            false => history.is_told() && history.below(EVIDENT).is_none(),
+        };
+        is_near && !history.gives_back()
+    });
     let ratio = update_ratio(history).filter(|ratio| *ratio < USUAL);
     match ratio.filter(|_| history.steps_taken >= FEW) {
         _ if !improves || is_near || is_best_line(history) => None,

@@ -54,8 +54,8 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         few_values(train),
     ];
     // Columns may be as they should, and the rest noise.
-    let has_learned = history.by_itself() == Outcome::Learned;
-    let costs_nothing = has_learned && history.shortfall(EVIDENT).is_none();
+    let costs_nothing =
+        history.outcome() == Outcome::Learned && history.shortfall(EVIDENT).is_none();
     let mut found: Vec<Finding> = found.into_iter().flatten().collect();
     for finding in &mut found {
         if costs_nothing && !is_certain(train, finding.kind) {

@@ -74,7 +74,8 @@ fn of_a_part(history: &History) -> Option<Finding> {
     if ratios.len() < CHECKS || spread <= PART {
         return None;
     }
-    let severity = if history.has_something_left() {
+    // Rows of a rare class may weigh more.
+    let severity = if history.has_something_left() && !history.costs_nothing() {
         Severity::Warning
     } else {
         Severity::Note

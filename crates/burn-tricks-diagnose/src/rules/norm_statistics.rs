@@ -35,6 +35,14 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     found.into_iter().flatten().collect()
 }
 
+fn severity(history: &History) -> Severity {
+    if history.costs_nothing() {
+        Severity::Note
+    } else {
+        Severity::Warning
+    }
+}
+
 fn single(history: &History) -> Option<Finding> {
     let single: Vec<&NormHistory> = history
         .norms
@@ -75,7 +83,7 @@ fn flat(history: &History) -> Option<Finding> {
     let most = flat.iter().map(|norm| share(norm)).reduce(f64::max)?;
     let text = "What goes into these norms hardly varies over the batch: its variance is below the 1e-5 that a batch norm adds to it, so the norm gives nearly 0 for every row.";
     Some(
-        Finding::new(FindingKind::NormStatistics, Severity::Warning, text)
+        Finding::new(FindingKind::NormStatistics, severity(history), text)
             .at(flat.iter().map(|norm| norm.path.as_str()))
             .measured(most, FLAT, "share of units whose variance over the batch is below 1e-5, the epsilon of Burn's batch norm; threshold chosen by us")
             .with([
@@ -103,7 +111,7 @@ fn running(history: &History) -> Option<Finding> {
         short(worst.variance_ratio.unwrap_or(1.0))
     );
     Some(
-        Finding::new(FindingKind::NormStatistics, Severity::Warning, text)
+        Finding::new(FindingKind::NormStatistics, severity(history), text)
             .at(far.iter().map(|norm| norm.path.as_str()))
             .in_step(worst.step)
             .measured(

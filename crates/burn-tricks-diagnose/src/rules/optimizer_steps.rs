@@ -5,6 +5,7 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::{Prescription, short};
 use crate::finding::severity::Severity;
 use crate::history::History;
+use crate::history::floor::EVIDENT;
 use crate::history::measures::median;
 use crate::history::param::ParamHistory;
 
@@ -21,17 +22,16 @@ const EQUAL: f64 = 5e-3;
 /// √((1 − β)/(1 + β)) where gradients are noise: 0.23 for 0.9, 0.07 for 0.99.
 const OLD: f64 = 0.05;
 
-/// By how much the network is below a model that needs no network.
-const BELOW: f64 = 0.03;
-
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     of_one_size(history).into_iter().collect()
 }
 
 /// A note for a network that has learned what it can.
 fn severity(history: &History) -> Severity {
-    let gap = history.compared().map(|(floor, of)| floor.score - of.valid);
-    let is_short = gap.map_or(history.has_much_left(), |gap| gap > BELOW);
+    let is_short = match history.compared() {
+        Some(_) => history.below(EVIDENT).is_some(),
+        None => history.has_much_left(),
+    };
     if is_short && history.has_something_left() {
         Severity::Warning
     } else {

@@ -59,8 +59,13 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     } else {
         [lower, batch]
     };
+    let severity = if history.costs_nothing() {
+        Severity::Note
+    } else {
+        Severity::Warning
+    };
     vec![
-        Finding::new(FindingKind::Oscillation, Severity::Warning, text)
+        Finding::new(FindingKind::Oscillation, severity, text)
             .measured(swing, limit, "deviation of the accuracy around its trend over the second half of the epochs; clinic, and one and a half standard errors")
             .with([
                 first,

@@ -5,6 +5,7 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
+use crate::history::floor::EVIDENT;
 use crate::history::measures::Outcome;
 
 use crate::finding::prescription::short;
@@ -367,7 +368,14 @@ fn bounded(history: &History, outputs: &OutputHistory) -> Option<Finding> {
         short(target.max)
     );
     let change = "end the network without an activation, or scale the targets into the range of the activation";
-    let finding = mismatch(severity(history), text, change);
+    // Outputs of a network that knows little may lie in that range by chance.
+    let is_tanh = low < 0.0;
+    let severity = if is_tanh && history.is_told() && history.is_at_least(EVIDENT) {
+        Severity::Note
+    } else {
+        severity(history)
+    };
+    let finding = mismatch(severity, text, change);
     Some(finding.measured(
         value,
         if value < 0.0 { 0.0 } else { 1.0 },

@@ -16,7 +16,8 @@ const SMALLER: f64 = 0.7;
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let limit = match history.outcome() {
-        _ if history.shortfall(EVIDENT).is_some() => SMALLER,
+        // Dropout makes weights smaller too.
+        _ if history.shortfall(EVIDENT).is_some() && !drops(history) => SMALLER,
         Outcome::Stuck | Outcome::Partial => SHRUNK,
         Outcome::Learned | Outcome::Unknown => return Vec::new(),
     };
@@ -48,4 +49,8 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
                 Prescription::change("lower the weight decay, or the factor of the penalty"),
             ]),
     ]
+}
+
+fn drops(history: &History) -> bool {
+    !history.structure.dropout.is_empty()
 }

@@ -29,6 +29,12 @@ const LITTLE: f64 = 0.1;
 /// The rise of the validation loss above its minimum.
 const RISE: f64 = 1.5;
 
+/// The same for a network that is as good as other models, and the epochs after the lowest loss for which a patient early stopping
+/// waits.
+const RISEN: f64 = 1.1;
+const MANY: usize = 100;
+const PATIENCE: usize = 10;
+
 /// The epochs whose median is taken: a single one may be low or high by chance.
 const USUAL: usize = 3;
 
@@ -76,15 +82,20 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         .is_some_and(|of| of.is_accuracy || of.train.is_some_and(|train| train > UNEXPLAINED));
     let behind = history.memorised(floor::BEHIND);
     let behind = behind.filter(|_| knows_something);
+    let harm = if harms(history, &losses, rise) {
+        Severity::Warning
+    } else {
+        Severity::Note
+    };
     let (severity, value, threshold, source) = match (gap, rise) {
         (Some(gap), _) if gap > of_gap => (
-            Severity::Warning,
+            harm,
             gap,
             of_gap,
             "training accuracy minus validation accuracy; clinic, and two standard errors",
         ),
         _ if unexplained.is_some_and(|gap| gap > of_shares) && fits => (
-            Severity::Warning,
+            harm,
             unexplained.unwrap_or(0.0),
             of_shares,
             "share of the variance that is explained on the training data, minus that on the validation data; clinic, and two standard errors",
@@ -127,6 +138,19 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     findings.extend(too_large(history, severity));
     findings.extend(too_few(history, severity));
     findings
+}
+
+/// Whether it costs something that the training is known better: a network that is as good as other models, and whose validation
+/// loss has not risen much, is not worse for it.
+fn harms(history: &History, losses: &[f64], rise: Option<f64>) -> bool {
+    let lowest = losses.iter().copied().fold(f64::INFINITY, f64::min);
+    let at = losses.iter().position(|loss| *loss == lowest);
+    // So long early stopping waits, which then takes the weights of the lowest loss.
+    let waits = at.is_some_and(|at| losses.len() - at <= PATIENCE);
+    let limit = if waits { RISE } else { RISEN };
+    // A few rows say little about others, however well a model does on these.
+    let is_few = (history.train.as_ref()).is_none_or(|train| train.distinct_rows < MANY);
+    is_few || !history.is_level() || rise.is_none_or(|rise| rise > limit)
 }
 
 /// The usual loss at the end over the lowest usual one.

@@ -166,13 +166,16 @@ fn by_bound(history: &History) -> Option<Evidence<'_>> {
     let are_probabilities = outputs.lowest >= 0.0 && outputs.highest <= 1.0;
     let bound = match history.loss_kind? {
         LossKind::CrossEntropyOfScores => 2f64.sqrt(),
-        LossKind::BinaryCrossEntropyOfScores => 1.0,
+        // Of several outputs the sum of their losses is as usual as the mean.
+        LossKind::BinaryCrossEntropyOfScores => (outputs.columns as f64).sqrt(),
         LossKind::CrossEntropyOfProbabilities
             if are_probabilities && outputs.sum_error < 1e-3 && outputs.columns > 1 =>
         {
             2f64.sqrt()
         }
-        LossKind::BinaryCrossEntropyOfProbabilities if are_probabilities => 1.0,
+        LossKind::BinaryCrossEntropyOfProbabilities if are_probabilities => {
+            (outputs.columns as f64).sqrt()
+        }
         _ => return None,
     };
     let bias = last_bias(history, outputs.columns)?;

@@ -25,7 +25,8 @@ const SHORT: f64 = 0.85;
 /// The share of rows that would have to be of another class, so that both have the same shares.
 const MOVED: f64 = 0.1;
 
-/// How far the sum of two recalls is from that of lots.
+/// How far the sum of two recalls is from that of lots: up to the first, up to three standard errors, and never beyond the second.
+const LOTS: f64 = 0.1;
 const COIN: f64 = 0.3;
 
 /// The recall of a class that is lost, and the share of its rows that are taken for one other class.
@@ -134,12 +135,19 @@ pub(crate) fn exchanged(history: &History) -> Option<Finding> {
     let lowest = others.iter().map(|(_, share)| *share).reduce(f64::min)?;
     let (gap, _, _) = history.gap(EVIDENT)?;
     // The higher one of two classes that are not told apart is no class that the network knows.
-    let draws_lots = (sum - 1.0).abs() <= COIN && of_other < TELLS;
+    let variance: f64 = [one, other]
+        .iter()
+        .filter_map(|class| recall.get(class))
+        .map(|[rows, right]| score_variance(*right as f64 / *rows as f64, true, *rows))
+        .sum();
+    let room = f64::max(LOTS, ERRORS * variance.sqrt()).min(COIN);
+    let is_chance = (sum - 1.0).abs() <= room;
+    let draws_lots = is_chance && of_other < TELLS;
     // Of two classes whose labels were exchanged in half of the rows one may be taken for the other altogether.
     let (taken_for, count) = outputs.mistaken.get(&one).copied().unwrap_or_default();
     let rows = recall.get(&one).map_or(0, |[rows, _]| *rows);
     let is_taken = of_one < LOST && taken_for == other && count as f64 > TAKEN * rows as f64;
-    let draws_lots = draws_lots || is_taken && (sum - 1.0).abs() <= COIN;
+    let draws_lots = draws_lots || is_taken && is_chance;
     // Of one that is right hardly anything is mistaken.
     let back = outputs.mistaken.get(&other).map(|(class, _)| *class);
     let are_mixed = taken_for == other && (is_taken || back == Some(one));
@@ -157,7 +165,7 @@ pub(crate) fn exchanged(history: &History) -> Option<Finding> {
     let change = "look at rows of these two classes: labels that are exchanged, or an augmentation, such as a mirror image, that turns one into the other";
     Some(
         Finding::new(FindingKind::UnrelatedLabels, Severity::Warning, text)
-            .measured(sum, 1.0 + COIN, "sum of the recalls of two classes, 1 for lots, where all others are recognised; thresholds chosen by us")
+            .measured(sum, 1.0 + room, "sum of the recalls of two classes, 1 for lots, where all others are recognised; thresholds chosen by us, and three standard errors")
             .with([Prescription::change(change)]),
     )
 }

@@ -22,11 +22,17 @@ const LONG: usize = 5;
 /// The share of explained variance below which nothing is explained.
 const EXPLAINED: f64 = 0.05;
 
+/// The share of explained variance times the rows, from which it is none by chance: three standard errors of a correlation.
+const SEEN: f64 = 9.0;
+
 /// Fewer epochs than this show nothing.
 const EPOCHS: usize = 3;
 
 /// How far the accuracy of the validation may be above that of the training.
 const BETTER: f64 = 0.15;
+
+/// The distance of neighbours in the training over that in the validation up to which the inputs are alike.
+const SPREAD: f64 = 1.15;
 
 /// The change of the training accuracy in the last epoch up to which it has settled.
 const SETTLED: f64 = 0.03;
@@ -96,7 +102,10 @@ fn by_heart(history: &History) -> Option<Finding> {
         .filter(|floor| !floor.is_accuracy)
         .is_some_and(|floor| floor.score < EXPLAINED);
     let is_alike = of_valid.rescaled_features == 0.0 && of_valid.shifted_features == 0.0;
-    if valid >= EXPLAINED || train < EXPLAINED || !(is_told && says_nothing && is_alike) {
+    // The square of the correlation, of so many rows, is beyond chance.
+    let is_seen = valid * of_valid.known_rows() as f64 > SEEN;
+    if is_seen || valid >= EXPLAINED || train < EXPLAINED || !(is_told && says_nothing && is_alike)
+    {
         return None;
     }
     let text = format!(
@@ -163,7 +172,11 @@ fn wrong_in_training(history: &History) -> Option<Finding> {
     let has_settled = (train - history.scores_after(before)?.train?).abs() < SETTLED
         || last_ones.filter(|epoch| is_better(epoch)).count() == LONG;
     let shares = of_train.most_frequent().zip(of_valid.most_frequent());
+    // Rows that were mixed or moved lie farther from each other.
+    let spread = history.closeness.and_then(|near| near.spread);
+    let is_moved = spread.is_some_and(|spread| !(1.0 / SPREAD..SPREAD).contains(&spread));
     let is_alike = shares.is_none_or(|(train, valid)| (train - valid).abs() < BETTER)
+        && !is_moved
         && of_valid.rescaled_features == 0.0
         && of_valid.shifted_features == 0.0;
     let is_told = history.epochs.len() >= EPOCHS && of_valid.rows >= ROWS;
@@ -229,7 +242,11 @@ fn beyond_chance(history: &History) -> Vec<Finding> {
     // A model that needs no network learns them.
     let is_told =
         (history.floor()).is_some_and(|floor| floor.is_accuracy && floor.score > limit + TOLD);
-    if valid >= limit || train < chance + MARGIN || train - valid < MARGIN || is_told {
+    // Predictions that do not depend on the inputs have recalls that add up to 1.
+    let depends = history
+        .informed_by_errors()
+        .is_some_and(|errors| errors > ERRORS);
+    if depends || valid >= limit || train < chance + MARGIN || train - valid < MARGIN || is_told {
         return Vec::new();
     }
     let text = format!(

@@ -33,6 +33,10 @@ const UNLIKE: f64 = 0.95;
 /// How many times as many are beyond chance, where rows do not repeat.
 const BEYOND: f64 = 10.0;
 
+/// The chance of a class that is as frequent in the training as in the validation to be missing among the training rows, up to which
+/// it does not occur there at all.
+const CHANCE: f64 = 0.01;
+
 /// Fewer different rows than this coincide by chance.
 const ENOUGH: usize = 20;
 
@@ -187,11 +191,18 @@ fn classes(train: &DataHistory, valid: &DataHistory) -> Option<Finding> {
     if !enough(train) || !enough(valid) || train.classes.len() < 2 {
         return None;
     }
-    let unseen = valid
-        .classes
-        .keys()
-        .filter(|class| !train.classes.contains_key(class));
-    let unseen = unseen.count();
+    let unseen: Vec<usize> = (valid.classes.iter())
+        .filter(|(class, _)| !train.classes.contains_key(class))
+        .map(|(_, rows)| *rows)
+        .collect();
+    let count = |data: &DataHistory| data.classes.values().sum::<usize>() as f64;
+    // A class of so few rows may be missing among the training rows by chance.
+    let most = unseen.iter().copied().max().unwrap_or(0) as f64 / count(valid);
+    let chance = unseen.len() as f64 * (1.0 - most).powf(count(train));
+    let unseen = unseen.len();
+    if unseen > 0 && chance > CHANCE {
+        return None;
+    }
     let text = if unseen > 0 {
         format!("{unseen} classes of the validation do not occur in the training data.")
     } else if valid.classes.len() == 1 {

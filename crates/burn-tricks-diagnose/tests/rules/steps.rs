@@ -160,8 +160,8 @@ fn cyclic_targets_do_not_fit_and_overflowed_ones_are_wrong() {
 fn targets_that_were_cut_off_are_wrong() {
     let check = |share: f64, most: f64, of_valid: f64| {
         let of = of_targets(|train, valid| {
-            train.piled_target = share;
-            valid.piled_target = of_valid;
+            train.piled_targets = [0.0, share];
+            valid.piled_targets = [0.0, of_valid];
             let mut target = valid.target.unwrap();
             target.max = most;
             valid.target = Some(target);

@@ -26,27 +26,27 @@ use super::{Case, Kind, Origin, Seen, Series};
 
 const POSTED: Series = Series {
     source: "made, after a question in a forum or an issue that the story names",
-    origin: Origin::Unseen,
+    origin: Origin::Late,
 };
 
 const ASKED: Series = Series {
     source: "made, after the bugs of Zhang et al. (ISSTA 2018) and Islam et al. (FSE 2019)",
-    origin: Origin::Unseen,
+    origin: Origin::Late,
 };
 
 const BENCHED: Series = Series {
     source: "made, after the benchmarks of AUTOTRAINER (ICSE 2021), DeepLocalize (ICSE 2021) and DeepFD (ICSE 2022)",
-    origin: Origin::Unseen,
+    origin: Origin::Late,
 };
 
 const COUNTED: Series = Series {
     source: "made, after the taxonomy of Humbatova et al. (ICSE 2020)",
-    origin: Origin::Unseen,
+    origin: Origin::Late,
 };
 
 const SOUND: Series = Series {
     source: "made",
-    origin: Origin::Unseen,
+    origin: Origin::Late,
 };
 
 /// All of them.
