@@ -2,7 +2,8 @@
 
 PyTorch, optax, timm and schedulefree calculate them; numpy does where none has the rule, and for timm's Lars, with
 the formula in the entry. Everything is float64. README.md has the layout and how to run; `pip install --no-deps
-timm==1.0.31 schedulefree==1.4.1 pytorch_optimizer==4.1.0` is needed besides.
+timm==1.0.31 schedulefree==1.4.1 pytorch_optimizer==4.1.0
+adabelief_pytorch==0.2.1 tabulate colorama` is needed besides.
 """
 
 import importlib.metadata
@@ -15,6 +16,7 @@ import keras
 import numpy as np
 import optax
 import torch
+from adabelief_pytorch import AdaBelief as AuthorsAdaBelief
 from pytorch_optimizer import SignSGD
 from schedulefree import AdamWScheduleFree, SGDScheduleFree
 from timm.optim import AdaBelief, AdamWLegacy, SGDW
@@ -115,6 +117,10 @@ def optimizers():
         "adabelief_timm": run_torch(
             AdaBelief, belief + "; eps_root = eps" + decoupled, "timm.optim", lr=0.1, betas=(0.8, 0.9), eps=1e-2,
             weight_decay=0.05, rectify=False,
+        ),
+        "adabelief_authors": run_torch(
+            AuthorsAdaBelief, belief + "; eps_root = eps; the weight's step is that of radam" + decoupled,
+            "adabelief_pytorch", lr=0.1, betas=(0.8, 0.9), eps=1e-2, weight_decay=0.05, print_change_log=False,
         ),
         "adabelief": of_optax("adabelief", belief, lr=0.1),
         "adabelief_eps": of_optax("adabelief", belief, lr=0.1, b1=0.8, b2=0.9, eps=1e-2, eps_root=1e-2),
@@ -248,7 +254,7 @@ def wrappers():
 
 
 def main():
-    extra = {name: importlib.metadata.version(name) for name in ("timm", "schedulefree", "pytorch_optimizer")}
+    extra = {name: importlib.metadata.version(name) for name in ("timm", "schedulefree", "pytorch_optimizer", "adabelief_pytorch")}
     groups = {"optimizers": optimizers(), "wrappers": wrappers()}
     TARGET.write_text(render(plain({"versions": {**versions(), **extra}, **groups})) + "\n", encoding="utf-8")
     print(f"{TARGET.name}: " + ", ".join(f"{len(cases)} {group}" for group, cases in groups.items()))

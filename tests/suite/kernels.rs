@@ -228,8 +228,14 @@ macro_rules! every_step {
             let belief = TimedAdaBelief {
                 adam: timed,
                 epsilon_inside: 1e-3,
+                rectify: false,
             };
             $check!("AdaBelief", belief.at(3));
+            let rectified = TimedAdaBelief {
+                rectify: true,
+                ..belief
+            };
+            $check!("AdaBelief, rectified", rectified.at(100));
             let (alpha, epsilon, momentum) = (0.9, 1e-3, 0.9);
             let plain = RmsPropStep::<false, false> {
                 lr,

@@ -84,12 +84,15 @@ fn signum_is_optaxs_and_that_of_pytorch_optimizer() {
 }
 
 #[test]
-fn ada_belief_is_optaxs_and_timms() {
+fn ada_belief_is_optaxs_timms_and_the_authors() {
     check("adabelief", AdaBeliefConfig::new().build());
     let other = AdaBeliefConfig::new().with_beta_1(0.8).with_beta_2(0.9);
     let other = other.with_epsilon(1e-2).with_epsilon_inside(1e-2);
     check("adabelief_eps", other.build());
-    check("adabelief_timm", other.with_weight_decay(0.05).build());
+    let decayed = other.with_weight_decay(0.05);
+    check("adabelief_timm", decayed.build());
+    check("adabelief_authors", decayed.with_rectify(true).build());
+    assert!(AdaBeliefConfig::authors().rectify);
 }
 
 #[test]

@@ -188,6 +188,9 @@ fn every_optimizer(check: &impl Check) {
     check.check("signum", signum.build().unwrap());
     let belief = AdaBeliefConfig::new().with_skip_marked(true);
     check.check("adabelief", belief.with_epsilon(1e-3).build().unwrap());
+    let rectified = AdaBeliefConfig::authors().with_skip_marked(true);
+    let rectified = rectified.with_epsilon(1e-3).with_beta_2(0.9);
+    check.check("adabelief, rectified", rectified.build().unwrap());
     for form in [MomentumForm::OfUpdate, MomentumForm::OfGradient] {
         let lars = LarsConfig::new()
             .with_skip_marked(true)

@@ -3,6 +3,7 @@
 use crate::adam::{AdamStep, TimedAdam, new_weight};
 use crate::any_tensor::AnyTensor;
 use crate::lerp::{towards, towards_twin};
+use crate::r_adam::{RAdamStep, TimedRAdam};
 use crate::real::Real;
 use crate::step::{Step, TimedStep};
 use crate::step_count::StepCount;
@@ -14,12 +15,15 @@ use crate::step_count::StepCount;
 /// s ← β₂ s + (1 − β₂) (g − m)² + ε'
 /// w ← w − η m̂ / (√ŝ + ε)           m̂ = m / (1 − β₁ᵗ),  ŝ = s / (1 − β₂ᵗ)
 /// ```
+///
+/// Rectified, the weight is that of [`RAdamStep`], with `s` for its `v` and ε beside `√s`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdaBeliefStep {
     adam: AdamStep,
     betas: (f64, f64),
     /// ε', added to `s` at each step.
     epsilon_inside: f64,
+    rectified: Option<RAdamStep>,
 }
 
 impl AdaBeliefStep {
@@ -38,7 +42,11 @@ impl Step<2> for AdaBeliefStep {
         let m = towards(m, grad, 1.0 - self.betas.0);
         let surprise = grad - m;
         let s = towards(s, surprise * surprise, 1.0 - self.betas.1) + self.epsilon_inside;
-        (self.adam.weight(weight, m, s), [m, s])
+        let weight = match self.rectified {
+            None => self.adam.weight(weight, m, s),
+            Some(step) => step.weight(weight, m, s),
+        };
+        (weight, [m, s])
     }
 
     fn twin(
@@ -49,7 +57,11 @@ impl Step<2> for AdaBeliefStep {
     ) -> (AnyTensor, [AnyTensor; 2]) {
         let grad = self.adam.decay.of_grads(grad, &weight);
         let (m, s) = self.moments_twin(grad, m, s);
-        (self.adam.weight_twin(weight, &m, s.clone()), [m, s])
+        let weight = match self.rectified {
+            None => self.adam.weight_twin(weight, &m, s.clone()),
+            Some(step) => step.weight_twin(weight, &m, s.clone()),
+        };
+        (weight, [m, s])
     }
 }
 
@@ -60,6 +72,17 @@ pub struct TimedAdaBelief {
     pub adam: TimedAdam,
     /// ε', added to `s` at each step.
     pub epsilon_inside: f64,
+    /// Whether the first steps are those of RAdam.
+    pub rectify: bool,
+}
+
+impl TimedAdaBelief {
+    fn rectified(self) -> TimedRAdam {
+        TimedRAdam {
+            adam: self.adam,
+            epsilon_beside_corrected: false,
+        }
+    }
 }
 
 impl TimedStep<2> for TimedAdaBelief {
@@ -70,6 +93,7 @@ impl TimedStep<2> for TimedAdaBelief {
             adam: self.adam.at(time),
             betas: self.adam.betas,
             epsilon_inside: self.epsilon_inside,
+            rectified: self.rectify.then(|| self.rectified().at(time)),
         }
     }
 
@@ -83,7 +107,11 @@ impl TimedStep<2> for TimedAdaBelief {
         let adam = self.adam;
         let grad = adam.decay.of_grads(grad, &weight);
         let (m, s) = self.at(1).moments_twin(grad, m, s);
-        let weight = new_weight(weight, &m, s.clone(), &adam.numbers(time), adam.decay);
+        let weight = if self.rectify {
+            self.rectified().weight_twin_at(time, weight, &m, s.clone())
+        } else {
+            new_weight(weight, &m, s.clone(), &adam.numbers(time), adam.decay)
+        };
         (weight, [m, s])
     }
 }

@@ -25,18 +25,35 @@ pub struct RAdamStep {
     epsilon: f64,
 }
 
-impl Step<2> for RAdamStep {
+impl RAdamStep {
+    /// The new weight, from new moments.
     #[inline(always)]
-    fn element<T: Real>(self, weight: T, grad: T, [m, v]: [T; 2]) -> (T, [T; 2]) {
-        let decay = self.adam.decay;
-        let grad = decay.of_grad(grad, weight);
-        let (m, v) = self.adam.moments(grad, m, v);
+    pub(crate) fn weight<T: Real>(self, weight: T, m: T, v: T) -> T {
         let update = if self.rectified {
             m * self.rate / (v.sqrt() + self.epsilon)
         } else {
             m * self.rate
         };
-        (decay.of_weight(weight, m) - update, [m, v])
+        self.adam.decay.of_weight(weight, m) - update
+    }
+
+    pub(crate) fn weight_twin(self, weight: AnyTensor, m: &AnyTensor, v: AnyTensor) -> AnyTensor {
+        let update = m.clone() * self.rate;
+        let update = if self.rectified {
+            update / (v.sqrt() + self.epsilon)
+        } else {
+            update
+        };
+        self.adam.decay.of_weights(weight, m) - update
+    }
+}
+
+impl Step<2> for RAdamStep {
+    #[inline(always)]
+    fn element<T: Real>(self, weight: T, grad: T, [m, v]: [T; 2]) -> (T, [T; 2]) {
+        let grad = self.adam.decay.of_grad(grad, weight);
+        let (m, v) = self.adam.moments(grad, m, v);
+        (self.weight(weight, m, v), [m, v])
     }
 
     fn twin(
@@ -45,16 +62,9 @@ impl Step<2> for RAdamStep {
         grad: AnyTensor,
         [m, v]: [AnyTensor; 2],
     ) -> (AnyTensor, [AnyTensor; 2]) {
-        let decay = self.adam.decay;
-        let grad = decay.of_grads(grad, &weight);
+        let grad = self.adam.decay.of_grads(grad, &weight);
         let (m, v) = self.adam.moments_twin(grad, m, v);
-        let update = m.clone() * self.rate;
-        let update = if self.rectified {
-            update / (v.clone().sqrt() + self.epsilon)
-        } else {
-            update
-        };
-        (decay.of_weights(weight, &m) - update, [m, v])
+        (self.weight_twin(weight, &m, v.clone()), [m, v])
     }
 }
 
@@ -103,6 +113,36 @@ impl TimedRAdam {
         )
     }
 
+    /// The new weight, from new moments, after as many steps as the device may have to be asked for.
+    pub(crate) fn weight_twin_at(
+        self,
+        time: &StepCount,
+        weight: AnyTensor,
+        m: &AnyTensor,
+        v: AnyTensor,
+    ) -> AnyTensor {
+        let Self { adam, .. } = self;
+        let update = time
+            .bias_correction(adam.betas.0)
+            .under(m.clone() * adam.lr);
+        let root = time.number(
+            |t| bias_correction(adam.betas.1, t).sqrt(),
+            |t| one_minus_exp(t * adam.betas.1.ln()).sqrt(),
+        );
+        // √v̂ + ε, or c₂ ⁻¹ (√v + ε)
+        let size = v.sqrt();
+        let size = if self.epsilon_beside_corrected {
+            root.under(size) + adam.epsilon
+        } else {
+            root.under(size + adam.epsilon)
+        };
+        // 0 where the step is not rectified.
+        let factor = self.rectification_of(time).times(size.recip());
+        let plain = factor.clone().equal_elem(0.0);
+        let update = update * factor.mask_fill(plain, 1.0);
+        adam.decay.of_weights(weight, m) - update
+    }
+
     /// ρₜ on the device. With `x = t L`, `L = −ln β₂`, it is `2/L (1 − x / (eˣ − 1)) + ρ∞ − 2/L`, which avoids
     /// a difference of large numbers and so loses no digits.
     fn rho_twin(self, t: Tensor<1>) -> Tensor<1> {
@@ -148,28 +188,9 @@ impl TimedStep<2> for TimedRAdam {
         grad: AnyTensor,
         state: [AnyTensor; 2],
     ) -> (AnyTensor, [AnyTensor; 2]) {
-        let Self { adam, .. } = self;
-        let (decay, [m, v]) = (adam.decay, state);
-        let grad = decay.of_grads(grad, &weight);
+        let (adam, [m, v]) = (self.adam, state);
+        let grad = adam.decay.of_grads(grad, &weight);
         let (m, v) = adam.at(1).moments_twin(grad, m, v);
-        let update = time
-            .bias_correction(adam.betas.0)
-            .under(m.clone() * adam.lr);
-        let root = time.number(
-            |t| bias_correction(adam.betas.1, t).sqrt(),
-            |t| one_minus_exp(t * adam.betas.1.ln()).sqrt(),
-        );
-        // √v̂ + ε, or c₂ ⁻¹ (√v + ε)
-        let size = v.clone().sqrt();
-        let size = if self.epsilon_beside_corrected {
-            root.under(size) + adam.epsilon
-        } else {
-            root.under(size + adam.epsilon)
-        };
-        // 0 where the step is not rectified.
-        let factor = self.rectification_of(time).times(size.recip());
-        let plain = factor.clone().equal_elem(0.0);
-        let update = update * factor.mask_fill(plain, 1.0);
-        (decay.of_weights(weight, &m) - update, [m, v])
+        (self.weight_twin_at(time, weight, &m, v.clone()), [m, v])
     }
 }

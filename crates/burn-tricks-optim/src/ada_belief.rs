@@ -9,7 +9,7 @@ use burn_tricks_kernels::{TimedAdaBelief, TimedAdam};
 
 optimizer_config! {
     /// Configuration of [`AdaBelief`]: Adam that divides by the gradient's deviation from its mean.
-    /// The defaults are the authors' and optax's; its decay is decoupled.
+    /// The defaults are optax's, those of the authors' code are [`authors`](Self::authors); its decay is decoupled.
     ///
     /// Where gradients are close to their moving mean, steps are large; where they deviate from it, steps are small
     /// (Zhuang et al., 2020).
@@ -19,6 +19,9 @@ optimizer_config! {
     /// s ← β₂ s + (1 − β₂) (g − m)² + ε'
     /// w ← w − η λ w − η m̂ / (√ŝ + ε)             m̂ = m / (1 − β₁ᵗ),  ŝ = s / (1 − β₂ᵗ)
     /// ```
+    ///
+    /// With `rectify` the last line is that of [`RAdamConfig`](crate::RAdamConfig), with `s` for its `v` and ε beside `√s`:
+    /// plain momentum in the first steps, in which a mean square of few deviations has a large variance.
     ///
     /// # Example
     ///
@@ -46,7 +49,7 @@ optimizer_config! {
     /// ```
     /// use burn_tricks_optim::{AdaBeliefConfig, WeightDecayScope};
     ///
-    /// let optim = AdaBeliefConfig::new()
+    /// let optim = AdaBeliefConfig::authors()
     ///     .with_weight_decay(1e-2)
     ///     .with_weight_decay_scope(WeightDecayScope::Matrices)
     ///     .build()?; // the `Optimizer` of one parameter tensor, for wrappers and `ModuleOptimizer::with_group`
@@ -69,7 +72,9 @@ optimizer_config! {
     /// - ε' is added to `s` at every step and stays in it, as in the paper, the authors' code and optax. ε and ε'
     ///   are 1e-16 there and here. The authors use 1e-8 for images (in one version of their code) and 1e-12 for
     ///   language models.
-    /// - The authors' option `rectify` does not exist here: see [`RAdamConfig`](crate::RAdamConfig).
+    /// - The authors' code (`adabelief_pytorch` 0.2.0) and timm rectify by default: [`authors`](Self::authors). The paper and
+    ///   optax do not. A step is rectified where ρₜ is above 5, as in PyTorch's RAdam; their code also takes one with
+    ///   ρₜ = 5.
     /// - Decay is decoupled, as in the authors' code.
     /// - The state of `f16` and `bf16` weights is kept in `f32`.
     ///
@@ -91,10 +96,18 @@ optimizer_config! {
         /// ε' ≥ 0, added to the mean squared deviation at each step. Default: 1e-16.
         #[config(default = 1e-16)]
         pub epsilon_inside: f64,
+        /// Whether the first steps are those of RAdam. Default: false.
+        #[config(default = false)]
+        pub rectify: bool,
     }
 }
 
 impl AdaBeliefConfig {
+    /// The defaults of the authors' code and of timm: rectified.
+    pub fn authors() -> Self {
+        Self::new().with_rectify(true)
+    }
+
     fn rule(&self) -> Result<AdaBeliefRule, ConfigError> {
         Ok(AdaBeliefRule {
             betas: (
@@ -103,6 +116,7 @@ impl AdaBeliefConfig {
             ),
             epsilon: ConfigError::positive("epsilon", self.epsilon)?,
             epsilon_inside: ConfigError::non_negative("epsilon_inside", self.epsilon_inside)?,
+            rectify: self.rectify,
         })
     }
 }
@@ -120,6 +134,7 @@ pub struct AdaBeliefRule {
     betas: (f64, f64),
     epsilon: f64,
     epsilon_inside: f64,
+    rectify: bool,
 }
 
 impl Rule for AdaBeliefRule {
@@ -136,6 +151,7 @@ impl Rule for AdaBeliefRule {
                 decay: pending.decay,
             },
             epsilon_inside: self.epsilon_inside,
+            rectify: self.rectify,
         };
         pending.take_timed(step, [MOMENT_1, MOMENT_2])
     }
