@@ -68,7 +68,8 @@ use burn_tricks_core::{Config, ConfigError, NormScope};
 /// Apply it directly after the backward pass. γ is computed for the gradient of the loss: if the gradient is
 /// changed before (by clipping or noise), γ is not Polyak's step size any more. The loss must include the same
 /// penalties as the gradient. Use plain SGD after it: an optimizer that divides gradients by their size (Adam)
-/// undoes γ.
+/// undoes γ. Under a [`LossScaler`](crate::LossScaler) unscale first, and give it the loss before scaling; in Burn's
+/// `Learner`, where the gradients are unscaled by a trick after `TrainStep::step`, the two exclude each other.
 ///
 /// # Cost
 ///

@@ -61,8 +61,9 @@
 //!
 //! No cost without `skip_marked`. With it, two numbers of each gradient are compared. On the CPU backend with
 //! the feature `flex` that is all, and a skipped step does no work. On other backends the device selects
-//! between old and new numbers, which is one more operation on each tensor (`fusion` makes it part of the
-//! step; `ScheduleFree` takes about seven more), and counts the skipped steps. Making a record reads that count, and of
+//! between old and new numbers of the weight and of each tensor of the state (`ScheduleFree` takes about seven more
+//! operations), and counts the skipped steps. On a GPU these are kernels of their own: a step of a small MLP with Adam
+//! launched 113 kernels instead of 43 on an H100, and took 3.4 times as long. Making a record reads that count, and of
 //! `ScheduleFree` three numbers more for each parameter.
 //!
 //! # Differences
