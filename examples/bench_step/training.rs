@@ -32,7 +32,7 @@ impl Bench {
                     };
                     let after = optim.step(1e-3, before, grads);
                     let new_mean = if average {
-                        lerp_all(old_mean, live_weights(&after), 0.001)
+                        lerp_all(old_mean, &live_weights(&after), 0.001)
                     } else {
                         old_mean
                     };
@@ -157,7 +157,7 @@ impl Arm {
             let model = self.optim.step(1e-4, model, grads);
             if let Tricks::ClipAndBlend = self.tricks {
                 let mean = std::mem::take(&mut self.mean);
-                self.mean = lerp_all(mean, live_weights(&model), 0.001);
+                self.mean = lerp_all(mean, &live_weights(&model), 0.001);
             }
             model
         });

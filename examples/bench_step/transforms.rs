@@ -183,7 +183,7 @@ impl Bench {
             let old = mean.take().expect("given back below");
             let (new, time) = timed(device, || {
                 let grads = GradientsParams::from_grads(gradients, weights);
-                lerp_all(old, taken(weights, grads), 0.01)
+                lerp_all(old, &taken(weights, grads), 0.01)
             });
             mean = Some(new);
             time

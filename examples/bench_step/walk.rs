@@ -206,7 +206,7 @@ impl Bench {
                 }
                 if which & 4 != 0 {
                     let old = mean.take().expect("given back below");
-                    mean = Some(lerp_all(old, listed(&new), 1.0 - DECAY));
+                    mean = Some(lerp_all(old, &listed(&new), 1.0 - DECAY));
                 }
                 new
             });

@@ -620,7 +620,8 @@ fn what_is_put_into_a_snapshot_is_compared_with_it() {
         .unwrap_err();
     assert!(error.to_string().contains("`0.weight` [2, 4]"), "{error}");
     let mut snapshot = Snapshot::new(&layers(3));
-    let seen = Snapshot::new(&layers(4)).weights_of(&layers(4)).unwrap();
+    let wider = layers(4);
+    let seen = Snapshot::new(&wider).weights_of(&wider).unwrap();
     assert!(snapshot.replace_weights(&seen).is_err());
     assert!(snapshot.lerp_weights(&seen, 0.5, Buffers::Copy).is_err());
 }

@@ -546,9 +546,13 @@ fn noise_has_its_variance_and_depends_on_seed_step_and_place() {
     }
 }
 
+/// On the CPU backend the noise is that of another generator: `kernels_noise` looks at it.
 #[test]
-fn noise_of_the_kernel_and_of_tensor_operations_agree() {
+fn noise_of_other_backends_is_that_of_the_tensor_operations() {
     for (name, device) in devices() {
+        if name == "flex" {
+            continue;
+        }
         for dtype in dtypes(&device) {
             for count in [0, 1, 2, 7, 200_001] {
                 let given: Tensor<1> = tensor(&vec![0.25; count], dtype, &device);

@@ -498,7 +498,7 @@ fn blend_and_scale_are_their_twins_to_the_bit() {
                 );
                 assert_eq!(values(held), values(x()), "{what}: somebody's numbers");
                 let lists = (TensorList::from(x()), TensorList::from(y()));
-                let all = blend_all(lists.0, 0.999, lists.1, 0.001)
+                let all = blend_all(lists.0, 0.999, &lists.1, 0.001)
                     .pop::<1>()
                     .unwrap();
                 assert_eq!(values(all), expected, "{what}");
@@ -537,7 +537,7 @@ fn lerp_is_its_twin_to_the_bit() {
                     let held = x();
                     assert_eq!(values(lerp(held.clone(), y(), b)), expected, "{what}");
                     assert_eq!(values(held), values(x()), "{what}: somebody's numbers");
-                    let all = lerp_all(x().into(), y().into(), b).pop::<1>().unwrap();
+                    let all = lerp_all(x().into(), &y().into(), b).pop::<1>().unwrap();
                     if is_gpu(name) && rounds_once(&device) {
                         // It may round a product and a sum of the twin's at once, and those of the kernel apart.
                         let twin = lerp_twin(x(), y(), b);
@@ -720,7 +720,7 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
             }
             list.push(weight.clone());
             let sum = values(sum_of_squares(&list).unwrap().sum);
-            let mut blended = blend_all(list.clone(), 0.9, list, 0.2);
+            let mut blended = blend_all(list.clone(), 0.9, &list, 0.2);
             let first = values(blended.pop::<1>().unwrap());
             (values(weight), values(m), values(v), sum, first)
         })
@@ -759,7 +759,7 @@ fn a_list_refuses_another_rank() {
 #[should_panic(expected = "one length")]
 fn lists_of_two_lengths_are_not_blended() {
     let list = TensorList::from(Tensor::<1>::ones([2], &Device::flex()));
-    blend_all(list, 1.0, TensorList::new(), 1.0);
+    blend_all(list, 1.0, &TensorList::new(), 1.0);
 }
 
 /// What autodiff tracks is not for the kernels: the twin runs, and the graph stays whole.

@@ -382,7 +382,7 @@ mod on_wgpu {
             assert_eq!(launches(&device, || scale(list(3), &half)), (1, 1));
             let (all, ours) = launches(&device, || scale(list(100), &half));
             assert!(all == ours && (2..=5).contains(&all), "{all}");
-            let moved = || lerp_all(list(3), list(3), 0.3);
+            let moved = || lerp_all(list(3), &list(3), 0.3);
             assert_eq!(launches(&device, moved), (1, 1));
             // The sums and the numbers of small tensors are one launch, of large ones two; then there are the elements.
             let pairs = |size: usize| {

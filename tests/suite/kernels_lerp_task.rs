@@ -35,7 +35,7 @@ fn it_has_the_bits_of_a_lerp_on_this_thread() {
                 .map(|seed| LerpTask::begin(of(seed), of(9), 0.3))
                 .collect();
             for (seed, task) in (1..4).zip(tasks) {
-                let expected = numbers(lerp_all(of(seed), of(9), 0.3));
+                let expected = numbers(lerp_all(of(seed), &of(9), 0.3));
                 assert_eq!(numbers(task.end()), expected, "{dtype:?} on {name}");
             }
         }
@@ -52,7 +52,7 @@ fn a_thread_of_the_pool_moves_it_itself() {
         .build()
         .unwrap()
         .install(|| numbers(LerpTask::begin(of(1), of(2), 0.3).end()));
-    assert_eq!(moved, numbers(lerp_all(of(1), of(2), 0.3)));
+    assert_eq!(moved, numbers(lerp_all(of(1), &of(2), 0.3)));
 }
 
 #[test]

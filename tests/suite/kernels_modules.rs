@@ -456,6 +456,64 @@ fn fixed_statistics_that_autodiff_tracks_keep_their_gradient() {
     }
 }
 
+/// The kernels are for inputs that all belong to autodiff, or none: otherwise the twin runs.
+#[test]
+fn inputs_of_which_some_are_outside_of_autodiff_have_the_gradients_of_the_twin() {
+    for (name, device) in training_devices() {
+        let plain = device.clone().without_autodiff();
+        let made = |operation: Operation, twin: bool, x_is_plain: bool| {
+            let (of_x, of_vectors) = match x_is_plain {
+                true => (&plain, &device),
+                false => (&device, &plain),
+            };
+            let x = random([12, 5], DType::F32, of_x).set_require_grad(!x_is_plain);
+            let vectors = vectors_of(5).map(|numbers| {
+                let vector = Tensor::<1>::from_data(numbers.as_slice(), (of_vectors, DType::F32));
+                vector.set_require_grad(x_is_plain)
+            });
+            let y = operation.apply(twin, x.clone(), vectors.clone(), 1, &mut Vec::new());
+            let grads = y.clone().powi_scalar(3).sum().backward();
+            let of_leaf = if x_is_plain {
+                vectors[0].grad(&grads).map(values)
+            } else {
+                x.grad(&grads).map(values)
+            };
+            [values(y), of_leaf.expect("a gradient")]
+        };
+        for operation in [WeightNorm, GhostBatchNorm { parts: 2 }, FixedBatchNorm] {
+            for x_is_plain in [true, false] {
+                let got = made(operation, false, x_is_plain);
+                let expected = made(operation, true, x_is_plain);
+                let what = format!("{operation:?} on {name}, x without autodiff: {x_is_plain}");
+                assert!(expected[1].iter().any(|x| x.abs() > 1e-3), "{what}");
+                assert_near(&got[0], &expected[0], 1e-6, &what);
+                assert_near(&got[1], &expected[1], 1e-5, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn singular_vectors_survive_a_weight_that_is_no_number() {
+    for (name, device) in training_devices() {
+        let start = || Tensor::<1>::from_floats([0.6, 0.8], &device.clone().without_autodiff());
+        for number in [f32::NAN, f32::INFINITY] {
+            let numbers = [[number, 0.0], [0.0, 4.0]];
+            let bad = Tensor::<2>::from_floats(numbers, &device);
+            for normed in [
+                spectral_norm(bad.clone(), 1, start(), start(), 3),
+                spectral_norm_twin(bad, 1, start(), start(), 3),
+            ] {
+                for vector in [normed.u, normed.v] {
+                    let vector = values(vector);
+                    let is_unit = vector.iter().map(|x| x * x).sum::<f64>() - 1.0;
+                    assert!(is_unit.abs() < 1e-6, "{name}, {number}: {vector:?}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn without_units_there_is_nothing_to_do() {
     let device = Device::flex();

@@ -5,7 +5,7 @@ use crate::devices::{devices, training_devices};
 use crate::dropouts::assert_moments;
 use crate::models::{alone, dtypes, values};
 use burn::tensor::{DType, Device, FloatDType, Int, Tensor};
-use burn_tricks::kernels::{Noise, add_normal, add_normal_twin, noise, noise_twin};
+use burn_tricks::kernels::{Noise, add_normal, noise, noise_twin};
 use burn_tricks::nn::{Dropout, DropoutConfig};
 
 const DROPOUT: Noise = Noise::Dropout {
@@ -265,21 +265,96 @@ fn in_half_precision_the_twin_rounds_once() {
     }
 }
 
-/// The polynomials of the kernel against the library's functions in the twin.
+/// Philox4x32-10, one block: the numbers of this key and counter.
+fn philox(key: u64, counter: u64) -> [u32; 4] {
+    let mut key = [key as u32, (key >> 32) as u32];
+    let mut words = [counter as u32, (counter >> 32) as u32, 0, 0];
+    for _ in 0..10 {
+        let [a, b, c, d] = words;
+        let (first, second) = (u64::from(a) * 0xd251_1f53, u64::from(c) * 0xcd9e_8d57);
+        words = [
+            (second >> 32) as u32 ^ b ^ key[0],
+            second as u32,
+            (first >> 32) as u32 ^ d ^ key[1],
+            first as u32,
+        ];
+        key = [
+            key[0].wrapping_add(0x9e37_79b9),
+            key[1].wrapping_add(0xbb67_ae85),
+        ];
+    }
+    words
+}
+
+/// The normal number at a place of the stream, in `f64`. Of 256 places in a row, 64 blocks make 64 numbers each with their
+/// first, second, third and fourth words; the first two words of a block make its first two numbers.
+fn normal_at(key: u64, place: u64) -> f64 {
+    let (group, at) = (place / 256, place % 256);
+    let words = philox(key, 64 * group + at % 64);
+    let word = (at / 64) as usize;
+    let [radius, angle] = [words[word / 2 * 2], words[word / 2 * 2 + 1]];
+    let unit = |bits: u32| (f64::from(bits >> 1) + 0.5) / 2_147_483_648.0;
+    let (radius, angle) = ((-2.0 * unit(radius).ln()).sqrt(), unit(angle));
+    let angle = angle * std::f64::consts::TAU;
+    radius
+        * if word % 2 == 0 {
+            angle.cos()
+        } else {
+            angle.sin()
+        }
+}
+
 #[test]
-fn keyed_noise_is_that_of_the_tensor_operations() {
+fn keyed_noise_is_that_of_philox_whatever_the_number_of_threads() {
     let device = Device::flex();
-    for count in [1, 2, 7, 255, 256, 257, 40_001] {
-        let x = Tensor::<1>::zeros([count], (&device, DType::F32));
-        let kernel = values(add_normal(x.clone(), 1.0, 99));
-        let twin = values(add_normal_twin(x, 1.0, 99));
-        for (place, (got, expected)) in kernel.iter().zip(&twin).enumerate() {
-            assert!(
-                (got - expected).abs() < 3e-6,
-                "{count}, {place}: {got} {expected}"
-            );
+    let key = 0x0123_4567_89ab_cdef;
+    for dtype in dtypes(&device) {
+        for count in [0, 1, 2, 255, 256, 257, 40_001] {
+            let x = Tensor::<1>::full([count], 0.25, (&device, dtype));
+            let noisy = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+                let add = || values(add_normal(x.clone(), 0.5, key));
+                pool.unwrap().install(add)
+            };
+            let got = noisy(1);
+            assert_eq!(got, noisy(3), "{dtype:?}, {count}");
+            assert_eq!(got.len(), count);
+            let tolerance = match dtype {
+                DType::F16 => 2e-3,
+                DType::BF16 => 2e-2,
+                _ => 3e-6,
+            };
+            for (place, got) in got.iter().enumerate() {
+                let expected = 0.25 + 0.5 * normal_at(key, place as u64);
+                let error = (got - expected).abs() / expected.abs().max(1.0);
+                assert!(error < tolerance, "{dtype:?}, {place}: {got} {expected}");
+            }
+            // What somebody else holds is not changed.
+            assert!(values(x).iter().all(|x| *x == 0.25));
         }
     }
+}
+
+#[test]
+fn a_probability_that_is_none_is_refused() {
+    let message = |kind: Noise| {
+        let x = Tensor::<1>::ones([4], &Device::flex());
+        for twin in [false, true] {
+            let x = x.clone();
+            let made = std::panic::catch_unwind(move || match twin {
+                false => noise(x, kind, 0),
+                true => noise_twin(x, kind, 0),
+            });
+            let panic = made.expect_err("a panic");
+            let text = panic.downcast_ref::<String>().expect("a text");
+            assert!(text.contains("must lie in [0, 1"), "{text}");
+        }
+    };
+    for prob in [f64::NAN, -0.1, 1.1, f64::INFINITY] {
+        message(Noise::Dropout { prob, kept: 1.0 });
+        message(Noise::Alpha { prob });
+    }
+    message(Noise::Alpha { prob: 1.0 });
 }
 
 #[test]

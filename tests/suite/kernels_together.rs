@@ -305,7 +305,7 @@ fn means_are_their_twins() {
                 for shift in 0..edges.len() as i64 {
                     add(numbers(), numbers().roll(&[shift], &[0]));
                 }
-                let mut moved = lerp_all(x, y, share);
+                let mut moved = lerp_all(x, &y, share);
                 for (number, (twin, sizes)) in twins.into_iter().enumerate() {
                     let what = format!("{name}, {dtype:?}, {share}, number {number}");
                     let moved: Tensor<1> = moved.pop().expect("as many");

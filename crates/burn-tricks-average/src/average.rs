@@ -24,9 +24,9 @@ pub struct Average<M: Module, R> {
 
 /// A model after a step. The first average that takes its weights walks through it, and the others use the
 /// result.
-pub(crate) struct Live<'a, M> {
+pub(crate) struct Live<'a, M: Module> {
     model: &'a M,
-    weights: Option<SharedWeights<M>>,
+    weights: Option<SharedWeights<'a, M>>,
 }
 
 impl<'a, M: Module> Live<'a, M> {
@@ -37,7 +37,7 @@ impl<'a, M: Module> Live<'a, M> {
         }
     }
 
-    fn seen_by(&mut self, held: &Snapshot<M>) -> Result<&SharedWeights<M>, Mismatch> {
+    fn seen_by(&mut self, held: &Snapshot<M>) -> Result<&SharedWeights<'a, M>, Mismatch> {
         let weights = match self.weights.take() {
             Some(weights) => weights,
             None => held.weights_of(self.model)?,

@@ -5,20 +5,21 @@ use crate::place::{Mismatch, Place, ValueKind, places};
 use crate::walk::{Location, Visitor, visit};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Bool, Int, Tensor};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The weights of a model, shared with it and not copied. Made by
 /// [`Snapshot::weights_of`](crate::Snapshot::weights_of); drop it before the next optimizer step, which cannot update
 /// the weights in place while it exists.
 #[derive(Clone)]
-pub struct SharedWeights<M> {
-    pub(crate) model: M,
+pub struct SharedWeights<'a, M: Module> {
+    pub(crate) model: Cow<'a, M>,
     pub(crate) values: ModuleTensors,
     /// The places with which the model was compared.
     places: Arc<[Place]>,
 }
 
-impl<M> std::fmt::Debug for SharedWeights<M> {
+impl<M: Module> std::fmt::Debug for SharedWeights<'_, M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SharedWeights")
             .field("places", &self.places)
@@ -26,25 +27,25 @@ impl<M> std::fmt::Debug for SharedWeights<M> {
     }
 }
 
-impl<M: Module> SharedWeights<M> {
+impl<'a, M: Module> SharedWeights<'a, M> {
     /// The weights of `model`, if it has these places, whatever the element types. It builds no list of places,
     /// so it can be called at every step.
-    pub(crate) fn of(model: &M, expected: &Arc<[Place]>) -> Result<Self, Mismatch> {
+    pub(crate) fn of(model: &'a M, expected: &Arc<[Place]>) -> Result<Self, Mismatch> {
         // Running statistics have pending updates, which `valid` applies; weights are as they are.
         let model = if expected.iter().all(|place| place.kind == ValueKind::Weight) {
-            model.clone()
+            Cow::Borrowed(model)
         } else {
-            model.valid()
+            Cow::Owned(model.valid())
         };
         let mut look = Look {
             rest: expected,
             same: true,
             values: ModuleTensors::default(),
         };
-        visit(&model, &mut look);
+        visit(&*model, &mut look);
         let same = look.same && look.rest.is_empty();
         let values = look.values;
-        if !same && let Some(mismatch) = Mismatch::apart_from_dtype(expected, &places(&model)) {
+        if !same && let Some(mismatch) = Mismatch::apart_from_dtype(expected, &places(&*model)) {
             return Err(mismatch);
         }
         Ok(Self {

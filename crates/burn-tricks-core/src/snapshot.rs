@@ -152,7 +152,7 @@ impl<M: Module> Snapshot<M> {
     /// # Errors
     ///
     /// If the two differ in a path, a kind or a shape: the first such place.
-    pub fn weights_of(&self, model: &M) -> Result<SharedWeights<M>, Mismatch> {
+    pub fn weights_of<'a>(&self, model: &'a M) -> Result<SharedWeights<'a, M>, Mismatch> {
         SharedWeights::of(model, &self.places)
     }
 
@@ -163,12 +163,12 @@ impl<M: Module> Snapshot<M> {
     /// Those of [`lerp`](Self::lerp).
     pub fn lerp_weights(
         &mut self,
-        weights: &SharedWeights<M>,
+        weights: &SharedWeights<'_, M>,
         share: f64,
         buffers: Buffers,
     ) -> Result<(), Mismatch> {
         weights.check(&self.places)?;
-        if !self.lerp_list(weights.values.floats().clone(), share) {
+        if !self.lerp_list(weights.values.floats(), share) {
             self.follow(weights.values.dtypes());
             self.lerp_values(weights.values.clone(), share, buffers);
         }
@@ -204,16 +204,15 @@ impl<M: Module> Snapshot<M> {
     /// [`lerp`](Self::lerp) with the float tensors of such a module as a list: no walk through the module is needed.
     /// `false`, and nothing is changed, if they cannot be used without the module: because there are running statistics or
     /// values that are not floats, or because of the number, shapes, types and devices of the tensors.
-    fn lerp_list(&mut self, weights: TensorList, share: f64) -> bool {
+    fn lerp_list(&mut self, weights: &TensorList, share: f64) -> bool {
         let of_places = self.places.iter().map(|place| place.dtype);
         if !(self.is_weights() && weights.dtypes().eq(of_places)) {
             return false;
         }
         let (shell, held) = self.take_values();
-        let fits = held.is_like(&weights);
+        let fits = held.is_like(weights);
         let held = if fits {
-            let wide = self.held_dtypes();
-            lerp_all(held, cast_to(weights, wide), share)
+            lerp_all(held, &cast_to(weights, &self.held_dtypes()), share)
         } else {
             held
         };
@@ -241,7 +240,7 @@ impl<M: Module> Snapshot<M> {
     /// # Errors
     ///
     /// Those of [`replace`](Self::replace).
-    pub fn replace_weights(&mut self, weights: &SharedWeights<M>) -> Result<(), Mismatch> {
+    pub fn replace_weights(&mut self, weights: &SharedWeights<'_, M>) -> Result<(), Mismatch> {
         weights.check(&self.places)?;
         self.follow(weights.values.dtypes());
         let mut held = Cast(self.held_dtypes());

@@ -6,19 +6,23 @@ use crate::place::{Place, ValueKind};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Bool, DType, Int, Tensor};
 use burn_tricks_kernels::{TensorList, accumulation_dtype, lerp, lerp_all};
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 /// The tensors, each in the type given for it.
-pub(crate) fn cast_to(mut tensors: TensorList, dtypes: VecDeque<DType>) -> TensorList {
+pub(crate) fn cast_to<'a>(
+    tensors: &'a TensorList,
+    dtypes: &VecDeque<DType>,
+) -> Cow<'a, TensorList> {
     if tensors.dtypes().eq(dtypes.iter().copied()) {
-        return tensors;
+        return Cow::Borrowed(tensors);
     }
-    let mut cast = TensorList::with_capacity(tensors.len());
+    let (mut rest, mut cast) = (tensors.clone(), TensorList::with_capacity(tensors.len()));
     for dtype in dtypes {
-        let tensor = tensors.pop_any().expect("a tensor for each type");
-        cast.append(tensor.cast(dtype.into()).into());
+        let tensor = rest.pop_any().expect("a tensor for each type");
+        cast.append(tensor.cast((*dtype).into()).into());
     }
-    cast
+    Cow::Owned(cast)
 }
 
 /// Casts the floats of a module, one after the other.
@@ -75,7 +79,7 @@ impl<'a> Lerp<'a> {
             return model;
         };
         model.map(&mut PutMoved {
-            moved: lerp_all(held, new, self.share),
+            moved: lerp_all(held, &new, self.share),
             buffers: self.buffers,
             places,
         })

@@ -140,7 +140,7 @@ impl GradAccumulator {
                 new // the first of the window
             } else if mean.is_of_same(&new) {
                 // All at once, so that many small tensors are shared between threads.
-                mean.list = lerp_all(mean.list, new.list, share);
+                mean.list = lerp_all(mean.list, &new.list, share);
                 mean
             } else {
                 Merge::lists(module, mean, new, share)
@@ -340,7 +340,7 @@ impl Merge {
         let Self { both, alone, .. } = merge;
         let (mut mean, new) = both;
         // All at once, as where all have both.
-        mean.list = lerp_all(mean.list, new, share);
+        mean.list = lerp_all(mean.list, &new, share);
         let mut all = mean.into_params();
         alone.put_into(&mut all);
         gradient_list::take(module, all).1

@@ -47,15 +47,17 @@ use burn_tricks_kernels::key_of;
 /// # The stream
 ///
 /// The noise has its own stream of random numbers. A number depends only on the seed, the step, the parameter's
-/// place in the module and the element's place in the tensor. The generator of the device is neither used nor
-/// changed, so dropout and shuffling are the same with noise and without it. On every backend the numbers come
-/// from a hash of integers, on the CPU in one pass, elsewhere in tensor operations ([`add_normal`]); two
-/// backends draw the same numbers up to rounding.
+/// place in the module and the element's place in the tensor, and not on the number of threads. The generator of the device
+/// is neither used nor changed, so dropout and shuffling are the same with noise and without it. On the CPU backend the
+/// numbers are those of the counter-based generator Philox4x32-10, as in the dropouts of `burn-tricks-nn`: its key is made of
+/// the first three, and its counter is the element's place. They are made in the pass that adds them. Every other backend
+/// makes its numbers from a hash of integers with tensor operations ([`add_normal`]), so that a GPU draws other numbers than
+/// the CPU.
 ///
 /// # State
 ///
-/// The number of the step. A resumed run draws the same numbers as the uninterrupted run, to the bit on the
-/// same backend.
+/// The number of the step, from which and from the seed the keys follow. A resumed run draws the same numbers as the
+/// uninterrupted run, to the bit on the same backend.
 ///
 /// # Cost
 ///

@@ -2,9 +2,8 @@
 
 use crate::any_tensor::AnyTensor;
 use crate::real::Real;
-use crate::step::{Step, apply_to};
+use crate::step::{Step, apply_to, apply_to_all};
 use crate::tensor_list::TensorList;
-use burn::backend::DispatchTensor;
 use burn::tensor::Tensor;
 
 /// `a x + b y`, in the type of `x`, computed in `f32` (`f64` for `f64`).
@@ -42,12 +41,8 @@ pub fn blend_twin<const D: usize>(x: Tensor<D>, a: f64, y: Tensor<D>, b: f64) ->
 /// # Panics
 ///
 /// If the lists have different lengths.
-pub fn blend_all(x: TensorList, a: f64, y: TensorList, b: f64) -> TensorList {
-    assert_eq!(x.len(), y.len(), "lists of one length are blended");
-    let pairs = x.0.into_iter().zip(y.0).collect();
-    TensorList::map_all(pairs, move |(x, y): (DispatchTensor, DispatchTensor)| {
-        blend_any(AnyTensor(x), a, AnyTensor(y), b).0
-    })
+pub fn blend_all(x: TensorList, a: f64, y: &TensorList, b: f64) -> TensorList {
+    apply_to_all(BlendStep { a, b }, x, y)
 }
 
 #[derive(Debug, Clone, Copy)]

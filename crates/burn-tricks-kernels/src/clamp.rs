@@ -3,7 +3,7 @@
 use crate::precision::accumulation_dtype;
 use crate::rank::each_number;
 use crate::tensor_list::TensorList;
-use burn::backend::{DispatchTensor, TensorMetadata as _};
+use burn::backend::TensorMetadata as _;
 use burn::tensor::{DType, Tensor};
 
 /// Every number of every tensor, cut to `[−bound, bound]`, in the tensor's type, for half precision in `f32`. A NaN stays
@@ -20,7 +20,7 @@ use burn::tensor::{DType, Tensor};
 /// assert_eq!(clamped.into_data().to_vec::<f32>().unwrap(), [-1.0, 0.5, 1.0]);
 /// ```
 pub fn clamp(tensors: TensorList, bound: f64) -> TensorList {
-    TensorList::map_all(tensors.0.into(), move |tensor: DispatchTensor| {
+    tensors.map_all(&|tensor| {
         if bound >= largest(tensor.dtype()) {
             return tensor;
         }

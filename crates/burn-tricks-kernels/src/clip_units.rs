@@ -68,13 +68,12 @@ pub fn clip_units_all(
         "a weight and an axis for each gradient"
     );
     #[cfg(feature = "flex")]
-    let (mut weights, mut grads) = (weights, grads);
+    let mut grads = grads;
     #[cfg(feature = "flex")]
     {
-        let (weights, grads_here) = (weights.0.make_contiguous(), grads.0.make_contiguous());
-        let mut pairs = weights.iter().zip(&*grads_here);
+        let mut pairs = weights.0.iter().zip(&grads.0);
         if pairs.all(|(weight, grad)| has_kernel(weight, grad)) {
-            crate::flex::clip_units(clip, weights, grads_here, &axes);
+            crate::flex::clip_units(clip, &weights.0, grads.0.make_contiguous(), &axes);
             return grads;
         }
     }
@@ -87,7 +86,7 @@ pub fn clip_units_all(
         #[cfg(feature = "flex")]
         if has_kernel(&weight, &grad) {
             let mut clipped = [grad];
-            crate::flex::clip_units(clip, &[weight], &mut clipped, &[axis]);
+            crate::flex::clip_units(clip, &[weight].into(), &mut clipped, &[axis]);
             let [clipped] = clipped;
             return clipped;
         }

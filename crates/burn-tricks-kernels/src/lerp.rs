@@ -2,10 +2,11 @@
 
 use crate::any_tensor::AnyTensor;
 use crate::real::Real;
-use crate::step::{Step, apply_to};
+use crate::step::{Step, apply_to, apply_to_all};
 #[cfg(feature = "cube")]
 use crate::steps_together::{PlannedStep, take_together};
 use crate::tensor_list::TensorList;
+#[cfg(feature = "cube")]
 use burn::backend::DispatchTensor;
 use burn::tensor::Tensor;
 
@@ -52,23 +53,21 @@ pub fn lerp_twin<const D: usize>(x: Tensor<D>, y: Tensor<D>, b: f64) -> Tensor<D
 }
 
 /// [`lerp`] of each pair of tensors, small ones in parallel; on a GPU with a feature of this crate for it, dozens of pairs
-/// in one launch. There the buffer of `y` is used too, if that of `x` is shared and `y`'s is not.
+/// in one launch. `y` is not changed.
 ///
 /// # Panics
 ///
-/// If the lists have different lengths.
-pub fn lerp_all(x: TensorList, y: TensorList, b: f64) -> TensorList {
-    assert_eq!(x.len(), y.len(), "lists of one length are averaged");
+/// If the lists have different lengths, or two tensors at the same place different shapes.
+pub fn lerp_all(x: TensorList, y: &TensorList, b: f64) -> TensorList {
     #[cfg(feature = "cube")]
-    if let Some(planned) = planned(&x, &y, b) {
-        drop((x, y));
+    if x.len() == y.len()
+        && let Some(planned) = planned(&x, y, b)
+    {
+        drop(x);
         let moved = take_together(planned).into_iter();
         return TensorList(moved.map(|(x, _)| x.0).collect());
     }
-    let pairs = x.0.into_iter().zip(y.0).collect();
-    TensorList::map_all(pairs, move |(x, y): (DispatchTensor, DispatchTensor)| {
-        lerp_any(AnyTensor(x), AnyTensor(y), b).0
-    })
+    apply_to_all(LerpStep { b }, x, y)
 }
 
 /// The moves of all pairs, if a GPU has a kernel for each.

@@ -47,12 +47,12 @@ impl LerpTask {
             let done = Arc::clone(&slot);
             rayon::spawn(move || {
                 // A panic of its own would end the process. Nobody waits any more if the caller has panicked.
-                let moved = catch_unwind(AssertUnwindSafe(|| lerp_all(x, y, b)));
+                let moved = catch_unwind(AssertUnwindSafe(|| lerp_all(x, &y, b)));
                 slot.put(moved);
             });
             return Self(State::Running(done));
         }
-        Self(State::Done(lerp_all(x, y, b)))
+        Self(State::Done(lerp_all(x, &y, b)))
     }
 
     /// The moved `x`. Waits until it is ready.

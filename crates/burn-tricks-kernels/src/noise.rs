@@ -32,6 +32,18 @@ pub enum Noise {
 }
 
 impl Noise {
+    fn assert_is_possible(self) {
+        let (prob, is_possible, range) = match self {
+            Self::Dropout { prob, .. } => (prob, (0.0..=1.0).contains(&prob), "[0, 1]"),
+            Self::Alpha { prob } => (prob, (0.0..1.0).contains(&prob), "[0, 1)"),
+            Self::Gaussian { .. } => return,
+        };
+        assert!(
+            is_possible,
+            "the probability of a number to be dropped must lie in {range}, got {prob}"
+        );
+    }
+
     /// `x m + s` for a number that stays, and for one that is dropped: `[(m, s), (m, s)]`.
     #[cfg(feature = "flex")]
     pub(crate) fn outcomes(self) -> [(f64, f64); 2] {
@@ -84,8 +96,9 @@ impl Alpha {
 ///
 /// # Panics
 ///
-/// If `shared` exceeds the number of dimensions.
+/// If `shared` exceeds the number of dimensions, or if a probability lies outside of its range.
 pub fn noise<const D: usize>(x: Tensor<D>, noise: Noise, shared: usize) -> Tensor<D> {
+    noise.assert_is_possible();
     assert_shared::<D>(shared);
     #[cfg(feature = "flex")]
     let x = {
@@ -105,6 +118,7 @@ pub fn noise<const D: usize>(x: Tensor<D>, noise: Noise, shared: usize) -> Tenso
 ///
 /// Like [`noise`].
 pub fn noise_twin<const D: usize>(x: Tensor<D>, noise: Noise, shared: usize) -> Tensor<D> {
+    noise.assert_is_possible();
     assert_shared::<D>(shared);
     let mut shape = x.dims();
     shape[D - shared..].fill(1);

@@ -4,18 +4,13 @@ use crate::normal_keys::{FACTOR, HIGH, Keys, LOW, ROUNDS, SHIFT};
 use crate::precision::accumulation_dtype;
 use burn::tensor::{FloatDType, Int, Tensor};
 
-/// `x + σ z`, where the standard normal `z` depends only on `key` and on each element's place. It is the same in
-/// every call, and on every device up to the rounding of logarithm and cosine. Use a different key for each tensor.
+/// `x + σ z`, where the standard normal `z` depends only on `key` and on each element's place, whatever the number of
+/// threads. Use a different key for each tensor. The generator of the device is neither used nor changed.
 ///
-/// The place `i` in the tensor is encrypted under two keys by a Feistel network on 32 bits. This gives two
-/// uniform numbers, which the method of Box and Muller turns into two normal numbers. No product exceeds 31
-/// bits, so every integer type that a device may have gives the same integers. (For 40 keys, with 200,000
-/// numbers each, mean, variance, skew, kurtosis, and the correlations between neighbours and between keys lie
-/// within 3.2 standard errors.)
-///
-/// One pass on the CPU backend, in the buffer of `x` if it is not shared; on other backends about seventy
-/// operations on half of the numbers, which fusion combines into a few. The noise is computed in `f32`, also
-/// for `f64`, and rounded to the type of `x`. The generator of the device is neither used nor changed.
+/// On the CPU backend the random numbers are those of a counter-based generator, Philox4x32-10, as in
+/// [`noise`](fn@crate::noise): `key` is its key, and the place of an element is its counter, of 64 bits. They are made in the
+/// pass that adds them, in the buffer of `x` if it is not shared. Every other backend runs [`add_normal_twin`], which draws
+/// other numbers from the same distribution. The noise is computed in `f32`, also for `f64`, and rounded to the type of `x`.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -39,11 +34,18 @@ pub fn add_normal<const D: usize>(x: Tensor<D>, sigma: f64, key: u64) -> Tensor<
     add_normal_twin(x, sigma, key)
 }
 
-/// [`add_normal`] with tensor operations alone: the specification.
+/// [`add_normal`] with tensor operations alone, and with other random numbers: they are the same on every backend, up to the
+/// rounding of logarithm and cosine.
+///
+/// The place of an element in the tensor is encrypted under two keys by a Feistel network on 32 bits. This gives two
+/// uniform numbers, which the method of Box and Muller turns into two normal numbers. No product exceeds 31
+/// bits, so every integer type that a device may have gives the same integers. (For 40 keys, with 200,000
+/// numbers each, mean, variance, skew, kurtosis, and the correlations between neighbours and between keys lie
+/// within 3.2 standard errors.) About seventy operations on half of the numbers, which fusion combines into a few.
 ///
 /// # Panics
 ///
-/// If the tensor has 2³² numbers or more.
+/// If the tensor has more than 2³² numbers.
 pub fn add_normal_twin<const D: usize>(x: Tensor<D>, sigma: f64, key: u64) -> Tensor<D> {
     let shape = x.dims();
     let count: usize = shape.iter().product();

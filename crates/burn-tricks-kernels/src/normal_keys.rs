@@ -1,4 +1,4 @@
-//! The keys of normally distributed noise, and the numbers of one place.
+//! The keys of normally distributed noise.
 
 pub(crate) const ROUNDS: usize = 8;
 pub(crate) const FACTOR: i32 = 31_765;
@@ -25,19 +25,6 @@ impl Keys {
             angle: std::array::from_fn(|_| next()),
         }
     }
-}
-
-/// The uniform number of one of the two networks for `place`: in (0, 1], or an angle in turns.
-#[cfg(feature = "flex")]
-#[inline(always)]
-pub(crate) fn uniform(keys: [i32; ROUNDS], place: u32) -> f32 {
-    let place = place as i32;
-    let (mut left, mut right) = ((place >> 16) & 0xffff, place & 0xffff);
-    for key in keys {
-        let mixed = (((right ^ key) * FACTOR) >> SHIFT) & 0xffff;
-        (left, right) = (right, left ^ mixed);
-    }
-    left as f32 * HIGH + (right as f32 + 0.5) * LOW
 }
 
 /// One step of Steele, Lea and Flood's SplitMix64.

@@ -37,9 +37,7 @@ fn scaled(tensors: TensorList, factor: &Tensor<1>, special: SpecialFactor) -> Te
         match known.filter(|_| crate::flex::on_flex(&tensors.0)) {
             Some(1.0) => return tensors,
             Some(factor) => {
-                return TensorList::map_all(tensors.0.into(), move |tensor| {
-                    crate::flex::scale(tensor, factor, special)
-                });
+                return tensors.map_all(&|tensor| crate::flex::scale(tensor, factor, special));
             }
             None => tensors,
         }
@@ -51,7 +49,7 @@ fn scaled(tensors: TensorList, factor: &Tensor<1>, special: SpecialFactor) -> Te
             return TensorList(crate::cube::scale(tensors.0, factor, special));
         }
     }
-    TensorList::map_all(tensors.0.into(), |tensor| twin(tensor, factor, special))
+    tensors.map_all(&|tensor| twin(tensor, factor, special))
 }
 
 fn twin(tensor: DispatchTensor, factor: &Tensor<1>, special: SpecialFactor) -> DispatchTensor {

@@ -20,8 +20,8 @@ pub struct SpectralNormed<const D: usize> {
 /// weight as a matrix `[units, the rest]`; `axis` counts the units: 1 for weights `[in, out]`, 0 for
 /// `[out, in, kernel...]`.
 ///
-/// The gradient passes through σ with u and v held constant. A vector stays as it was where its new norm would be 0 or
-/// infinite, and a weight with σ = 0 is divided by 1. Computed in `f32`, or in `f64` for `f64`; all three have the type
+/// The gradient passes through σ with u and v held constant. A vector stays as it was where its new norm would be 0,
+/// infinite or NaN, and a weight with σ = 0 is divided by 1. Computed in `f32`, or in `f64` for `f64`; all three have the type
 /// of `w`.
 ///
 /// On the CPU backend two reads of the weight for each round and one pass for the division; backwards one read of weight
@@ -122,10 +122,13 @@ fn untracked<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     }
 }
 
-/// `vector` at norm 1; `old` where the norm is 0 or infinite.
+/// `vector` at norm 1; `old` where the norm is 0, infinite or NaN.
 fn normalized(vector: Tensor<2>, old: Tensor<2>) -> Tensor<2> {
     let norm = vector.clone().square().sum_dim(0).sqrt();
-    let is_none = norm.clone().equal_elem(0).bool_or(norm.clone().is_inf());
+    let is_none = norm
+        .clone()
+        .equal_elem(0)
+        .bool_or(norm.clone().is_finite().bool_not());
     let unit = vector / norm.mask_fill(is_none.clone(), 1.0);
     unit.mask_where(is_none.expand(old.dims()), old)
 }

@@ -6,6 +6,7 @@ use crate::real::Real;
 use crate::skip::Skip;
 use crate::step_count::StepCount;
 use crate::steps_together::PlannedStep;
+use crate::tensor_list::TensorList;
 use burn::tensor::Tensor;
 
 /// The numbers of one step, and what they do to a weight. `S` is the number of state values per weight: 0 for plain
@@ -268,6 +269,38 @@ pub(crate) fn of_rank<const D: usize, const S: usize>(
 /// [`Step::apply`] of a step without a state, for tensors of any rank.
 pub(crate) fn apply_to(step: impl Step<0>, weight: AnyTensor, grad: AnyTensor) -> AnyTensor {
     stepped(&OfStep(step), weight, grad, Vec::new()).0
+}
+
+/// [`apply_to`] of each weight with the gradient at the same place, small ones in parallel.
+///
+/// # Panics
+///
+/// If the lists have different lengths, or if weight and gradient have different shapes.
+pub(crate) fn apply_to_all(
+    step: impl Step<0>,
+    weights: TensorList,
+    grads: &TensorList,
+) -> TensorList {
+    stepped_all(&OfStep(step), weights, grads)
+}
+
+fn stepped_all(step: &dyn AnyStep, weights: TensorList, grads: &TensorList) -> TensorList {
+    let (count, of_grads) = (weights.len(), grads.len());
+    assert_eq!(count, of_grads, "the lengths of the two lists of tensors");
+    #[cfg(feature = "flex")]
+    let mut weights = weights;
+    #[cfg(feature = "flex")]
+    if let Some(loops) = step.loops()
+        && crate::flex::update_all(loops, weights.0.make_contiguous(), &grads.0)
+    {
+        return weights;
+    }
+    let pairs = weights.0.into_iter().zip(&grads.0);
+    let each = pairs.map(|(weight, grad)| {
+        let (weight, grad) = (AnyTensor(weight), AnyTensor(grad.clone()));
+        stepped(step, weight, grad, Vec::new()).0.0
+    });
+    TensorList(each.collect())
 }
 
 /// The weight and state after `step`, or unchanged if the step is to be skipped.

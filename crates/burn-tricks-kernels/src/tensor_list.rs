@@ -176,55 +176,15 @@ pub trait TensorTaker {
 }
 
 impl TensorList {
-    /// Applies the same work to each item, in parallel if all are on the CPU backend. On other backends,
+    /// Applies the same work to each tensor, in parallel if all are on the CPU backend. On other backends,
     /// operations are queued by thread, so one thread queues them all.
-    pub(crate) fn map_all<I>(
-        items: Vec<I>,
-        work: impl Fn(I) -> DispatchTensor + Send + Sync,
-    ) -> Self
-    where
-        I: OnOneBackend + Send,
-    {
+    pub(crate) fn map_all(self, work: &(dyn Fn(DispatchTensor) -> DispatchTensor + Sync)) -> Self {
         #[cfg(feature = "flex")]
-        if items.iter().all(OnOneBackend::is_on_flex)
-            && !crate::flex::is_little(items.iter().map(OnOneBackend::first))
-        {
-            return Self(crate::flex::map_items(crate::flex::Threads::All, items, &work).into());
+        if crate::flex::on_flex(&self.0) && !crate::flex::is_little(&self.0) {
+            let all = crate::flex::Threads::All;
+            return Self(crate::flex::map_items(all, self.0.into(), work).into());
         }
-        Self(items.into_iter().map(work).collect())
-    }
-}
-
-/// An item of [`TensorList::map_all`]: a tensor, or two tensors.
-pub(crate) trait OnOneBackend {
-    #[cfg(feature = "flex")]
-    fn is_on_flex(&self) -> bool;
-
-    #[cfg(feature = "flex")]
-    fn first(&self) -> &DispatchTensor;
-}
-
-impl OnOneBackend for DispatchTensor {
-    #[cfg(feature = "flex")]
-    fn is_on_flex(&self) -> bool {
-        crate::flex::on_flex([self])
-    }
-
-    #[cfg(feature = "flex")]
-    fn first(&self) -> &DispatchTensor {
-        self
-    }
-}
-
-impl OnOneBackend for (DispatchTensor, DispatchTensor) {
-    #[cfg(feature = "flex")]
-    fn is_on_flex(&self) -> bool {
-        crate::flex::on_flex([&self.0, &self.1])
-    }
-
-    #[cfg(feature = "flex")]
-    fn first(&self) -> &DispatchTensor {
-        &self.0
+        Self(self.0.into_iter().map(work).collect())
     }
 }
 

@@ -2,11 +2,13 @@
 
 use super::FlexTensor;
 use super::element_type::{Stored, has_kernels, with_element_type};
+use super::threads::{self, Threads};
 use super::vector::Wide as _;
 use burn::backend::{
     BackendTensor, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind, Flex,
 };
 use burn::tensor::{Element, Shape, Tensor};
+use std::collections::VecDeque;
 
 /// The tensor's buffer.
 ///
@@ -50,7 +52,7 @@ pub(crate) fn shape(tensor: &DispatchTensor) -> Option<&Shape> {
 
 /// Loads the first numbers of a tensor into the cache. To begin with a tensor takes long: its numbers are found through
 /// three pointers, one after the other. The processor follows them while it still works on the tensor before.
-pub(super) fn load_ahead(tensor: Option<&DispatchTensor>) {
+fn load_ahead(tensor: Option<&DispatchTensor>) {
     /// The bytes that the cache loads together, and how often: 4096 bytes.
     const LINE: usize = 64;
     const LINES: usize = 64;
@@ -58,6 +60,25 @@ pub(super) fn load_ahead(tensor: Option<&DispatchTensor>) {
         let lines = buffer.bytes().iter().step_by(LINE).take(LINES);
         std::hint::black_box(lines.fold(0, |all, byte| all ^ byte));
     }
+}
+
+/// Calls `work` with the number of each tensor and with the tensor, while the first numbers of the next one, and of the one
+/// beside it among `others`, come into the cache.
+pub(super) fn for_each_tensor(
+    threads: Threads,
+    tensors: &mut [DispatchTensor],
+    others: &VecDeque<DispatchTensor>,
+    work: &(dyn Fn(usize, &mut DispatchTensor) + Sync),
+) {
+    let some = threads::at_a_time(tensors.len());
+    threads::for_each_chunk(threads, tensors, some, &|chunk, tensors| {
+        for at in 0..tensors.len() {
+            let number = chunk * some + at;
+            load_ahead(tensors.get(at + 1));
+            load_ahead(others.get(number + 1));
+            work(number, &mut tensors[at]);
+        }
+    });
 }
 
 /// Like [`look`], to change the buffer.

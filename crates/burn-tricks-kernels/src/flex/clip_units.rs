@@ -1,7 +1,7 @@
 //! The norms of units in one read, and the multiplication of those that are clipped.
 
 use super::any_slice::{AnySlice, AnySliceMut, Computed, copied, with_wide_type};
-use super::buffer::{load_ahead, look, look_mut, make_dense, ordered};
+use super::buffer::{for_each_tensor, look, look_mut, make_dense, ordered};
 use super::threads::{self, Threads};
 use super::unit_sums::{FEW, Sums, TILE};
 use super::{FlexTensor, GRAIN, elements};
@@ -9,6 +9,7 @@ use crate::clip_units::assert_fit;
 use crate::unit_clip::UnitClip;
 use burn::backend::DispatchTensor;
 use pulp::NullaryFnOnce;
+use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -16,7 +17,7 @@ use std::ops::Range;
 /// type.
 pub(crate) fn clip_units(
     clip: UnitClip,
-    weights: &[DispatchTensor],
+    weights: &VecDeque<DispatchTensor>,
     grads: &mut [DispatchTensor],
     axes: &[Option<usize>],
 ) {
@@ -29,16 +30,7 @@ pub(crate) fn clip_units(
         let threads = Threads::for_share(grad.layout().num_elements(), all);
         with_wide_type!(grad.dtype(), T => clip_one::<T>(clip, weight, grad, axis, threads));
     };
-    let threads = Threads::for_len(all);
-    if threads == Threads::One {
-        for at in 0..grads.len() {
-            load_ahead(weights.get(at + 1));
-            load_ahead(grads.get(at + 1));
-            work(at, &mut grads[at]);
-        }
-        return;
-    }
-    threads::for_each_item(threads, grads, &work);
+    for_each_tensor(Threads::for_len(all), grads, weights, &work);
 }
 
 const ON_FLEX: &str = "a tensor of this backend";

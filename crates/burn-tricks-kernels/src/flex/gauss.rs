@@ -2,11 +2,27 @@
 //!
 //! Logarithm, sine and cosine are the polynomials of S. Moshier's Cephes library (`logf`, `sinf`, `cosf`).
 
+use super::philox::GROUP;
 use std::f32::consts::{FRAC_PI_2, LN_2, SQRT_2};
+
+/// What `of` makes of a standard normal number for each of these random ones. Two random numbers make two normal ones.
+#[inline(always)]
+pub(super) fn normals_of<T>(bits: &[u32; GROUP], into: &mut [T; GROUP], of: impl Fn(f32) -> T) {
+    for half in [0, GROUP / 2] {
+        let (bits, angles) = bits[half..half + GROUP / 2].split_at(GROUP / 4);
+        let (first, second) = into[half..half + GROUP / 2].split_at_mut(GROUP / 4);
+        let pairs = first.iter_mut().zip(second).zip(bits.iter().zip(angles));
+        for ((one, other), (bits, angle)) in pairs {
+            let [z, w] = normals(unit(*bits), unit(*angle));
+            *one = of(z);
+            *other = of(w);
+        }
+    }
+}
 
 /// The method of Box and Muller: two standard normal numbers from `u` in (0, 1] and `turn`, an angle in turns, in [0, 1].
 #[inline(always)]
-pub(super) fn normals(u: f32, turn: f32) -> [f32; 2] {
+fn normals(u: f32, turn: f32) -> [f32; 2] {
     let radius = (ln(u) * -2.0).sqrt();
     let [cos, sin] = cos_sin(turn);
     [radius * cos, radius * sin]
@@ -14,7 +30,7 @@ pub(super) fn normals(u: f32, turn: f32) -> [f32; 2] {
 
 /// A number in (0, 1], from the upper 31 bits.
 #[inline(always)]
-pub(super) fn unit(bits: u32) -> f32 {
+fn unit(bits: u32) -> f32 {
     ((bits >> 1) as i32 as f32 + 0.5) * (1.0 / 2_147_483_648.0)
 }
 

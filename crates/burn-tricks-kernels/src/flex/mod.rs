@@ -69,7 +69,7 @@ pub(crate) use sum_of_squares::sum_of_squares;
 pub(crate) use summary::{distance, norm, summary, unit_ranges};
 pub(crate) use take_over::{take_over, takes_over};
 pub(crate) use threads::{Threads, map_items};
-pub(crate) use update::update;
+pub(crate) use update::{update, update_all};
 pub(crate) use weight_norm::{unit_norms, weight_norm};
 
 use burn::backend::{DispatchTensor, TensorMetadata as _};

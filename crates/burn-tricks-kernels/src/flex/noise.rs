@@ -4,7 +4,7 @@ use super::FlexTensor;
 use super::GRAIN;
 use super::any_slice::{AnySlice, AnySliceMut, Computed, with_wide_type, zeros};
 use super::buffer::{dense, open_int};
-use super::gauss::{normals, unit};
+use super::gauss::normals_of;
 use super::philox::{self, GROUP};
 use super::threads::Threads;
 use super::tracked::{self, Operation};
@@ -188,16 +188,7 @@ impl Part {
             }
             Noise::Gaussian { mean, deviation } => {
                 let (mean, deviation) = (T::of(mean), T::of(deviation));
-                for half in [0, GROUP / 2] {
-                    let (bits, angles) = bits[half..half + GROUP / 2].split_at(GROUP / 4);
-                    let (first, second) = factors[half..half + GROUP / 2].split_at_mut(GROUP / 4);
-                    let pairs = first.iter_mut().zip(second).zip(bits.iter().zip(angles));
-                    for ((one, other), (bits, angle)) in pairs {
-                        let [z, w] = normals(unit(*bits), unit(*angle));
-                        *one = mean + T::of(f64::from(z)) * deviation;
-                        *other = mean + T::of(f64::from(w)) * deviation;
-                    }
-                }
+                normals_of(&bits, factors, |z| mean + T::of(f64::from(z)) * deviation);
             }
         }
     }

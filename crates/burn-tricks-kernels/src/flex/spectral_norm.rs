@@ -116,10 +116,10 @@ impl Operation<1> for Spectral {
     }
 }
 
-/// `vector` at norm 1, in the precision of the weight; `old` where the norm is 0 or infinite.
+/// `vector` at norm 1, in the precision of the weight; `old` where the norm is 0, infinite or NaN.
 fn normalized(dtype: DType, vector: Vec<f64>, old: Vec<f64>) -> Vec<f64> {
     let norm = vector.iter().map(|x| x * x).sum::<f64>().sqrt();
-    if rounded(dtype, norm) == 0.0 || rounded(dtype, norm).is_infinite() {
+    if rounded(dtype, norm) == 0.0 || !rounded(dtype, norm).is_finite() {
         return old;
     }
     vector.iter().map(|x| rounded(dtype, x / norm)).collect()

@@ -110,6 +110,6 @@ pub(super) fn for_each_item<I: Send>(
 }
 
 /// How many of `count` pieces of work a thread takes at a time: some, if there are many.
-fn at_a_time(count: usize) -> usize {
+pub(super) fn at_a_time(count: usize) -> usize {
     (count / (64 * rayon::current_num_threads())).max(1)
 }

@@ -121,6 +121,17 @@ fn add_each<T: Computed>(sums: &mut [T], numbers: AnySlice<'_>) {
 #[inline(always)]
 fn add_runs<T: Computed>(sums: &mut [f64], numbers: AnySlice<'_>, run: usize) {
     if let Some(numbers) = T::as_slice(numbers) {
+        let groups = if is_short::<T>(run) {
+            sums.len().min(numbers.len() / run) / TOGETHER
+        } else {
+            0
+        };
+        let (grouped, sums) = sums.split_at_mut(groups * TOGETHER);
+        let (of_groups, numbers) = numbers.split_at(groups * TOGETHER * run);
+        let (grouped, _) = grouped.as_chunks_mut::<TOGETHER>();
+        for (sums, runs) in grouped.iter_mut().zip(of_groups.chunks(TOGETHER * run)) {
+            add_short_runs(sums, runs, run);
+        }
         for (sum, run) in sums.iter_mut().zip(numbers.chunks(run)) {
             *sum += squares(run);
         }
@@ -138,6 +149,45 @@ fn add_runs<T: Computed>(sums: &mut [f64], numbers: AnySlice<'_>, run: usize) {
     }
 }
 
+/// How many short runs are added up side by side: to add up the lanes of a register takes as long as to fill it, and the
+/// processor does both at once for different runs.
+const TOGETHER: usize = 4;
+
+/// The lanes of [`squares`] of a short run.
+const SHORT_LANES: usize = 16;
+
+/// Whether [`squares`] of a run fill whole registers, and are added up once.
+#[inline(always)]
+fn is_short<T>(run: usize) -> bool {
+    size_of::<T>() == size_of::<f32>()
+        && (64..=DEPTH * SHORT_LANES).contains(&run)
+        && run.is_multiple_of(SHORT_LANES)
+}
+
+/// Adds [`squares`] of each of some [short](is_short) runs to its sum, with the same additions in the same order.
+#[inline(always)]
+fn add_short_runs<T: Wide>(sums: &mut [f64; TOGETHER], runs: &[T], run: usize) {
+    let (lanes, _) = runs.as_chunks::<SHORT_LANES>();
+    let each = run / SHORT_LANES;
+    let mut squares = [[T::ZERO; SHORT_LANES]; TOGETHER];
+    for at in 0..each {
+        for (k, squares) in squares.iter_mut().enumerate() {
+            for (squares, number) in squares.iter_mut().zip(&lanes[k * each + at]) {
+                *squares = *squares + *number * *number;
+            }
+        }
+    }
+    for (sum, squares) in sums.iter_mut().zip(&squares) {
+        let mut quarter = [0.0; 4];
+        for (i, quarter) in quarter.iter_mut().enumerate() {
+            let [a, b, c, d] = [0, 4, 8, 12].map(|k| squares[i + k].to_f64());
+            *quarter = (a + c) + (b + d);
+        }
+        let [a, b, c, d] = quarter;
+        *sum += (a + c) + (b + d);
+    }
+}
+
 #[inline(always)]
 fn squares<T: Wide>(numbers: &[T]) -> f64 {
     // Of `f64` a register holds few: more lanes would only be more code.
@@ -146,7 +196,7 @@ fn squares<T: Wide>(numbers: &[T]) -> f64 {
     }
     match numbers.len() {
         ..64 => squares_in::<_, 8>(numbers),
-        64..256 => squares_in::<_, 16>(numbers),
+        64..256 => squares_in::<_, SHORT_LANES>(numbers),
         _ => squares_in::<_, 32>(numbers),
     }
 }
@@ -178,4 +228,25 @@ fn squares_in<T: Wide, const LANES: usize>(numbers: &[T]) -> f64 {
         half /= 2;
     }
     sums[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_runs_side_by_side_are_added_up_as_one_alone() {
+        for run in [63, 64, 72, 80, 112, 128, 144] {
+            for count in 1..10 {
+                let numbers: Vec<f32> = (0..run * count)
+                    .map(|i| (i as f32 * 0.37).sin() * 10f32.powi(i as i32 % 7 - 3))
+                    .collect();
+                let mut sums = vec![0.25; count];
+                add_runs::<f32>(&mut sums, AnySlice::F32(&numbers), run);
+                for (run, sum) in numbers.chunks(run).zip(sums) {
+                    assert_eq!(sum, 0.25 + squares(run), "{} numbers", run.len());
+                }
+            }
+        }
+    }
 }

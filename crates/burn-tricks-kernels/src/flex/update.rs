@@ -1,15 +1,20 @@
 //! One pass of a step over a weight, its gradient and its state.
 
-use super::buffer::{close, dense, from_numbers, look, numbers_mut, on_flex, open};
-use super::element_type::{Stored, with_element_type};
+use super::buffer::{
+    close, dense, for_each_tensor, from_numbers, look, look_mut, make_dense, numbers, numbers_mut,
+    open,
+};
+use super::element_type::{Stored, has_kernels, with_element_type};
 use super::share::share;
 use super::step_loop::{Loops, Numbers, StepLoop};
+use super::threads::Threads;
 use super::vector::Wide;
-use super::{FlexTensor, GRAIN};
+use super::{FlexTensor, GRAIN, elements};
 use crate::any_tensor::AnyTensor;
 use crate::precision::accumulation_dtype;
-use burn::backend::TensorMetadata as _;
+use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::DType;
+use std::collections::VecDeque;
 
 /// The new weight and state.
 pub(crate) type Done = (AnyTensor, Vec<AnyTensor>);
@@ -24,7 +29,7 @@ pub(crate) fn update(
     grad: AnyTensor,
     mut state: Vec<AnyTensor>,
 ) -> Result<Done, NotOurs> {
-    if !is_ours(&weight, &grad, &state) {
+    if !are_ours(&weight.0, &grad.0, &state) {
         return Err((weight, grad, state));
     }
     let (weight, grad) = (dense(open(weight.0)), dense(open(grad.0)));
@@ -34,20 +39,51 @@ pub(crate) fn update(
     Ok((AnyTensor(close(weight)), state))
 }
 
-/// Whether all are on this backend, have one shape, and have types for which there is a kernel.
-fn is_ours(weight: &AnyTensor, grad: &AnyTensor, state: &[AnyTensor]) -> bool {
-    let all = [weight, grad].into_iter().chain(state);
-    if !on_flex(all.map(|tensor| &tensor.0)) {
+/// Takes the step of each weight with the gradient at the same place, where the weight stands. `false`, and nothing is
+/// changed, if this backend has no kernel for one of the pairs.
+pub(crate) fn update_all(
+    step: &dyn Loops,
+    weights: &mut [DispatchTensor],
+    grads: &VecDeque<DispatchTensor>,
+) -> bool {
+    let mut pairs = weights.iter().zip(grads);
+    if !pairs.all(|(weight, grad)| are_ours(weight, grad, &[])) {
         return false;
     }
-    let wide: DType = accumulation_dtype(weight.dtype()).into();
-    let fits = |tensor: &AnyTensor, dtype| {
-        look(&tensor.0).is_some_and(|buffer| {
-            buffer.dtype() == dtype
-                && look(&weight.0).is_some_and(|w| w.layout().shape() == buffer.layout().shape())
-        })
+    let threads = Threads::for_len(elements(&*weights));
+    for_each_tensor(threads, weights, grads, &|number, weight| {
+        if let (Some(weight), Some(grad)) = (look_mut(weight), look(&grads[number])) {
+            with_element_type!(weight.dtype(), E => in_place::<E>(step, weight, grad));
+        }
+    });
+    true
+}
+
+/// One step without a state.
+fn in_place<E: Stored>(step: &dyn StepLoop<E::Wide>, weight: &mut FlexTensor, grad: &FlexTensor) {
+    make_dense(weight);
+    let grad = numbers::<E>(grad);
+    if let Some(weight) = weight.try_storage_mut() {
+        return run(step, Weight::<E>::InPlace(weight, &grad), Vec::new());
+    }
+    let mut new = vec![E::zeroed(); grad.len()];
+    let apart = Weight::<E>::Apart(weight.storage(), &grad, &mut new);
+    run(step, apart, Vec::new());
+    *weight = from_numbers(new, weight.layout().shape().clone());
+}
+
+/// Whether all are on this backend, have one shape, and have types for which there is a kernel.
+fn are_ours(weight: &DispatchTensor, grad: &DispatchTensor, state: &[AnyTensor]) -> bool {
+    let Some(weight) = look(weight).filter(|weight| has_kernels(weight.dtype())) else {
+        return false;
     };
-    fits(grad, weight.dtype()) && state.iter().all(|state| fits(state, wide))
+    let (dtype, shape) = (weight.dtype(), weight.layout().shape());
+    let wide: DType = accumulation_dtype(dtype).into();
+    let fits = |tensor, dtype| {
+        look(tensor)
+            .is_some_and(|buffer| buffer.dtype() == dtype && buffer.layout().shape() == shape)
+    };
+    fits(grad, dtype) && state.iter().all(|state| fits(&state.0, wide))
 }
 
 /// The new weight; the state is overwritten. A state that somebody else holds too is copied before.

@@ -76,7 +76,7 @@ impl<M: Module> Trick<M> for UpdateRatio {
     fn after(&mut self, model: M, step: &StepContext) -> M {
         let before = self.before.take();
         if let Some(before) = before.filter(|_| !step.is_skipped()) {
-            let update = blend_all(trainable(&model), 1.0, before.clone(), -1.0);
+            let update = blend_all(trainable(&model), 1.0, &before, -1.0);
             if let (Some(update), Some(weights)) = (norm(&update), norm(&before)) {
                 self.metric.push(update / weights);
             }
