@@ -7,12 +7,12 @@ use crate::report::{Bench, Work};
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
+use burn_tricks::average::EmaConfig;
 use burn_tricks::grad::ClipGradNormConfig;
-use burn_tricks::kernels::lerp_all;
 use burn_tricks::optim::{
     AdaGradConfig, AdamConfig, AdamWConfig, FusedStep, OptimizerExt as _, SgdConfig,
 };
-use burn_tricks_examples::bench::{Weights, live_weights, timed};
+use burn_tricks_examples::bench::{Weights, timed};
 use std::time::Duration;
 
 /// A name, the bytes that a step must at least move per weight, and the step.
@@ -89,12 +89,10 @@ impl Bench {
             timed(device, || clip.apply(weights, weights.kept_grads(&kept))).1
         });
 
-        let mut mean = Some(live_weights(&weights.copy()));
+        let live = weights.copy();
+        let mut ema = EmaConfig::new(0.999).init(weights).unwrap();
         report("average", 12.0, &mut || {
-            let old = mean.take().expect("given back below");
-            let (new, time) = timed(device, || lerp_all(old, live_weights(weights), 0.001));
-            mean = Some(new);
-            time
+            timed(device, || ema.update(&live)).1
         });
     }
 

@@ -286,7 +286,7 @@ pub(crate) fn apply_to_all(
 
 fn stepped_all(step: &dyn AnyStep, weights: TensorList, grads: &TensorList) -> TensorList {
     let (count, of_grads) = (weights.len(), grads.len());
-    assert_eq!(count, of_grads, "the lengths of the two lists of tensors");
+    assert_eq!(count, of_grads, "two lists of tensors of one length");
     #[cfg(feature = "flex")]
     let mut weights = weights;
     #[cfg(feature = "flex")]
