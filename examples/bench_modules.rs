@@ -36,7 +36,7 @@ struct Options {
     #[arg(long, value_name = "NAME")]
     of: Option<String>,
     /// Rounds that count.
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 60, value_parser = at_least_one)]
     rounds: usize,
     /// Smaller layers and tensors, to see that it runs.
     #[arg(long)]
@@ -47,6 +47,14 @@ struct Options {
     /// The backend to run on.
     #[arg(long, value_enum, default_value = "flex")]
     device: Backend,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least one round is needed".to_owned()),
+        Ok(count) => Ok(count),
+        Err(error) => Err(format!("{error}")),
+    }
 }
 
 /// A network in training.

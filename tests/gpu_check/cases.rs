@@ -11,14 +11,15 @@ use burn_tricks::average::{
 use burn_tricks::diagnose::DoctorConfig;
 use burn_tricks::grad::{
     AgcConfig, AutoClipConfig, CentralizeGradConfig, ClipGradValueConfig, FreezeConfig,
-    GradNoiseConfig, LossScalerConfig, NonFinite, NormKind, NormScope, NormsByPath, Only,
-    PolyakStepConfig, ProdigyConfig, SamConfig,
+    GradAccumulatorConfig, GradNoiseConfig, LossScalerConfig, NonFinite, NormKind, NormScope,
+    NormsByPath, Only, PolyakStepConfig, ProdigyConfig, SamConfig,
 };
 use burn_tricks::kernels::use_gpu_kernels;
 use burn_tricks::nn::{ClampWeightsConfig, TiedWeights, UnitNormConfig};
 use burn_tricks::optim::{
     Adam, AdamConfig, AdamWConfig, FusedStep, LarsConfig, LookaheadConfig, MasterWeightsConfig,
-    NormalizedGradientConfig, OptimizerExt as _, ScheduleFreeConfig, SgdConfig,
+    MasterWeightsForm, NormalizedGradientConfig, OptimizerExt as _, ScheduleFreeConfig,
+    SelectiveDecayConfig, SgdConfig,
 };
 use burn_tricks::prelude::*;
 use burn_tricks::train::{
@@ -76,7 +77,7 @@ impl Case {
         (self.make)(net)
     }
 
-    fn tolerance(mut self, tolerance: Tolerance) -> Self {
+    pub(crate) fn tolerance(mut self, tolerance: Tolerance) -> Self {
         self.tolerance = tolerance;
         self
     }
@@ -218,10 +219,16 @@ struct Twins<R>(R);
 
 impl<R: Recipe> Recipe for Twins<R> {
     fn step(&mut self, problem: &Problem, net: Net, at: u64) -> Net {
+        struct Again;
+        impl Drop for Again {
+            fn drop(&mut self) {
+                use_gpu_kernels(true);
+            }
+        }
         use_gpu_kernels(false);
-        let net = self.0.step(problem, net, at);
-        use_gpu_kernels(true);
-        net
+        // Also after a panic.
+        let _again = Again;
+        self.0.step(problem, net, at)
     }
 }
 
@@ -300,10 +307,19 @@ fn a_path(net: &Net) -> &'static str {
 pub(crate) fn every() -> Vec<Case> {
     let pairs = PAIRS.iter().chain(&FAMILY).chain(&LACKING).chain(&WRAPPERS);
     let mut every: Vec<_> = pairs.map(|pair| optimizer(pair.name, pair.ours)).collect();
-    every.push(optimizer("master weights", || {
-        let adam_w = AdamWConfig::new().build().unwrap();
-        MasterWeightsConfig::new().init(adam_w)
+    every.extend(in_half());
+    every.push(case("selective decay", |net| {
+        let decay = SelectiveDecayConfig::new().sparing([a_path(net)]);
+        let decay = decay.init(net).unwrap();
+        let adam_w = AdamWConfig::new().with_weight_decay(0.1);
+        let spared = adam_w.clone().with_weight_decay(0.0).build().unwrap();
+        let optim = adam_w.init().unwrap();
+        let optim = optim.with_group(decay.spared_group(), spared, None);
+        let (trick, lr) = ((), LR);
+        Box::new(Tricked { optim, trick, lr })
     }));
+    let accumulator = || GradAccumulatorConfig::new(2).init().unwrap();
+    every.push(of_loss("accumulated gradients", LR, accumulator));
     every.push(case("Prodigy", |net| {
         let trick = ProdigyConfig::new().init(net).unwrap();
         let (optim, lr) = (trick.optimizer(), 1.0);
@@ -321,6 +337,18 @@ pub(crate) fn every() -> Vec<Case> {
     every.extend(together.filter(|case| case.name.ends_with("FusedStep")));
     every.extend(tricks());
     every
+}
+
+/// Optimizers that do something else for weights in half precision, and step those in `f32` as the optimizer inside does.
+pub(crate) fn in_half() -> [Case; 2] {
+    fn master(form: MasterWeightsForm) -> ModuleOptimizer {
+        let adam_w = AdamWConfig::new().build().unwrap();
+        MasterWeightsConfig::new().with_form(form).init(adam_w)
+    }
+    [
+        optimizer("master weights", || master(MasterWeightsForm::F32)),
+        optimizer("master weights, Kahan", || master(MasterWeightsForm::Kahan)),
+    ]
 }
 
 /// Optimizers that look for the mark of a gradient that is not finite, which is not there.

@@ -1,14 +1,17 @@
 //! The device against `flex`: what a training makes of the weights, what a module makes of a batch.
 
-use crate::cases::{Case, Tolerance, every};
+use crate::cases::{Case, Tolerance, every, in_half};
+use crate::modules::{MODULES as ALONE, Numbers, gradients, random, read};
 use crate::problem::{Net, Problem};
 use crate::report::Row;
 use crate::training::Training;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, FloatDType, Tensor};
 use burn_tricks::nn::{BranchScale, ResNetConfig, ResNetVersion};
 use burn_tricks_examples::additions::{ADDITIONS, Addition};
+use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Steps of a training that is compared.
 const STEPS: usize = 6;
@@ -20,14 +23,24 @@ const DRAWS: usize = 50;
 const LOSS_CHANCE: f64 = 0.03;
 /// The same of the mean squares of gradients.
 const CHANCE: f64 = 0.15;
+/// By how much the means of a million random numbers, or of thousands, may differ.
+const MEANS: f64 = 0.03;
+/// Of steps of half-precision weights, which may be rounded to one of two neighbours.
+const HALF: Tolerance = Tolerance::Update(1e-3);
 
 /// Compares everything.
 pub(crate) fn run(device: &Device) {
     for case in every() {
-        with_case(&case, device).send();
+        row("parabola", case.name, || {
+            with_case(&case, &Problem::parabola, device)
+        });
+    }
+    for case in in_half() {
+        let case = case.tolerance(HALF);
+        row("half precision", case.name, || with_half(&case, device));
     }
     for (name, addition, _) in ADDITIONS {
-        with_addition(name, addition, device).send();
+        row("MLP", name, || with_addition(name, addition, device));
     }
     let plain = ResNetConfig::new(3, 10).with_widths(vec![8, 16]);
     let v2 = plain.clone().with_version(ResNetVersion::V2);
@@ -40,9 +53,58 @@ pub(crate) fn run(device: &Device) {
         ("LayerScale", v2.with_scale(layer_scale)),
         ("squeeze-and-excitation", plain.with_squeeze_excite(Some(4))),
     ] {
-        let here = Problem::res_net(&config, [16, 8], &Device::flex());
-        let row = Row::new("compare", "ResNet", name);
-        of_module(row, &here, &here.fork(device)).send();
+        row("ResNet", name, || {
+            let here = Problem::res_net(&config, [16, 8], &Device::flex());
+            let row = Row::new("compare", "ResNet", name);
+            of_module(row, &here, &here.fork(device))
+        });
+    }
+    for (name, run) in ALONE {
+        row("alone", name, || alone(name, &run, MODULES, device));
+    }
+    for (name, run) in random() {
+        row("alone", &name, || {
+            let row = alone(&name, &run, MEANS, device);
+            by(row, "means and sizes, since it is random")
+        });
+    }
+}
+
+/// Sends the row. A panic fails it alone.
+fn row(on: &str, name: &str, make: impl FnOnce() -> Row) {
+    let made = catch_unwind(AssertUnwindSafe(make));
+    let failed = |_| Row::new("compare", on, name).failed("it panicked");
+    made.unwrap_or_else(failed).send();
+}
+
+/// What a module gives by itself, on both.
+fn alone(
+    name: &str,
+    run: &dyn Fn(&Device) -> Result<Numbers, Box<dyn Error>>,
+    tolerance: f64,
+    device: &Device,
+) -> Row {
+    let row = Row::new("compare", "alone", name);
+    match (run(device), run(&Device::flex())) {
+        (Ok(actual), Ok(expected)) => {
+            let of = at_least_a_share_of_the_largest(&expected);
+            within(row, farthest(&actual, &expected, &of), tolerance)
+        }
+        (Err(error), _) | (_, Err(error)) => row.failed(error.to_string()),
+    }
+}
+
+/// Some steps with weights in half precision, on both.
+fn with_half(case: &Case, device: &Device) -> Row {
+    if !device.supports_dtype(DType::F16) {
+        let row = Row::new("compare", "half precision", case.name);
+        return by(row, "not compared: the device has no `f16`");
+    }
+    let problem = |device: &Device| Problem::parabola_in(FloatDType::F16, device);
+    let row = with_case(case, &problem, device);
+    Row {
+        on: "half precision".to_owned(),
+        ..row
     }
 }
 
@@ -51,27 +113,12 @@ fn numbers(net: &Net) -> Vec<Vec<f64>> {
     struct Read(Vec<Vec<f64>>);
     impl ModuleVisitor for Read {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.push(param.val().into_data().iter::<f64>().collect());
+            self.0.push(read(param.val()));
         }
     }
     let mut read = Read(Vec::new());
     net.visit(&mut read);
     read.0
-}
-
-/// The gradient of every parameter that has one.
-fn gradients(net: &Net, grads: &GradientsParams) -> Vec<Vec<f64>> {
-    struct Read<'a>(&'a GradientsParams, Vec<Vec<f64>>);
-    impl ModuleVisitor for Read<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if let Some(grad) = self.0.get::<D>(param.id) {
-                self.1.push(grad.into_data().iter::<f64>().collect());
-            }
-        }
-    }
-    let mut read = Read(grads, Vec::new());
-    net.visit(&mut read);
-    read.1
 }
 
 fn length(numbers: impl Iterator<Item = f64>) -> f64 {
@@ -126,11 +173,11 @@ fn by(row: Row, what: &str) -> Row {
 }
 
 /// Some steps with a trick, on both.
-fn with_case(case: &Case, device: &Device) -> Row {
+fn with_case(case: &Case, problem: &dyn Fn(&Device) -> Problem, device: &Device) -> Row {
     let row = Row::new("compare", "parabola", case.name);
-    let begin = numbers(&Problem::parabola(&Device::flex()).net);
+    let begin = numbers(&problem(&Device::flex()).net);
     let changes = |device: &Device| {
-        let mut training = Training::new(case, Problem::parabola(device));
+        let mut training = Training::new(case, problem(device));
         training.steps(STEPS);
         let (net, validated) = training.nets();
         let mut changes = minus(&numbers(net), &begin);
@@ -208,13 +255,16 @@ fn of_module(row: Row, here: &Problem, there: &Problem) -> Row {
         all
     };
     let (expected, actual) = (all(here), all(there));
-    // A gradient that is zero but for rounding, such as that of a bias in front of a batch norm, is compared
-    // with the largest of the gradients.
-    let largest = expected.iter().map(|grad| length(grad.iter().copied()));
-    let largest = largest.fold(0.0, f64::max);
-    let of: Vec<_> = expected
-        .iter()
-        .map(|grad| vec![length(grad.iter().copied()).max(largest * 1e-3)])
-        .collect();
+    let of = at_least_a_share_of_the_largest(&expected);
     within(row, farthest(&actual, &expected, &of), MODULES)
+}
+
+/// The length of each tensor, but no less than a thousandth of the largest: a gradient that is zero but for rounding,
+/// such as that of a bias in front of a batch norm, is compared with that.
+fn at_least_a_share_of_the_largest(tensors: &[Vec<f64>]) -> Numbers {
+    let lengths = || tensors.iter().map(|tensor| length(tensor.iter().copied()));
+    let largest = lengths().fold(0.0, f64::max);
+    lengths()
+        .map(|length| vec![length.max(largest * 1e-3)])
+        .collect()
 }

@@ -15,6 +15,7 @@ mod counters;
 #[allow(dead_code)] // the suite needs more of it
 mod devices;
 mod laws;
+mod modules;
 #[path = "../../examples/bench_step/pairs.rs"]
 #[allow(dead_code)] // and so does the benchmark
 mod pairs;
@@ -85,6 +86,9 @@ struct Options {
     /// Small tensors and few steps, to see that it runs.
     #[arg(long)]
     quick: bool,
+    /// Times every section without fusion, as `unfused` always is.
+    #[arg(long)]
+    no_fusion: bool,
     /// Only run this section, in this process, and print its rows.
     #[arg(long, value_enum, hide = true)]
     section: Option<Section>,
@@ -109,12 +113,12 @@ impl Section {
     }
 
     /// In this process.
-    fn run(self, device: &Device, on: &[On], quick: bool) {
+    fn run(self, (name, device): (&str, &Device), on: &[On], quick: bool) {
         let on = if on.is_empty() { &On::ALL } else { on };
         match self {
             Self::Laws | Self::LawsFused => unreachable!("it is a program of its own"),
             Self::Compare => compare::run(device),
-            Self::Reads => reads::run(device),
+            Self::Reads => reads::run(device, name),
             Self::Aims => times::run(device, Timed::Aims { fusion: true }, on, quick),
             Self::Unfused => times::run(device, Timed::Aims { fusion: false }, on, quick),
             Self::Norms => times::run(device, Timed::Norms, on, quick),
@@ -191,7 +195,10 @@ fn section(
     };
     if let Section::Laws | Section::LawsFused = section {
         let fusion = section == Section::LawsFused;
-        laws::check(options.suite.as_deref(), device, fusion, deadline, keep)?;
+        let suite = options.suite.as_deref();
+        if let Err(error) = laws::check(suite, device, fusion, deadline, &mut keep) {
+            keep(Row::new(&name, "", "the section").failed(error.to_string()));
+        }
     } else {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["--section", &name, "--device", device]);
@@ -202,7 +209,7 @@ fn section(
         if options.quick {
             command.arg("--quick");
         }
-        if section == Section::Unfused {
+        if options.no_fusion || section == Section::Unfused {
             command.env(run::NO_FUSION.0, run::NO_FUSION.1);
         }
         let ended = run::run(command, deadline, |line| match serde_json::from_str(line) {
@@ -222,7 +229,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let options = Options::parse();
     let (name, device) = device(options.device.as_deref())?;
     if let Some(section) = options.section {
-        section.run(&device, &options.on, options.quick);
+        section.run((name, &device), &options.on, options.quick);
         return Ok(ExitCode::SUCCESS);
     }
     let mut rows = Rows {

@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, FloatDType, Int, Tensor};
 use burn_tricks::nn::{ResNet, ResNetConfig};
 use burn_tricks_examples::additions::{AddedMlp, Addition};
 
@@ -49,16 +49,21 @@ pub(crate) struct Problem {
 impl Problem {
     /// Matrices of odd sizes and their parabola: no operation but those of the tricks, and of one rounding each.
     pub(crate) fn parabola(device: &Device) -> Self {
+        Self::parabola_in(FloatDType::F32, device)
+    }
+
+    /// The same with weights of this type.
+    pub(crate) fn parabola_in(dtype: FloatDType, device: &Device) -> Self {
         let shapes = [[7, 5], [64, 33], [1, 1], [129, 257], [1000, 3]];
         Self {
-            net: matrices(shapes, device),
+            net: matrices(shapes, dtype, device),
             batch: Batch::Parabola,
         }
     }
 
     /// `count` matrices of one shape, with gradients that cost a copy.
     pub(crate) fn given(count: usize, shape: [usize; 2], device: &Device) -> Self {
-        let net = matrices(vec![shape; count], device);
+        let net = matrices(vec![shape; count], FloatDType::F32, device);
         let [rows, columns] = shape;
         let grad = Tensor::<1>::from_floats(&*noise(rows * columns, 7), device);
         Self {
@@ -158,12 +163,16 @@ impl Problem {
     }
 }
 
-fn matrices(shapes: impl IntoIterator<Item = [usize; 2]>, device: &Device) -> Net {
+fn matrices(
+    shapes: impl IntoIterator<Item = [usize; 2]>,
+    dtype: FloatDType,
+    device: &Device,
+) -> Net {
     let training = device.clone().autodiff();
     let weight = |(at, [rows, columns]): (usize, [usize; 2])| {
         let values = noise(rows * columns, at as u64);
         let values = Tensor::<1>::from_floats(&*values, &training);
-        Param::from_tensor(values.reshape([rows, columns]))
+        Param::from_tensor(values.reshape([rows, columns]).cast(dtype))
     };
     let weights = shapes.into_iter().enumerate().map(weight).collect();
     Net::Matrices(Matrices { weights })
@@ -174,7 +183,7 @@ fn classes(samples: usize, device: &Device) -> Tensor<1, Int> {
 }
 
 /// Numbers in (-1, 1), the same on every device: Knuth's linear congruential generator.
-fn noise(count: usize, seed: u64) -> Vec<f32> {
+pub(crate) fn noise(count: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut draw = || {
         state = state

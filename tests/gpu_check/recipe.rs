@@ -3,7 +3,7 @@
 use crate::problem::{Net, Problem};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 
-use burn_tricks::grad::{PolyakStep, Sam};
+use burn_tricks::grad::{GradAccumulator, PolyakStep, Sam};
 use burn_tricks::optim::{FusedStep, ListTransform, StepAverage};
 use burn_tricks::train::{StepContext, Trick};
 
@@ -50,20 +50,30 @@ pub(crate) struct OfLoss<G> {
 /// Gradients that need the loss.
 pub(crate) trait Gradients {
     /// Of this network.
-    fn gradients(&self, problem: &Problem, net: &Net) -> GradientsParams;
+    fn gradients(&mut self, problem: &Problem, net: &Net) -> GradientsParams;
 }
 
 impl Gradients for Sam {
-    fn gradients(&self, problem: &Problem, net: &Net) -> GradientsParams {
+    fn gradients(&mut self, problem: &Problem, net: &Net) -> GradientsParams {
         Sam::gradients(self, net, |net| problem.loss(net)).0
     }
 }
 
 impl Gradients for PolyakStep {
-    fn gradients(&self, problem: &Problem, net: &Net) -> GradientsParams {
+    fn gradients(&mut self, problem: &Problem, net: &Net) -> GradientsParams {
         let loss = problem.loss(net);
         let grads = GradientsParams::from_grads(loss.backward(), net);
         self.apply(net, grads, &loss)
+    }
+}
+
+impl Gradients for GradAccumulator {
+    /// Of two micro-batches with different losses and numbers of samples.
+    fn gradients(&mut self, problem: &Problem, net: &Net) -> GradientsParams {
+        let first = self.add(net, problem.loss(net).backward(), 3);
+        assert!(first.is_none(), "half a window has no gradient");
+        let second = self.add(net, (problem.loss(net) * 0.5).backward(), 1);
+        second.expect("the window is full")
     }
 }
 

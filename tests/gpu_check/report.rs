@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Row {
-    /// `device`, `laws`, `compare`, `reads`, `times` or `twins`.
+    /// `device`, or the section's name.
     pub(crate) section: String,
     /// What is trained; in `laws`, whose tests.
     pub(crate) on: String,
@@ -51,12 +51,6 @@ pub(crate) struct Row {
     /// `ms / other_ms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ratio: Option<f64>,
-    /// In `twins`: the time in passes of an elementwise operation over the same numbers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) passes: Option<f64>,
-    /// The passes of a single kernel that reads and writes no more than it must.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) fewest_passes: Option<f64>,
 }
 
 impl Row {
@@ -86,7 +80,7 @@ impl Row {
 /// The rows of one section as a table.
 pub(crate) fn table(rows: &[Row]) -> String {
     type Column = (&'static str, fn(&Row) -> Option<f64>, usize);
-    const COLUMNS: [Column; 13] = [
+    const COLUMNS: [Column; 11] = [
         ("error", |row| row.error, 7),
         ("at most", |row| row.tolerance, 7),
         ("reads", |row| row.reads, 2),
@@ -97,8 +91,6 @@ pub(crate) fn table(rows: &[Row]) -> String {
         ("ratio", |row| row.ratio, 3),
         ("start s", |row| row.start, 2),
         ("other s", |row| row.other_start, 2),
-        ("passes", |row| row.passes, 1),
-        ("fewest", |row| row.fewest_passes, 1),
         ("fusion", |row| row.fusion.map(f64::from), 0),
     ];
     let used: Vec<_> = COLUMNS

@@ -16,6 +16,13 @@ const ON_A_GPU: [&str; 2] = [
     include_str!("../../examples/bench_step/pairs.rs"),
 ];
 
+/// What `gpu_check` calls otherwise: layers, losses, scalers.
+const MODULES_ON_A_GPU: [&str; 3] = [
+    include_str!("../gpu_check/modules.rs"),
+    include_str!("../gpu_check/compare.rs"),
+    include_str!("../../examples/src/additions.rs"),
+];
+
 /// The source without its comments, its imports and its tests.
 fn code(source: &str) -> String {
     let source = source.split("#[cfg(test)]").next().unwrap_or_default();
@@ -191,6 +198,53 @@ fn everything_that_acts_in_a_step_is_checked_on_a_gpu() {
         missing.is_empty(),
         "no case in `gpu_check` for {missing:#?}"
     );
+}
+
+/// Whatever is made of a configuration that the prelude or the crate of layers exports.
+#[test]
+fn every_layer_and_whatever_the_prelude_names_is_checked_on_a_gpu() {
+    let elsewhere = [
+        ("InitWeightsConfig", "it draws weights before the training"),
+        ("LsuvConfig", "it scales weights before the training"),
+        ("ResidualConfig", "a `ResNet` is made of them"),
+        ("InceptionBlockConfig", "an `Inception` is made of them"),
+        ("EnsembleConfig", "`ensemble::` is in `suites.txt`"),
+        ("RecalibrationConfig", "it calls the layers of Burn"),
+        ("EpochLoaderConfig", "it orders samples on the host"),
+        ("WarmupConfig", "a schedule: numbers on the host"),
+        ("CosineConfig", "a schedule: numbers on the host"),
+        ("OneCycleConfig", "a schedule: numbers on the host"),
+        ("ExponentialDecayConfig", "a schedule: numbers on the host"),
+        ("PlateauConfig", "a schedule: numbers on the host"),
+        ("EarlyStoppingConfig", "it sees metrics on the host"),
+    ];
+    let facade = include_str!("../../crates/burn-tricks/src/lib.rs");
+    let (_, prelude) = facade.split_once("pub mod prelude {").expect("a prelude");
+    let layers = include_str!("../../crates/burn-tricks-nn/src/lib.rs");
+    let exported = words(prelude).into_iter().chain(words(layers));
+    let exported: BTreeSet<_> = exported
+        .filter(|name| name.ends_with("Config") && name != "Config")
+        .collect();
+    assert!(exported.len() >= 40, "only {exported:?}");
+    let used: Vec<_> = ON_A_GPU
+        .iter()
+        .chain(&MODULES_ON_A_GPU)
+        .flat_map(|source| words(&code(source)))
+        .collect();
+    let is_elsewhere = |name: &str| elsewhere.iter().any(|(other, _)| *other == name);
+    let missing: Vec<_> = exported
+        .iter()
+        .filter(|name| !used.contains(name) && !is_elsewhere(name))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "no case in `gpu_check` for {missing:#?}"
+    );
+    let needless = elsewhere
+        .iter()
+        .filter(|(name, _)| !exported.contains(*name) || used.iter().any(|used| used == name));
+    let needless: Vec<_> = needless.collect();
+    assert!(needless.is_empty(), "exempt without need: {needless:#?}");
 }
 
 /// What the crates define and the tables do not name.
