@@ -50,7 +50,7 @@ struct Options {
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
+    match text.parse::<usize>() {
         Ok(0) => Err("at least one round is needed".to_owned()),
         Ok(count) => Ok(count),
         Err(error) => Err(format!("{error}")),
