@@ -222,10 +222,12 @@ impl History {
         self.shortfall(BEHIND).is_some()
     }
 
-    /// Whether a model that needs no training is better than chance: the inputs tell something, and it says how much.
+    /// Whether a model that needs no training is better than chance, or the network knows probabilities: where a class is frequent,
+    /// an accuracy can hardly be above chance, and a loss can be below it. The inputs tell something.
     pub(crate) fn is_told(&self) -> bool {
         let floor = self.floor();
-        floor.is_some_and(|floor| floor.score > self.guessed(floor.is_accuracy) + INFORMED)
+        let is_told = |floor: Floor| floor.score > self.guessed(floor.is_accuracy) + INFORMED;
+        floor.is_some_and(is_told) || self.knows_probabilities()
     }
 
     /// Whether the network is, within a standard error, as good as the best of the models that need no training, which are better
@@ -234,10 +236,7 @@ impl History {
         let Some((floor, scores)) = self.compared().filter(|_| !self.gives_back()) else {
             return false;
         };
-        // Of a frequent class an accuracy can hardly be above chance, and a loss can.
-        let is_told =
-            floor.score > self.guessed(floor.is_accuracy) + INFORMED || self.knows_probabilities();
-        is_told && scores.valid >= floor.score - self.error(&floor)
+        self.is_told() && scores.valid >= floor.score - self.error(&floor)
     }
 
     /// Whether the cross-entropy of the validation is, by three standard errors, below that of a prediction of the shares of its

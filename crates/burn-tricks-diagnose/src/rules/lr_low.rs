@@ -193,9 +193,16 @@ pub(crate) fn unfinished(history: &History, has_warning: bool) -> Vec<Finding> {
 
 /// A training that ends while loss and validation still improve, and there is much left to learn.
 fn broken_off(history: &History) -> Option<Finding> {
+    // Through a narrow middle much is never learned, and little of it for long.
+    let is_slow = history.gives_back() && history.steps_taken >= FEW;
+    let limit = if is_slow {
+        2.0 * BROKEN_OFF
+    } else {
+        BROKEN_OFF
+    };
     let fall = history
         .fall()
-        .filter(|fall| *fall > BROKEN_OFF && history.has_much_left())?;
+        .filter(|fall| *fall > limit && history.has_much_left())?;
     let mut losses = history.epochs.iter().filter_map(|of| of.valid_loss);
     let last = history.epochs.last().and_then(|of| of.valid_loss);
     let improves = last.is_none_or(|last| losses.all(|loss| loss >= last));

@@ -9,6 +9,7 @@ mod outliers;
 mod rate;
 mod references;
 mod shortfall;
+mod sound;
 mod steps;
 mod training;
 

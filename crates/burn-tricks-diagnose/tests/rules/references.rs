@@ -10,7 +10,7 @@ use burn_tricks_diagnose::{
 const WARNING: Option<Severity> = Some(Severity::Warning);
 const FAULT: Option<Severity> = Some(Severity::Fault);
 
-fn reference(score: f64, is_accuracy: bool) -> Option<ReferenceFit> {
+pub(crate) fn reference(score: f64, is_accuracy: bool) -> Option<ReferenceFit> {
     let mut fit = ReferenceFit::default();
     (fit.rows, fit.queries, fit.score, fit.is_accuracy) = (300, 4000, score, is_accuracy);
     Some(fit)
@@ -26,7 +26,7 @@ fn close() -> Closeness {
 }
 
 /// A classification of three classes whose loss is level, with these accuracies.
-fn classification(train: f64, valid: f64) -> History {
+pub(crate) fn classification(train: f64, valid: f64) -> History {
     let mut of = history(300, 0.5);
     of.losses = vec![0.5; 300];
     of.losses[0] = 1.1;
