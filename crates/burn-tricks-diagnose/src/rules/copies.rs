@@ -39,10 +39,12 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         .train
         .as_ref()
         .is_some_and(|train| train.measured_features < train.features - train.constant_features);
-    let severity = match near.train_copies > COPIED {
-        true if has_cells => Severity::Note,
-        true => Severity::Warning,
-        false => Severity::Fault,
+    let severity = if near.train_copies <= COPIED {
+        Severity::Fault
+    } else if has_cells {
+        Severity::Note
+    } else {
+        Severity::Warning
     };
     let change = "split the data before rows are copied, augmented or cut into pieces, and put all that comes of one row on one side";
     vec![

@@ -208,9 +208,10 @@ fn broken_off(history: &History) -> Option<Finding> {
     let improves = last.is_none_or(|last| losses.all(|loss| loss >= last));
     // What is nearly as good as a model that needs no training is nearly as good as it can be.
     let is_near = history.compared().is_some_and(|(floor, _)| {
-        let is_near = match floor.is_accuracy {
-            true => !history.is_behind(),
-            false => history.is_told() && history.below(EVIDENT).is_none(),
+        let is_near = if floor.is_accuracy {
+            !history.is_behind()
+        } else {
+            history.is_told() && history.below(EVIDENT).is_none()
         };
         is_near && !history.gives_back()
     });
