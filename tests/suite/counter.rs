@@ -3,7 +3,7 @@
 use crate::models::{numbers, shown};
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder, batcher::Batcher};
 use burn::data::dataset::InMemDataset;
-use burn::lr_scheduler::LrScheduler;
+use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::{Module, Param};
 use burn::optim::SgdConfig;
 use burn::tensor::{Device, Tensor};
@@ -70,7 +70,7 @@ pub(crate) fn counting<H: Trick<Counter> + 'static>(folder: &Path) -> Session<Co
 
 pub(crate) fn learner<H: Trick<Counter> + 'static>(
     tricks: H,
-    schedule: impl LrScheduler + 'static,
+    schedule: impl Into<ModuleLrScheduler>,
 ) -> Learner<Tricked<Counter, H>> {
     let model = Counter::new().with_tricks(tricks);
     Learner::new(model, SgdConfig::new().init(), schedule)

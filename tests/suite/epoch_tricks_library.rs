@@ -21,9 +21,9 @@ use burn_tricks::stop::{
     CheckLimitConfig, EarlyStopping, NoiseAwareConfig, Observation, RollBackConfig, StopReason,
 };
 use burn_tricks::train::{
-    EpochContext, GradualUnfreezingConfig, LaunchError, Outcome, RollBackTrick, SampleLossMetric,
-    SaveBest, ScheduledDropout, Session, SessionError, SessionResult, SnapshotTrickConfig,
-    StepContext, Trick, TrickError,
+    AsTrick, EpochContext, GradualUnfreezingConfig, LaunchError, Outcome, RollBackTrick,
+    SampleLossMetric, SaveBest, ScheduledDropout, Session, SessionError, SessionResult,
+    SnapshotTrickConfig, StateError, StepContext, Trick, TrickError,
 };
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -293,17 +293,51 @@ fn transforms_go_back_with_the_weights() {
 /// A schedule that repeats its rate after a skipped step compares their number with what it has seen.
 #[test]
 fn the_number_of_skipped_steps_stays_in_a_roll_back() {
-    let guard = StepGuard::new();
+    let guard = || StepGuard::new().then(AutoClipConfig::new().init().unwrap());
     let scaler = LossScalerConfig::new().init().unwrap();
-    let clip = AutoClipConfig::new().init().unwrap();
-    assert!(Trick::<Net>::roll_back_state(&guard).is_none());
+    assert!(Trick::<Net>::roll_back_state(&StepGuard::new()).is_none());
     assert!(Trick::<Net>::roll_back_state(&scaler).is_none());
-    assert!(Trick::<Net>::roll_back_state(&clip).is_some());
-    let mut tricks = (guard, Some(scaler), clip);
+    let mut tricks = (StepGuard::new(), Some(scaler), AsTrick(guard()));
     let kept = Trick::<Net>::roll_back_state(&tricks).unwrap();
     tricks.0.skips().add();
+    tricks.2.0.first().skips().add();
     Trick::<Net>::load_roll_back_state(&mut tricks, &kept).unwrap();
-    assert_eq!(tricks.0.skipped(), 1);
+    assert_eq!((tricks.0.skipped(), tricks.2.0.first().skipped()), (1, 1));
+}
+
+#[test]
+fn a_state_that_cannot_go_back_is_an_error_that_names_the_trick() {
+    #[derive(Debug)]
+    struct Stubborn;
+
+    impl<M: Module> Trick<M> for Stubborn {
+        fn roll_back_state(&self) -> Option<Vec<u8>> {
+            Some(Vec::new())
+        }
+
+        fn load_roll_back_state(&mut self, _: &[u8]) -> Result<(), StateError> {
+            Err("it stays".into())
+        }
+    }
+
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let session = session(folder.path(), &EpochClock::new());
+    let session = session.stop_early(SampleLossMetric::new(), patience(9));
+    let tricks = |_: &Net| {
+        let back = RollBackTrick::<Net>::init(&RollBackConfig::new(1)).unwrap();
+        (Diverges { at: 5 }, back, vec![Stubborn])
+    };
+    let error = launch(session, tricks, EPOCHS).unwrap_err();
+    let said = error.cause.to_string();
+    let expected = "trick 3 (Stubborn): the saved state does not fit: it stays";
+    assert!(said.contains(expected), "{said}");
+    // A single trick, and one of a list.
+    let kept = Trick::<Net>::roll_back_state(&(Stubborn, Stubborn)).unwrap();
+    let noise = || GradNoiseConfig::new(0.1).init().unwrap();
+    let put_back = Trick::<Net>::load_roll_back_state(&mut (noise(), noise()), &kept);
+    let said = put_back.unwrap_err().to_string();
+    assert!(said.starts_with("trick 1 (GradNoise): "), "{said}");
 }
 
 #[test]

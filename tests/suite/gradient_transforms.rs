@@ -10,8 +10,8 @@ use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::grad::{
     AgcConfig, AutoClip, AutoClipConfig, CentralizeGradConfig, ClipGradNormConfig,
-    ClipGradValueConfig, GradNoiseConfig, GradientTransform, NoTransform, NonFinite, NormKind,
-    NormsByPath, Only, ParamPaths, StepGuard, norms_by_path,
+    ClipGradValueConfig, GradNoiseConfig, GradientTransform, GradientsExt as _, NoTransform,
+    NonFinite, NormKind, NormsByPath, Only, ParamPaths, StepGuard, norms_by_path,
 };
 use burn_tricks::kernels::{UnitClip, add_normal, add_normal_twin, clip_units, clip_units_twin};
 
@@ -114,6 +114,32 @@ fn one<const D: usize>(
     // The rank tells the layout: what is not one of Burn's layers is linear at rank 2, a convolution above.
     let grads = transform.apply(&vec![param.clone()], grads);
     values(grads.get::<D>(param.id).unwrap())
+}
+
+#[test]
+fn one_backward_pass_serves_several_modules() {
+    for (_, device) in devices() {
+        let model = layers(&device);
+        let given = all(&model, &grads(&model, 1.0));
+        let bias = model.linear.bias.as_ref().unwrap().id;
+        // Two modules share the linear layer's weight: it goes to the first, and once.
+        let mut rest = grads(&model, 1.0);
+        let first = rest.take(&vec![model.linear.weight.clone(), model.tied.clone()]);
+        let second = rest.take(&model.linear);
+        assert_eq!((first.len(), second.len(), rest.len()), (1, 1, 2));
+        assert_eq!(values(first.get::<2>(model.tied.id).unwrap()), given[0]);
+        assert_eq!(values(second.get::<1>(bias).unwrap()), given[1]);
+        let conv = rest.get::<4>(model.conv.weight.id).unwrap();
+        assert_eq!(values(conv), given[2]);
+        // All of the rest, then nothing; and a module without gradients changes nothing.
+        let last = rest.take(&model);
+        assert_eq!((last.len(), rest.len(), rest.take(&model).len()), (2, 0, 0));
+        let embedding = last.get::<2>(model.embedding.weight.id).unwrap();
+        assert_eq!(values(embedding), given[3]);
+        let mut others = grads(&model, 1.0);
+        assert_eq!(others.take(&layers(&device)).len(), 0);
+        assert_eq!(all(&model, &others), given);
+    }
 }
 
 #[test]

@@ -4,19 +4,47 @@ use crate::devices::devices;
 use crate::loss_scaler::scaler_of;
 use burn::module::{Module, ParamGroup};
 use burn::optim::GradientsParams;
-use burn::tensor::{DType, Device};
+use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::grad::{
     Agc, AgcConfig, AutoClip, AutoClipConfig, CentralizeGrad, CentralizeGradConfig, ClipGradNorm,
     ClipGradValue, ClipGradValueConfig, ConfigError, Freeze, FreezeConfig, GradNoise,
-    GradNoiseConfig, GradientTransform, LossScaler, LossScalerConfig, NoTransform, NormKind,
-    NormalizeGrad, NormsByPath, Only, Prodigy, ProdigyConfig, StateError,
+    GradNoiseConfig, GradientOrder, GradientTransform, LossScaler, LossScalerConfig, NoTransform,
+    NormKind, NormalizeGrad, NormsByPath, Only, Prodigy, ProdigyConfig, StateError,
+    scale_gradients,
 };
 
 use burn_tricks::prelude::*;
+use burn_tricks::schedule::SkipCount;
 use burn_tricks_testkit::{TransformLaws, Weights};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// The laws of one gradient transform.
+/// The transforms with a state that does not go back with the weights in a roll-back, and why.
+const STAY: [(&str, &str); 2] = [
+    (
+        "StepGuard",
+        "a schedule compares the number of skipped steps with what it has seen",
+    ),
+    (
+        "LossScaler",
+        "as a guard; and a scale at which gradients overflowed must not come back",
+    ),
+];
+
+/// The laws of one gradient transform, whose state goes back with the weights.
 fn transform<T: GradientTransform + 'static>(
+    name: &str,
+    on: &(&'static str, Device),
+    init: impl Fn() -> T + Clone + 'static,
+) -> TransformLaws<T> {
+    let put_back = |transform: &mut T, state: &[u8]| {
+        let put_back = transform.load_roll_back_state(state);
+        put_back.expect("its own state");
+    };
+    staying(name, on, init).goes_back(T::roll_back_state, put_back)
+}
+
+/// The laws of one gradient transform, whose numbers after a roll-back depend on what was before.
+fn staying<T: GradientTransform + 'static>(
     name: &str,
     on: &(&'static str, Device),
     init: impl Fn() -> T + Clone + 'static,
@@ -77,12 +105,32 @@ impl GradientTransform for One {
         of_each!(self, one => GradientTransform::apply(one, model, grads))
     }
 
+    fn gradient_order(&self, order: &mut GradientOrder) {
+        of_each!(self, one => GradientTransform::gradient_order(one, order));
+    }
+
+    fn describe(&self) -> Vec<String> {
+        of_each!(self, one => GradientTransform::describe(one))
+    }
+
+    fn restart(&mut self) {
+        of_each!(self, one => GradientTransform::restart(one));
+    }
+
     fn state(&self) -> Option<Vec<u8>> {
         of_each!(self, one => GradientTransform::state(one))
     }
 
     fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
         of_each!(self, one => GradientTransform::load_state(one, state))
+    }
+
+    fn roll_back_state(&self) -> Option<Vec<u8>> {
+        of_each!(self, one => GradientTransform::roll_back_state(one))
+    }
+
+    fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        of_each!(self, one => GradientTransform::load_roll_back_state(one, state))
     }
 }
 
@@ -127,17 +175,110 @@ fn each(device: &Device) -> Result<Vec<One>, ConfigError> {
 fn two_transforms_of_any_kind_keep_the_laws() {
     for on in &devices() {
         let count = each(&on.1).unwrap().len();
+        let mut refused = 0;
         for (first, second) in (0..count * count).map(|at| (at / count, at % count)) {
             let device = on.1.clone();
             // A clone of a scaler, of norms or of Prodigy's estimate would share its state.
             let one = move |at| each(&device).unwrap().swap_remove(at);
             let init = move || Vec::from([first, second].map(&one));
+            let mut order = GradientOrder::new();
+            init().gradient_order(&mut order);
+            if order.check().is_err() {
+                let apply = || init().apply(&like(&on.1), like(&on.1)[0].grads(1));
+                assert!(matches!(init()[1], One::Scaler(_)), "{:?}", init());
+                assert!(catch_unwind(AssertUnwindSafe(apply)).is_err());
+                refused += 1;
+                continue;
+            }
             let freezes = init().iter().any(|one| matches!(one, One::Freeze(_)));
+            let scales = init().iter().any(|one| matches!(one, One::Scaler(_)));
             let name = format!("{:?}", init());
-            let laws = transform(&name, on, init).removes(usize::from(freezes));
+            let laws = if scales {
+                staying(&name, on, init)
+            } else {
+                transform(&name, on, init)
+            };
+            let laws = laws.removes(usize::from(freezes));
             laws.check().assert();
         }
+        assert_eq!(refused, count, "a scaler behind any");
     }
+}
+
+#[test]
+fn a_restarted_transform_does_what_a_new_one_does() {
+    let on = Device::flex();
+    let model = like(&on);
+    let used = each(&on).unwrap().into_iter().zip(each(&on).unwrap());
+    for (used, new) in used {
+        let name = format!("{new:?}");
+        let (mut used, mut new) = (vec![used], vec![new]);
+        for seed in 0..3 {
+            let _ = used.apply(&model, model[0].grads(seed));
+        }
+        used.restart();
+        for seed in 3..6 {
+            let [one, other] = [&mut used, &mut new].map(|transform| {
+                let grads = transform.apply(&model, model[0].grads(seed));
+                let vector = grads.get::<1>(model[0].vector.id).map(Tensor::into_data);
+                let matrix = grads.get::<2>(model[0].matrix.id).map(Tensor::into_data);
+                (vector, matrix, transform.state())
+            });
+            assert_eq!(one, other, "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_state_goes_back_but_those_that_are_named() {
+    let on = Device::flex();
+    for one in each(&on).unwrap() {
+        let name = of_each!(&one, one => std::any::type_name_of_val(one));
+        let stays = (STAY.iter()).any(|(stays, _)| name.ends_with(&format!("::{stays}")));
+        let goes_back = one.state() == one.roll_back_state();
+        assert_eq!(goes_back, !stays, "{name}");
+        assert!(goes_back || one.roll_back_state().is_none(), "{name}");
+    }
+}
+
+/// Of a transform that counts skipped steps, alone and combined with another one.
+fn counts_stay<C: GradientTransform>(make: impl Fn() -> C, skips: fn(&C) -> SkipCount) {
+    /// Skips a step and goes back.
+    fn go_back<T: GradientTransform>(mut transform: T) {
+        let model = like(&Device::flex());
+        let _ = transform.apply(&model, model[0].grads(1));
+        let kept = transform.roll_back_state();
+        let bad = scale_gradients(&model, model[0].grads(2), f64::INFINITY);
+        assert!(transform.apply(&model, bad).is_empty(), "{transform:?}");
+        if let Some(kept) = kept {
+            transform.load_roll_back_state(&kept).expect("its own");
+        }
+    }
+
+    let noise = || GradNoiseConfig::new(0.01).init().unwrap();
+    macro_rules! each {
+        ($($combined:expr),+) => {$(
+            let counts = make();
+            let skips_of_it = skips(&counts);
+            go_back(($combined)(counts));
+            assert_eq!(skips_of_it.get(), 1, stringify!($combined));
+        )+};
+    }
+    each!(
+        |counts: C| counts,
+        |counts: C| counts.then(noise()),
+        |counts: C| Only::new(ParamGroup::all(), counts),
+        |counts: C| Only::new(ParamGroup::all(), counts.then(noise())),
+        |counts: C| Some(counts),
+        |counts: C| vec![counts],
+        |counts: C| (counts, Some(noise()))
+    );
+}
+
+#[test]
+fn the_counts_of_skipped_steps_stay_in_a_roll_back_inside_a_combination() {
+    counts_stay(StepGuard::new, StepGuard::skips);
+    counts_stay(|| scaler_of(&LossScalerConfig::new()), LossScaler::skips);
 }
 
 #[test]
@@ -172,7 +313,7 @@ fn every_gradient_transform_keeps_the_laws() {
         transform("centralised", on, centralize).check().assert();
         transform("noise", on, move || noise(0.01)).check().assert();
         transform("normalised", on, normalize).check().assert();
-        transform("loss scale", on, scaler).check().assert();
+        staying("loss scale", on, scaler).check().assert();
         transform("a group", on, group).check().assert();
         transform("two", on, move || (agc(0.1), noise(0.1)))
             .check()

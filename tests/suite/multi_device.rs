@@ -1,11 +1,12 @@
 //! Several devices: the numbers are those of one device with accumulated gradients.
 
+use crate::loss_scaler::scaler_of;
 use crate::models::{Noise, alone, numbers, shown};
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataset::InMemDataset;
 use burn::module::{Module, Param, ParamId};
 use burn::nn::{Linear, LinearConfig};
-use burn::optim::{AdamConfig, ModuleOptimizer};
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::distributed::{DistributedConfig, ReduceOperation};
 use burn::tensor::{Device, Int, Tensor, activation::tanh};
 use burn::train::{
@@ -15,7 +16,7 @@ use burn::train::{
 use burn_tricks::average::Ema;
 use burn_tricks::grad::{
     AgcConfig, AutoClipConfig, CentralizeGradConfig, ClipGradNorm, ClipGradValueConfig,
-    GradNoiseConfig, NormKind, NormsByPath,
+    GradNoiseConfig, LossScalerConfig, NormKind, NormsByPath,
 };
 use burn_tricks::optim;
 use burn_tricks::prelude::*;
@@ -352,6 +353,27 @@ fn micro_batches_are_not_counted_by_a_worker() {
     let text = panic.downcast_ref::<&str>().copied().unwrap_or_default();
     assert!(
         text.contains("`MeanOfAccumulated` cannot be used with `ddp`"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_loss_scale_is_not_shared_by_workers() {
+    let step = |worker: bool| {
+        let scaler = scaler_of(&LossScalerConfig::new());
+        let model = Empty::new().with_tricks((scaler, GradNoiseConfig::new(0.1).init().unwrap()));
+        let mut learner = Learner::new(model, AdamConfig::new().init(), 0.1);
+        if worker {
+            learner.grad_sharded();
+        }
+        let optimize = move || learner.optimizer_step(GradientsParams::new());
+        catch_unwind(AssertUnwindSafe(optimize))
+    };
+    assert!(step(false).is_ok());
+    let panic = step(true).unwrap_err();
+    let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+    assert!(
+        text.contains("`LossScaler` cannot be used with `ddp`"),
         "{text}"
     );
 }

@@ -1,16 +1,21 @@
 //! Trainings that end after so many skipped steps in a row.
 
+use crate::counter::{Counter, counting, learner, patience, weight};
 use crate::models::alone;
 use crate::tricked::{Own, Sum};
 use burn::data::dataset::InMemDataset;
+use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
+use burn::module::Module;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor};
+use burn::train::metric::LossMetric;
 use burn::train::{Interrupter, Learner, SupervisedTraining};
 use burn_tricks::prelude::*;
-use burn_tricks::stop::StopReason;
+use burn_tricks::schedule::{GroupLrConfig, LinearRampConfig, LrGroup};
+use burn_tricks::stop::{RollBackConfig, StopReason};
 use burn_tricks::train::{
-    EpochClock, EpochContext, EpochLoaderConfig, StepContext, StopAfterMarked, StopAfterSkips,
-    Trick,
+    AsTrick, EpochClock, EpochContext, EpochLoaderConfig, Outcome, RollBackTrick, SessionResult,
+    StepContext, StopAfterMarked, StopAfterSkips, Trick, TrickError,
 };
 
 #[test]
@@ -132,4 +137,226 @@ fn a_guard_does_not_count_a_step_that_was_skipped_before() {
         (guard.taken(), guard.skipped(), guard.skipped_in_a_row()),
         (1, 1, 1)
     );
+}
+
+/// Makes the gradients of some steps NaN, and the weight of one, of whichever process.
+#[derive(Debug)]
+struct Bad {
+    gradients: &'static [u64],
+    weight: u64,
+}
+
+impl Trick<Counter> for Bad {
+    fn sees_gradients(&self) -> bool {
+        true
+    }
+
+    fn before(
+        &mut self,
+        model: &Counter,
+        mut grads: GradientsParams,
+        step: &StepContext,
+    ) -> GradientsParams {
+        if self.gradients.contains(&step.step()) {
+            let grad = grads.remove::<1>(model.weight.id).unwrap();
+            grads.register(model.weight.id, grad * f32::NAN);
+        }
+        grads
+    }
+
+    fn after(&mut self, model: Counter, step: &StepContext) -> Counter {
+        if step.step() != self.weight {
+            return model;
+        }
+        let nan = |weight: Tensor<1>| Tensor::from_inner(weight.inner() * f32::NAN).require_grad();
+        Counter {
+            weight: model.weight.map(nan),
+        }
+    }
+}
+
+/// One step in each epoch, in one session or in one for each epoch.
+fn counted<H: Trick<Counter> + 'static>(
+    epochs: usize,
+    interrupted: bool,
+    make: impl Fn() -> (H, ModuleLrScheduler),
+) -> SessionResult<Counter, H> {
+    let folder = tempfile::tempdir().unwrap();
+    let until = |epochs| {
+        let (tricks, schedule) = make();
+        let session = counting(folder.path()).num_epochs(epochs);
+        let session = session.stop_early(LossMetric::new(), patience(20));
+        let session = session.without_clock().resumable(2).unwrap();
+        session.launch(learner(tricks, schedule)).unwrap()
+    };
+    if interrupted {
+        for epoch in 1..epochs {
+            until(epoch);
+        }
+    }
+    until(epochs)
+}
+
+fn back(times: usize) -> RollBackTrick<Counter> {
+    RollBackTrick::init(&RollBackConfig::new(times)).unwrap()
+}
+
+/// The second step diverges in its weight, and its gradients are NaN, as those of the third are.
+#[test]
+fn a_run_that_goes_back_is_not_stopped_by_what_led_to_it() {
+    let _alone = alone();
+    fn check<H: Trick<Counter> + 'static>(times: usize, weighs: f64, make: impl Fn() -> H) {
+        for interrupted in [false, true] {
+            let make = || (make(), ModuleLrScheduler::new(1.0));
+            let result = counted(6, interrupted, make);
+            if times == 0 {
+                // Nothing takes the run back, and the stop stands.
+                let reason = Some(StopReason::NonFinite);
+                assert_eq!(result.outcome.stop_reason(), reason, "{result}");
+                assert_eq!(result.last_epoch, Some(2));
+                continue;
+            }
+            assert!(matches!(result.outcome, Outcome::LastEpoch), "{result}");
+            assert_eq!(weight(result.model.model()), weighs, "{result}");
+        }
+    }
+    let skips = |limit| StopAfterSkips::at_end_of_epoch(limit).unwrap();
+    let marks = |limit| StopAfterMarked::init(limit).unwrap();
+    let bad = || Bad {
+        gradients: &[2, 3],
+        weight: 2,
+    };
+    let late = || Bad {
+        gradients: &[2],
+        weight: 2,
+    };
+    for times in [0, 1] {
+        // At the limit in the epoch of the roll-back, whichever of the two is the first. A step at the rate 1, and four at
+        // half of it.
+        check(times, 3.0, || {
+            (late(), StepGuard::new(), skips(1), back(times))
+        });
+        check(times, 3.0, || (late(), marks(1), back(times)));
+        check(times, 3.0, || (late(), back(times), marks(1)));
+    }
+    // The step before the roll-back and the one after it are not two in a row.
+    check(1, 2.5, || (bad(), StepGuard::new(), back(1), skips(2)));
+    check(1, 2.5, || (bad(), marks(2), StepGuard::new(), back(1)));
+}
+
+/// A limit of a trick's own ends the run whatever else there is, wherever it stands among the tricks.
+#[test]
+fn another_reason_of_a_trick_ends_a_run_that_goes_back() {
+    #[derive(Debug)]
+    struct Limit;
+
+    impl<M: Module> Trick<M> for Limit {
+        fn epoch_end(
+            &mut self,
+            model: M,
+            epoch: &mut EpochContext<'_, M>,
+        ) -> Result<M, TrickError> {
+            if epoch.epoch() == 2 {
+                epoch.stop(StopReason::TimeLimit { seconds: 1.0 });
+            }
+            Ok(model)
+        }
+    }
+
+    let _alone = alone();
+    let stop = || StopAfterMarked::init(1).unwrap();
+    let bad = || Bad {
+        gradients: &[2],
+        weight: 2,
+    };
+    let reason = Some(StopReason::TimeLimit { seconds: 1.0 });
+    let first = counted(6, false, || {
+        ((bad(), Limit, stop(), back(1)), ModuleLrScheduler::new(1.0))
+    });
+    assert_eq!(first.outcome.stop_reason(), reason);
+    assert_eq!(
+        (first.last_epoch, first.model.tricks().3.done()),
+        (Some(2), 1)
+    );
+    let last = counted(6, true, || {
+        ((bad(), stop(), back(1), Limit), ModuleLrScheduler::new(1.0))
+    });
+    assert_eq!(last.outcome.stop_reason(), reason);
+    assert_eq!(
+        (last.last_epoch, last.model.tricks().2.done()),
+        (Some(2), 1)
+    );
+    // Of two reasons that are no divergence, the first counts.
+    let model = Own::new();
+    let mut context = EpochContext::new(1, &model);
+    for (reason, counts) in [
+        (StopReason::NonFinite, StopReason::NonFinite),
+        (StopReason::Diverged { limit: 1.0 }, StopReason::NonFinite),
+        (
+            StopReason::CheckLimit { checks: 2 },
+            StopReason::CheckLimit { checks: 2 },
+        ),
+        (StopReason::NonFinite, StopReason::CheckLimit { checks: 2 }),
+        (
+            StopReason::TimeLimit { seconds: 1.0 },
+            StopReason::CheckLimit { checks: 2 },
+        ),
+    ] {
+        context.stop(reason);
+        assert_eq!(context.stop_reason(), Some(counts));
+    }
+}
+
+#[test]
+fn a_session_stops_at_the_end_of_an_epoch_with_too_many_skips_and_stays_stopped() {
+    let _alone = alone();
+    let make = || {
+        let bad = Bad {
+            gradients: &[2, 3, 5, 6, 7],
+            weight: 0,
+        };
+        let stop = StopAfterSkips::at_end_of_epoch(3).unwrap();
+        ((bad, StepGuard::new(), stop), ModuleLrScheduler::new(1.0))
+    };
+    for interrupted in [false, true] {
+        let stopped = counted(9, interrupted, make);
+        let reason = Some(StopReason::NonFinite);
+        assert_eq!(stopped.outcome.stop_reason(), reason, "{stopped}");
+        assert_eq!(stopped.last_epoch, Some(7));
+        assert_eq!(weight(stopped.model.model()), 2.0);
+    }
+}
+
+/// The rates of steps that were taken: the line of the schedule, the warm-up of the group, half of it after a roll-back.
+#[test]
+fn a_session_repeats_the_rate_of_a_skipped_step() {
+    let _alone = alone();
+    let line = || LinearRampConfig::new(1.0, 0.0, 8).init().unwrap();
+    let guard = || StepGuard::new().then(ClipGradNormConfig::new(9.0).init().unwrap());
+    let bad = |weight| Bad {
+        gradients: &[2, 3, 6],
+        weight,
+    };
+    for interrupted in [false, true] {
+        let groups = GroupLrConfig::of([LrGroup::new(["weight"], 1.0).with_warmup(4)]);
+        let make = || {
+            let guard = guard();
+            let skips = guard.first().skips();
+            let schedule = groups.init_repeating_skipped(&Counter::new(), line(), &skips);
+            ((bad(0), guard), schedule.unwrap())
+        };
+        let result = counted(8, interrupted, make);
+        let taken = 0.0 + 0.25 * 0.875 + 0.5 * 0.75 + 0.75 * 0.625 + 0.5;
+        assert_eq!(weight(result.model.model()), taken);
+        // The run goes back after the second step, and its skip is one that the schedule has not seen yet.
+        let make = || {
+            let guard = guard();
+            let schedule = line().repeating_skipped(guard.first().skips());
+            ((bad(2), AsTrick(guard), back(1)), schedule.into())
+        };
+        let result = counted(8, interrupted, make);
+        assert_eq!(result.model.tricks().1.0.first().skipped(), 3);
+        let taken = 1.0 + (0.875 + 0.75 + 0.625 + 0.5) / 2.0;
+        assert_eq!(weight(result.model.model()), taken);
+    }
 }

@@ -30,7 +30,8 @@ use burn::tensor::Tensor;
 /// ```
 pub trait GradientsExt: Sized {
     /// Moves the gradients of the parameters of `module` out. The others stay: one backward pass may give gradients for
-    /// several optimizers, each with a part of the model.
+    /// several optimizers, each with a part of the model. The gradient of a parameter that two modules share goes to the
+    /// module that takes first, so that one optimizer steps it.
     ///
     /// ```
     /// use burn::module::Module;

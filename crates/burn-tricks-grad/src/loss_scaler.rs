@@ -74,6 +74,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// scaled by the same s, unscaling the gradients of the first may change s, and those of the second would then be
 /// divided by another number than they were multiplied by.
 ///
+/// Burn's `ddp` cannot be used with it: its workers would share one scale, which the first of them changes before the others have
+/// divided by it. The first step of a tricked model panics.
+///
 /// # Cost
 ///
 /// A read of the gradients, then a read and a write, and one number read from the device per step. A scaler
@@ -346,5 +349,11 @@ impl GradientTransform for LossScaler {
 
     fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
         Self::load_state(self, state)
+    }
+
+    /// None: the scale and the counts go on, since a schedule compares the number of skipped steps with what it has
+    /// seen, and a scale at which gradients overflowed must not come back.
+    fn roll_back_state(&self) -> Option<Vec<u8>> {
+        None
     }
 }

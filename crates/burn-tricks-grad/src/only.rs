@@ -46,6 +46,10 @@ use burn_tricks_core::walk::{Location, Visitor, visit};
 /// In PyTorch you pass the parameters of one group, in optax a mask (`masked`). A tied parameter belongs to the
 /// group of its first path, since Burn's optimizers step it there.
 ///
+/// If the transform returns no gradient of its group at all, the step is skipped for all parameters, as a
+/// [`StepGuard`](crate::StepGuard) asks for it. So do not put a [`Freeze`](crate::Freeze) that removes every gradient of the
+/// group into it: no step would be taken. Freeze by paths, without `Only`.
+///
 /// # Panics
 ///
 /// [`apply`](GradientTransform::apply) panics if the transform must see all gradients before the others do, as a
@@ -132,6 +136,14 @@ impl<T: GradientTransform> GradientTransform for Only<T> {
 
     fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
         self.transform.load_state(state)
+    }
+
+    fn roll_back_state(&self) -> Option<Vec<u8>> {
+        self.transform.roll_back_state()
+    }
+
+    fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        self.transform.load_roll_back_state(state)
     }
 }
 

@@ -187,6 +187,11 @@ impl GradientTransform for StepGuard {
         Self::load_state(self, state_from_bytes(state)?);
         Ok(())
     }
+
+    /// None: the counts go on, since a schedule compares them with what it has seen.
+    fn roll_back_state(&self) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// Makes every number of every gradient of `module` NaN if one of them is not finite, and changes nothing

@@ -9,8 +9,8 @@ use std::fmt::Debug;
 
 /// A change of the gradients between `backward` and the optimizer's step: the trait of all transforms.
 ///
-/// Transforms can be combined: `a.then(b)`, tuples, `Option` (for a setting that may be off) and
-/// `Vec` are transforms.
+/// Transforms can be combined: `a.then(b)`, tuples of up to six, `Option` (for a setting that may be off) and
+/// `Vec` are transforms. For more than six, chain them by `then` or nest tuples.
 ///
 /// # Example
 ///
@@ -122,6 +122,28 @@ pub trait GradientTransform: Debug + Send {
         Err(StateError::Stateless { what: "transform" })
     }
 
+    /// The part of the state that belongs to the weights, and must go back with them when a training that has diverged
+    /// returns to earlier weights: the estimate of a [`Prodigy`](crate::Prodigy), the history of an
+    /// [`AutoClip`](crate::AutoClip). Waits for the device. Default: the whole [`state`](Self::state).
+    ///
+    /// A [`StepGuard`](crate::StepGuard) and a [`LossScaler`](crate::LossScaler) have none: a schedule that repeats its
+    /// rate after a skipped step compares their number of skipped steps with the number it has seen, and goes on from its
+    /// present step. A combination returns what its transforms return.
+    fn roll_back_state(&self) -> Option<Vec<u8>> {
+        self.state()
+    }
+
+    /// Returns to a state of [`roll_back_state`](Self::roll_back_state). What is not in it stays as it is. A transform that
+    /// returns only a part of its state there must implement this method too. Default:
+    /// [`load_state`](Self::load_state).
+    ///
+    /// # Errors
+    ///
+    /// If the state is not that of such a transform.
+    fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        self.load_state(state)
+    }
+
     /// This transform, followed by `next` on its result. If this transform skips a step, `next` is not called.
     /// [`apply`](Self::apply) panics if `next` [must be the first](Self::gradient_order).
     fn then<T: GradientTransform>(self, next: T) -> Then<Self, T>
@@ -207,6 +229,17 @@ impl<A: GradientTransform, B: GradientTransform> GradientTransform for Then<A, B
         load_part(&mut self.first, parts.next().flatten())?;
         load_part(&mut self.second, parts.next().flatten())
     }
+
+    fn roll_back_state(&self) -> Option<Vec<u8>> {
+        let parts = [self.first.roll_back_state(), self.second.roll_back_state()];
+        Some(parts_to_bytes(&parts))
+    }
+
+    fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        let mut parts = bytes_to_parts(state, 2, TRANSFORMS)?.into_iter();
+        put_back_part(&mut self.first, parts.next().flatten())?;
+        put_back_part(&mut self.second, parts.next().flatten())
+    }
 }
 
 impl<A: ListTransform, B: ListTransform> ListTransform for Then<A, B> {
@@ -253,6 +286,17 @@ impl<T: GradientTransform> GradientTransform for Option<T> {
             None => Err(StateError::Absent { what: "transform" }),
         }
     }
+
+    fn roll_back_state(&self) -> Option<Vec<u8>> {
+        self.as_ref().and_then(GradientTransform::roll_back_state)
+    }
+
+    fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        match self {
+            Some(transform) => transform.load_roll_back_state(state),
+            None => Err(StateError::Absent { what: "transform" }),
+        }
+    }
 }
 
 /// Transforms of one type, applied one after the other, whose number is known only at run time.
@@ -285,6 +329,17 @@ impl<T: GradientTransform> GradientTransform for Vec<T> {
         let mut each = self.iter_mut().zip(states);
         each.try_for_each(|(transform, state)| load_part(transform, state))
     }
+
+    fn roll_back_state(&self) -> Option<Vec<u8>> {
+        let states: Vec<_> = self.iter().map(T::roll_back_state).collect();
+        Some(parts_to_bytes(&states))
+    }
+
+    fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        let states = bytes_to_parts(state, self.len(), TRANSFORMS)?;
+        let mut each = self.iter_mut().zip(states);
+        each.try_for_each(|(transform, state)| put_back_part(transform, state))
+    }
 }
 
 macro_rules! tuple_of_transforms {
@@ -316,6 +371,17 @@ macro_rules! tuple_of_transforms {
                 let count = [$($index),+].len();
                 let mut parts = bytes_to_parts(state, count, TRANSFORMS)?.into_iter();
                 $(load_part(&mut self.$index, parts.next().flatten())?;)+
+                Ok(())
+            }
+
+            fn roll_back_state(&self) -> Option<Vec<u8>> {
+                Some(parts_to_bytes(&[$(self.$index.roll_back_state()),+]))
+            }
+
+            fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+                let count = [$($index),+].len();
+                let mut parts = bytes_to_parts(state, count, TRANSFORMS)?.into_iter();
+                $(put_back_part(&mut self.$index, parts.next().flatten())?;)+
                 Ok(())
             }
         }
@@ -366,4 +432,12 @@ pub(crate) fn load_part<T: GradientTransform>(
         None if transform.state().is_some() => Err(StateError::NotSaved { what: "transform" }),
         None => Ok(()),
     }
+}
+
+/// Returns one transform of several to its state, if it has a part that goes back.
+fn put_back_part<T: GradientTransform>(
+    transform: &mut T,
+    state: Option<Vec<u8>>,
+) -> Result<(), StateError> {
+    state.map_or(Ok(()), |state| transform.load_roll_back_state(&state))
 }

@@ -28,8 +28,10 @@ pub enum MasterWeightsForm {
 /// ```text
 /// W ← inner(W, g),   w ← round(W)            MasterWeightsForm::F32: W is remembered
 /// W ← inner(w + c, g),   w ← round(W),   c ← round(W − w)      MasterWeightsForm::Kahan: c is,
-/// and once more with W ← w + c, so that round(w + c) = w
 /// ```
+///
+/// In Kahan's form, w + c is W up to the rounding of c. Where it lies halfway between two numbers, w + c may round to a
+/// neighbour of w; so w and c are then computed once more from w + c, and w is always the rounded w + c.
 ///
 /// # Example
 ///

@@ -13,6 +13,9 @@ use burn_tricks_kernels::{AnyTensor, Skip, StepCount};
 /// Configuration of [`NormalizedGradient`], the normalised-gradient family: one optimizer with two settings, the
 /// scope and the memory of a norm. The default is sign SGD: a norm for each element, without memory.
 ///
+/// (`NormalizeGradConfig` of `burn-tricks-grad` is a gradient transform, not an optimizer: it divides all gradients by the norm
+/// of the whole model's gradient, which an optimizer, called for one tensor at a time, does not know.)
+///
 /// Every optimizer here divides the gradient by a norm. The members of the family differ in *which numbers* go
 /// into the norm and in *how long the norm remembers* earlier gradients:
 ///

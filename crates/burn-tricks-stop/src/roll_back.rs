@@ -90,6 +90,58 @@ use serde::{Deserialize, Serialize};
 /// # }
 /// ```
 ///
+/// Gradient transforms do not go back by themselves. One whose state follows the weights must go back with them, or what it
+/// learned from the diverged run stays: the estimate of a `Prodigy`, which may be NaN from then on, the history of an
+/// `AutoClip`. Keep `GradientTransform::roll_back_state` of `burn-tricks-grad` with the optimizer, and load it after the
+/// roll-back. It may wait for the device, at each check that is the best so far. (A clone of the transform would not do: clones of
+/// a `Prodigy`, and counts of skipped steps, share one state.) In the `Learner` the `RollBackTrick` of `burn-tricks-train` does
+/// the same.
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::optim::{GradientsParams, SgdConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_grad::{AutoClipConfig, GradientTransform as _, StepGuard};
+/// use burn_tricks_stop::{BestWeights, EarlyStoppingConfig, Goal, RollBackConfig};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let device = Device::flex().autodiff();
+/// # let inputs = Tensor::<2>::from_floats([[1.0, 2.0], [3.0, 1.0], [2.0, 2.0]], &device);
+/// # let error = |model: &Linear| (model.forward(inputs.clone()) - 1.0).square().mean();
+/// # let mut model = LinearConfig::new(2, 1).init(&device);
+/// # let mut optim = SgdConfig::new().init();
+/// # let mut rate = 1.0;
+/// # let mut stop = EarlyStoppingConfig::new(Goal::Minimize).with_divergence_limit(Some(1e4)).init()?;
+/// let mut transform = StepGuard::new().then(AutoClipConfig::new().with_percentile(100.0).init()?);
+/// let mut best = BestWeights::new();
+/// let mut back = RollBackConfig::new(8).init()?;
+/// # let mut went_back = 0;
+/// for _ in 0..60 {
+///     let loss = error(&model);
+///     let decision = stop.observe(loss.clone().into_scalar::<f64>());
+///     best.keep_with(&decision, || {
+///         (model.clone(), (optim.clone(), transform.roll_back_state()))
+///     });
+///     let restart = back.after_check(&decision, &best, &model, &mut stop, |scale| rate = scale);
+///     if let Some(restart) = restart {
+///         let (kept_optim, kept_state) = restart.extra;
+///         (model, optim) = (restart.model, kept_optim);
+///         if let Some(state) = kept_state {
+///             transform.load_roll_back_state(&state)?;
+///         }
+/// #       assert_eq!(transform.roll_back_state(), best.extra().and_then(|(_, state)| state.clone()));
+/// #       went_back += 1;
+///         continue;
+///     }
+///     let grads = GradientsParams::from_grads(loss.backward(), &model);
+///     let grads = transform.apply(&model, grads);
+///     model = optim.step(rate, model, grads);
+/// }
+/// # assert!(went_back > 0 && stop.observe(0.0).best < Some(0.1), "{went_back}");
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Order
 ///
 /// After the best weights are kept, and before the decision to stop is obeyed. The criterion must be able to see a
@@ -98,8 +150,8 @@ use serde::{Deserialize, Serialize};
 /// [`All`](crate::All).
 ///
 /// The closure gets the scale of the whole run, not of this restart: the learning rate is the schedule's value times
-/// the scale. Schedules, averages of weights and random generators continue from where they are, unless they are kept
-/// with the model as extra state: see [`BestWeights::keep_with`]. An average that may become NaN or infinite must be
+/// the scale. Schedules, gradient transforms, averages of weights and random generators continue from where they are, unless
+/// they are kept with the model as extra state: see the last example and [`BestWeights::keep_with`]. An average that may become NaN or infinite must be
 /// kept in this way, since it never recovers.
 ///
 /// # Cost

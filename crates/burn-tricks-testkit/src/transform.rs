@@ -17,6 +17,8 @@ const STEPS: u64 = 6;
 /// - gradients of parameters that the model does not have stay as they are, to the last bit;
 /// - a tied parameter's gradient is changed once, as if the parameter had only its first place;
 /// - it can be saved and resumed after every step, to the last bit, if [`saved`](Self::saved) says how;
+/// - it goes back with the weights, to the last bit, if [`goes_back`](Self::goes_back) says how: after a few steps with other
+///   gradients it continues as if they had not been;
 /// - it changes nothing, to the last bit, if it is declared as [`neutral`](Self::neutral).
 ///
 /// ```
@@ -32,12 +34,19 @@ pub struct TransformLaws<T> {
     init: Box<dyn Fn() -> T>,
     apply: Apply<T>,
     reload: Option<Box<dyn Fn(T) -> T>>,
+    goes_back: Option<GoesBack<T>>,
     is_neutral: bool,
     removes: usize,
     device: Device,
 }
 
 type Apply<T> = Box<dyn Fn(&mut T, &Vec<Weights>, GradientsParams) -> GradientsParams>;
+
+/// How the state is kept that goes back with the weights, and how it is put back.
+struct GoesBack<T> {
+    keep: Box<dyn Fn(&T) -> Option<Vec<u8>>>,
+    put_back: Box<dyn Fn(&mut T, &[u8])>,
+}
 
 impl<T> Debug for TransformLaws<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -62,6 +71,7 @@ impl<T> TransformLaws<T> {
             init: Box::new(init),
             apply: Box::new(apply),
             reload: None,
+            goes_back: None,
             is_neutral: false,
             removes: 0,
             device: device.clone().without_autodiff(),
@@ -71,6 +81,20 @@ impl<T> TransformLaws<T> {
     /// `reload` saves the state of the transform, makes a new transform, and loads the state into it.
     pub fn saved(mut self, reload: impl Fn(T) -> T + 'static) -> Self {
         self.reload = Some(Box::new(reload));
+        self
+    }
+
+    /// `keep` returns the state of the transform that goes back with the weights when a training that has diverged returns
+    /// to earlier weights, if there is one, and `put_back` returns the transform to it.
+    pub fn goes_back(
+        mut self,
+        keep: impl Fn(&T) -> Option<Vec<u8>> + 'static,
+        put_back: impl Fn(&mut T, &[u8]) + 'static,
+    ) -> Self {
+        self.goes_back = Some(GoesBack {
+            keep: Box::new(keep),
+            put_back: Box::new(put_back),
+        });
         self
     }
 
@@ -124,6 +148,15 @@ impl<T> TransformLaws<T> {
                 })
             });
         }
+        if let Some(how) = &self.goes_back {
+            report.check("goes back with the weights", || {
+                let whole = self.run(None);
+                (0..STEPS).try_for_each(|at| {
+                    let gone_back = self.run_back(how, at)?;
+                    same(&format!("gone back to step {at}"), &gone_back, &whole)
+                })
+            });
+        }
         if self.is_neutral {
             report.check("changes nothing", || {
                 let model = self.weights(1, DType::F32);
@@ -155,6 +188,36 @@ impl<T> TransformLaws<T> {
                 .collect();
         }
         all
+    }
+
+    /// All gradients of a run that goes astray for two steps before step `at`, and then goes back.
+    fn run_back(&self, how: &GoesBack<T>, at: u64) -> Result<Vec<f64>, String> {
+        let (mut transform, mut model) = ((self.init)(), vec![self.weights(1, DType::F32)]);
+        let mut all = Vec::new();
+        for step in 0..STEPS {
+            if step == at {
+                let kept = (how.keep)(&transform);
+                for astray in 0..2 {
+                    let grads = model[0].grads(100 + astray);
+                    let _ = (self.apply)(&mut transform, &model, grads);
+                }
+                if let Some(kept) = &kept {
+                    (how.put_back)(&mut transform, kept);
+                }
+                if (how.keep)(&transform) != kept {
+                    return Err(format!(
+                        "the state of step {at} is another one when it is back"
+                    ));
+                }
+            }
+            let grads = (self.apply)(&mut transform, &model, model[0].grads(step));
+            all.extend(numbers(&model[0], &grads));
+            model = model
+                .into_iter()
+                .map(|weights| weights.shifted(0.125))
+                .collect();
+        }
+        Ok(all)
     }
 
     /// Checks the two gradients in each element type in which the device computes.

@@ -392,6 +392,14 @@ fn each_fault_of_a_transform_breaks_its_law() {
             .saved(move |steps| if forgets { 0 } else { steps });
         match fault {
             "neutral" | "not neutral" => broken(&laws.neutral().check()),
+            "goes back" => {
+                let laws = laws.goes_back(
+                    |steps| Some(steps.to_le_bytes().to_vec()),
+                    |steps, kept| *steps = u64::from_le_bytes(kept.try_into().expect("a number")),
+                );
+                broken(&laws.check())
+            }
+            "stays ahead" => broken(&laws.goes_back(|_| None, |_, _| ()).check()),
             "loses as declared" | "keeps what it should lose" => broken(&laws.removes(1).check()),
             _ => broken(&laws.check()),
         }
@@ -400,6 +408,8 @@ fn each_fault_of_a_transform_breaks_its_law() {
     assert_eq!(laws("neutral"), [""; 0]);
     assert_eq!(laws("not neutral"), ["changes nothing"]);
     assert_eq!(laws("forgets"), ["resumes after every step"]);
+    assert_eq!(laws("goes back"), [""; 0]);
+    assert_eq!(laws("stays ahead"), ["goes back with the weights"]);
     assert_eq!(
         laws("at each place"),
         ["changes a tied parameter's gradient once"]

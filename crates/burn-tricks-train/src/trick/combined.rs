@@ -277,15 +277,16 @@ impl<M: Module, T: Trick<M>> Trick<M> for Vec<T> {
     fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
         let states = bytes_to_parts(state, self.len(), TRICKS)?;
         let mut each = self.iter_mut().zip(states);
-        each.try_for_each(|(trick, state)| put_back(trick, state))
+        let mut before = 0;
+        each.try_for_each(|(trick, state)| put_back(trick, state, &mut before))
     }
 }
 
 /// No trick: for a model that a session trains without tricks.
 impl<M: Module> Trick<M> for () {}
 
-/// Tricks that run one after the other, before the step and after it. If several tricks have a model to validate, the
-/// last one's is validated.
+/// Up to eight tricks that run one after the other, before the step and after it. If several tricks have a model to
+/// validate, the last one's is validated.
 macro_rules! tuple_of_tricks {
     ($($trick:ident $index:tt),+) => {
         impl<M: Module, $($trick: Trick<M>),+> Trick<M> for ($($trick,)+) {
@@ -382,7 +383,8 @@ macro_rules! tuple_of_tricks {
 
             fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
                 let mut parts = bytes_to_parts(state, [$($index),+].len(), TRICKS)?.into_iter();
-                $(put_back(&mut self.$index, parts.next().flatten())?;)+
+                let mut before = 0;
+                $(put_back(&mut self.$index, parts.next().flatten(), &mut before)?;)+
                 Ok(())
             }
         }
@@ -435,10 +437,18 @@ pub(super) fn load_part<M: Module, T: Trick<M>>(
     }
 }
 
-/// Puts back the state of one trick, if it has one that goes back.
+/// Puts back the state of one of several tricks, if it has one that goes back, with `before` tricks before it, which is
+/// moved on.
 fn put_back<M: Module, T: Trick<M>>(
     trick: &mut T,
     state: Option<Vec<u8>>,
+    before: &mut usize,
 ) -> Result<(), StateError> {
-    state.map_or(Ok(()), |state| trick.load_roll_back_state(&state))
+    let at = *before;
+    *before += trick.describe().len();
+    let Some(state) = state else {
+        return Ok(());
+    };
+    let loaded = trick.load_roll_back_state(&state);
+    loaded.map_err(|error| error.of_trick(at, || trick.name()))
 }

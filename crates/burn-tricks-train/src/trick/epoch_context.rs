@@ -122,9 +122,17 @@ impl<'a, M> EpochContext<'a, M> {
         })
     }
 
-    /// Ends the training with this epoch. If this is called several times, the first reason counts.
+    /// Ends the training with this epoch. If this is called several times, the first reason counts; a
+    /// [divergence](StopReason::is_divergence) counts only if there is no other reason, since it does not end the training
+    /// if a trick [goes back](Self::roll_back) at the end of the same epoch.
     pub fn stop(&mut self, reason: StopReason) {
-        self.stop.get_or_insert(reason);
+        let counts = match self.stop {
+            Some(first) => first.is_divergence() && !reason.is_divergence(),
+            None => true,
+        };
+        if counts {
+            self.stop = Some(reason);
+        }
     }
 
     /// The reason why a trick ends the training with this epoch, if one does.
@@ -146,8 +154,9 @@ impl<'a, M> EpochContext<'a, M> {
     /// Tells the session that this trick returns a model with other weights than the trained ones. Then
     /// every trick goes back to the state of the last epoch that was [kept](Self::keep),
     /// [`Trick::rolled_back`](crate::Trick::rolled_back) of every trick is called, and averages begin anew. The
-    /// session continues, even if its criteria saw a divergence or the [`decision`](Self::decision) was to stop, and
-    /// patience counts anew; a limit of time or of checks still ends the training.
+    /// session continues, even if its criteria saw a divergence, a trick [stopped](Self::stop) the training for a
+    /// divergence, or the [`decision`](Self::decision) was to stop, and patience counts anew; a limit of time or of checks,
+    /// or another reason of a trick, still ends the training.
     pub fn roll_back(&mut self) {
         self.rolled_back = true;
     }

@@ -25,12 +25,6 @@ pub struct AsTrick<T>(
 
 macro_rules! transform_is_a_trick {
     ($transform:ty $(where $($part:ident),+)?; $this:ident => $inner:expr) => {
-        transform_is_a_trick!($transform $(where $($part),+)?; $this => $inner, goes back: true);
-    };
-    (
-        $transform:ty $(where $($part:ident),+)?; $this:ident => $inner:expr,
-        goes back: $goes_back:literal
-    ) => {
         impl<M: Module, $($($part: GradientTransform),+)?> Trick<M> for $transform {
             fn sees_gradients(&self) -> bool {
                 true
@@ -72,11 +66,13 @@ macro_rules! transform_is_a_trick {
             }
 
             fn roll_back_state(&self) -> Option<Vec<u8>> {
-                $goes_back.then(|| Trick::<M>::state(self)).flatten()
+                let $this = self;
+                GradientTransform::roll_back_state(&$inner)
             }
 
             fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-                Trick::<M>::load_state(self, state)
+                let $this = self;
+                GradientTransform::load_roll_back_state(&mut $inner, state)
             }
         }
     };
@@ -90,12 +86,11 @@ transform_is_a_trick!(ClipGradValue; this => *this);
 transform_is_a_trick!(GradNoise; this => *this);
 transform_is_a_trick!(Freeze; this => *this);
 transform_is_a_trick!(NoTransform; this => *this);
-// Schedules compare the number of skipped steps with what they have seen, and go on in a roll-back.
-transform_is_a_trick!(LossScaler; this => *this, goes back: false);
+transform_is_a_trick!(LossScaler; this => *this);
 transform_is_a_trick!(NormalizeGrad; this => *this);
 transform_is_a_trick!(NormsByPath; this => *this);
 transform_is_a_trick!(Only<T> where T; this => *this);
 transform_is_a_trick!(Prodigy; this => *this);
-transform_is_a_trick!(StepGuard; this => *this, goes back: false);
+transform_is_a_trick!(StepGuard; this => *this);
 transform_is_a_trick!(Then<A, B> where A, B; this => *this);
 transform_is_a_trick!(AsTrick<T> where T; this => this.0);

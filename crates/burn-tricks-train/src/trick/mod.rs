@@ -41,8 +41,8 @@ use std::fmt::Debug;
 /// A technique that acts before and after every optimizer step, or at the end of an epoch.
 ///
 /// [`Tricked`](crate::Tricked) calls a [`Trick`] at every optimizer step of Burn's `Learner`, and a
-/// [`Session`](crate::Session) calls it at the end of every epoch. A tuple of tricks is a trick, and so are an
-/// `Option`, a `Box<dyn Trick<M>>` and a `Vec` of tricks.
+/// [`Session`](crate::Session) calls it at the end of every epoch. A tuple of up to eight tricks is a trick, and so are an
+/// `Option`, a `Box<dyn Trick<M>>` and a `Vec` of tricks. For more than eight, nest tuples: `((a, b), c)`.
 ///
 /// | trick | before the step | after the step | model to validate |
 /// | --- | --- | --- | --- |
@@ -173,7 +173,8 @@ use std::fmt::Debug;
 ///
 /// The tricks of a tuple run from left to right, before the step, after it, and at the end of an epoch:
 /// `(grad_norm, clip, ema)` measures the norm before it is clipped. Each trick sees what the trick before it
-/// returned. A [`LossScaler`] must be the first that sees the gradients; any other order is refused. If several tricks have a model to validate, the last one's is validated.
+/// returned. A [`LossScaler`] must be the first that sees the gradients; any other order is refused. If several tricks have a model to validate, the last one's is validated: with
+/// `(ema, swa)` that is the EMA until the SWA has started, and the SWA from then on.
 ///
 /// # When a method is called
 ///

@@ -57,10 +57,16 @@ use std::fmt::Debug;
 /// if the criterion stops for another reason, or if all roll-backs are used up. In a session without such a criterion
 /// [`launch`](crate::Session::launch) is an error.
 ///
-/// Of the other tricks, the gradient transforms go back: the estimate of a [`Prodigy`](burn_tricks_grad::Prodigy), without
-/// which a diverged run would not recover, the history of an `AutoClip`, the step of a `GradNoise`. The scale of a
-/// `LossScaler` and the counts of a `StepGuard` stay, since schedules compare the number of skipped steps with what they have
-/// seen (inside `Then`, `Only` or `AsTrick` they go back with the rest). A trick of your own goes back with
+/// If another trick stops the run for a divergence at the end of the same epoch, as
+/// [`StopAfterMarked`](crate::StopAfterMarked) and [`StopAfterSkips::at_end_of_epoch`](crate::StopAfterSkips::at_end_of_epoch)
+/// do, the roll-back wins: what led to that stop is gone with the weights, and both count their steps anew. A stop for any
+/// other reason ends the run.
+///
+/// Of the other tricks, the gradient transforms go back, alone and inside `Then`, `Only` or `AsTrick`: the estimate of a
+/// [`Prodigy`](burn_tricks_grad::Prodigy), without which a diverged run would not recover, the history of an `AutoClip`, the
+/// step of a `GradNoise`. The scale of a `LossScaler` and the counts of a `StepGuard` stay, since schedules compare the number
+/// of skipped steps with what they have seen. A transform of your own says what goes back by
+/// [`GradientTransform::roll_back_state`](burn_tricks_grad::GradientTransform::roll_back_state), a trick of your own by
 /// [`Trick::roll_back_state`](crate::Trick::roll_back_state).
 ///
 /// The weights of the best epoch are the trained ones, not an average. The schedule continues from its present step.
@@ -144,7 +150,7 @@ impl<M: Module> RollBackTrick<M> {
         let Some((check, bytes)) = self.saved_best.take() else {
             return Ok(());
         };
-        let record = record_of(NAME, &bytes).map_err(TrickError::new)?;
+        let record = record_of(NAME, &bytes)?;
         // The model of `valid` has running statistics of its own: a record is loaded in place.
         let best = model.valid().try_load_record(record)?;
         self.best = BestWeights::new().with_kept(&best, check, ());

@@ -171,12 +171,14 @@ impl<H> SharedTricks<H> {
         if context.is_rolled_back() {
             if let Some(kept) = &*lock(&self.kept) {
                 let loaded = tricks.load_roll_back_state(kept);
-                loaded.map_err(TrickError::new)?;
+                loaded.map_err(|error| error.of_trick(0, || tricks.name()))?;
             }
             tricks.rolled_back(&model);
         }
+        // The weights that diverged are gone.
+        let is_over = |reason: &StopReason| !(context.is_rolled_back() && reason.is_divergence());
         let end = TricksEnd {
-            stop: context.stop_reason(),
+            stop: context.stop_reason().filter(is_over),
             rolled_back: context.is_rolled_back(),
         };
         trained.replace(model.clone());
@@ -193,6 +195,15 @@ pub(crate) fn order_of<M: Module>(tricks: &impl Trick<M>) -> Result<(), Gradient
     let mut order = GradientOrder::new();
     tricks.gradient_order(&mut order);
     order.check()
+}
+
+/// The name of a trick that must see the gradients before all others, since it unscales them.
+pub(crate) fn unscales<M: Module>(tricks: &impl Trick<M>) -> Option<&'static str> {
+    // Behind another one it is in the wrong order.
+    let mut order = GradientOrder::new();
+    order.add::<()>(false);
+    tricks.gradient_order(&mut order);
+    order.check().err().map(|error| error.first)
 }
 
 /// The requests of the tricks at the end of an epoch.

@@ -36,6 +36,12 @@ use burn_tricks_stop::StopReason;
 ///
 /// After the trick that marks the gradients.
 ///
+/// # With a roll-back
+///
+/// If a [`RollBackTrick`](crate::RollBackTrick) goes back at the end of the same epoch, the roll-back wins: the weights that
+/// led to the marks are gone, so the run continues from the best epoch, and the marked steps are counted anew. Once the
+/// roll-backs are used up, this trick ends the run.
+///
 /// # Cost
 ///
 /// A comparison of one number of one gradient on the device per step, and one number read from the device per epoch,
@@ -119,6 +125,10 @@ impl<M: Module> Trick<M> for StopAfterMarked {
         }
         (self.row, self.loaded) = (None, row);
         Ok(model)
+    }
+
+    fn rolled_back(&mut self, _model: &M) {
+        (self.row, self.loaded) = (None, 0.0);
     }
 
     fn restart(&mut self, _model: &M) {

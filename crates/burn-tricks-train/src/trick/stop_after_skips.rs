@@ -47,6 +47,13 @@ use std::fmt::Debug;
 /// through the rest of the epoch, and a [`Session`](crate::Session) then saves
 /// [`StopReason::NonFinite`](burn_tricks_stop::StopReason): a run that is resumed ends at once.
 ///
+/// # With a roll-back
+///
+/// If a [`RollBackTrick`](crate::RollBackTrick) goes back at the end of the same epoch, the roll-back wins over
+/// [`at_end_of_epoch`](StopAfterSkips::at_end_of_epoch): the weights that led to the skips are gone, so the run continues from
+/// the best epoch, and the skipped steps are counted anew. Once the roll-backs are used up, this trick ends the run.
+/// [`init`](StopAfterSkips::init) leaves no epoch's end at which a trick could go back: its stop wins.
+///
 /// # Differences
 ///
 /// optax's `apply_if_finite` does not stop: after the given number of skipped steps it takes the bad step. An
@@ -127,6 +134,10 @@ impl<M: Module> Trick<M> for StopAfterSkips {
             epoch.stop(StopReason::NonFinite);
         }
         Ok(model)
+    }
+
+    fn rolled_back(&mut self, _model: &M) {
+        (self.in_a_row, self.reached) = (0, false);
     }
 
     fn restart(&mut self, _model: &M) {

@@ -1,6 +1,7 @@
 //! Why a trick failed at the end of an epoch.
 
 use burn::store::RecordError;
+use burn_tricks_core::StateError;
 use std::error::Error;
 use std::fmt::{Debug, Display};
 
@@ -75,6 +76,20 @@ impl From<String> for TrickError {
 impl From<std::io::Error> for TrickError {
     fn from(error: std::io::Error) -> Self {
         Self::new(error)
+    }
+}
+
+/// If the error names a trick, this error is that trick's.
+impl From<StateError> for TrickError {
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::OfTrick {
+                position,
+                name,
+                error,
+            } => Self::new(error).of_trick(position.saturating_sub(1), || name),
+            error => Self::new(error),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::lock::lock;
 use crate::trick::Trick;
-use crate::trick::shared::order_of;
+use crate::trick::shared::{order_of, unscales};
 use crate::trick::step_context::StepContext;
 use crate::trick::trained::Trained;
 use crate::trick::tricked::{Mode, Tricked};
@@ -100,6 +100,14 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
         let mut tricks = lock(self.tricks.tricks());
         if let Err(error) = order_of(&*tricks) {
             panic!("{error}"); // a session has refused it at launch
+        }
+        if let Some(name) = unscales(&*tricks)
+            && self.tricks.is_distributed()
+        {
+            panic!(
+                "`{name}` cannot be used with `ddp`, whose workers share its scale and change it one after the other: train \
+                 on a single device or with `multi`, or in `bf16` without a scale"
+            );
         }
         let model = self.model.into_current();
         tricks.begin(&model, optim, &mut step);
