@@ -52,6 +52,11 @@ impl Tap for Probed {
             Block::BatchNorm(_) => self
                 .0
                 .record_norm_input(&format!("{path}.BatchNorm"), input),
+            Block::ImageBatchNorm(norm) => {
+                let by_channel = norm.by_channel(input.clone());
+                (self.0).record_norm_input(&format!("{path}.ImageBatchNorm.layer"), by_channel);
+                input
+            }
             _ => input,
         }
     }

@@ -87,6 +87,13 @@ pub enum Layer {
         /// Initial weights.
         weight: Initializer,
     },
+    /// Batch norm of so many channels of square images, each over the pixels of a batch.
+    ImageBatchNorm {
+        /// Channels.
+        channels: usize,
+        /// Pixels of a side.
+        side: usize,
+    },
     /// The mean over 2 × 2 pixels.
     Pool {
         /// Channels.
@@ -128,6 +135,13 @@ pub enum Layer {
     },
     /// An LSTM over a sequence of single numbers, whose last state it gives.
     Lstm {
+        /// The length of the state.
+        hidden: usize,
+    },
+    /// An LSTM over tokens of `width` numbers, whose last state it gives.
+    TokenLstm {
+        /// The length of a token.
+        width: usize,
         /// The length of the state.
         hidden: usize,
     },

@@ -194,6 +194,12 @@ pub const SQUARES_OF_THE_FIRST: Loss = Loss {
     kind: LossKind::OtherRegression,
 };
 
+/// The mean of half of squared differences below 1, and of differences less one half above.
+pub const HUBER: Loss = Loss {
+    compute: huber,
+    kind: LossKind::OtherRegression,
+};
+
 /// Columns of class numbers, `[batch, 1]`, as rows that are 1 at the class and 0 elsewhere.
 fn one_hot(classes: Tensor<2>, count: usize) -> Tensor<2> {
     let [batch, _] = classes.dims();
@@ -252,6 +258,12 @@ fn mean_squared(outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
 
 fn mean_absolute(outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
     (outputs - targets).abs().mean()
+}
+
+fn huber(outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    let difference = (outputs - targets).abs();
+    let small = difference.clone().clamp_max(1.0);
+    (small.clone().square() * 0.5 + difference - small).mean()
 }
 
 fn mean_squared_of_classes(outputs: Tensor<2>, classes: Tensor<2>) -> Tensor<1> {

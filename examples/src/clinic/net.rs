@@ -38,6 +38,8 @@ pub enum Block {
     LayerNorm(LayerNorm),
     /// A convolution.
     Conv(Image<Conv2d>),
+    /// Batch norm of the channels of images.
+    ImageBatchNorm(Image<BatchNorm>),
     /// The mean over neighbouring pixels.
     Pool(Image<AvgPool2d>),
     /// A convolution of a series.
@@ -48,6 +50,8 @@ pub enum Block {
     Recurrent(Recurrent),
     /// An LSTM.
     Lstm(Lstm),
+    /// An LSTM over tokens.
+    TokenLstm(TokenLstm),
     /// A GRU.
     Gru(Gru),
     /// A GRU that goes from row to row.
@@ -96,6 +100,13 @@ pub struct Positions {
 /// The mean over tokens of `width` numbers.
 #[derive(Module, Debug)]
 pub struct TokenMean {
+    width: usize,
+}
+
+/// An LSTM over tokens of `width` numbers.
+#[derive(Module, Debug)]
+pub struct TokenLstm {
+    lstm: Lstm,
     width: usize,
 }
 
@@ -213,6 +224,11 @@ impl Block {
                     side: *side,
                 })
             }
+            Layer::ImageBatchNorm { channels, side } => Self::ImageBatchNorm(Image {
+                layer: BatchNormConfig::new(*channels).init(device),
+                channels: *channels,
+                side: *side,
+            }),
             Layer::Pool { channels, side } => Self::Pool(Image {
                 layer: AvgPool2dConfig::new([2, 2]).init(),
                 channels: *channels,
@@ -245,6 +261,10 @@ impl Block {
                 activation: Activation { act: *act },
             }),
             Layer::Lstm { hidden } => Self::Lstm(LstmConfig::new(1, *hidden, true).init(device)),
+            Layer::TokenLstm { width, hidden } => Self::TokenLstm(TokenLstm {
+                lstm: LstmConfig::new(*width, *hidden, true).init(device),
+                width: *width,
+            }),
             Layer::Gru { hidden } => Self::Gru(GruConfig::new(1, *hidden, true).init(device)),
             Layer::GruOverRows { hidden } => {
                 Self::GruOverRows(GruConfig::new(1, *hidden, true).init(device))
@@ -300,6 +320,9 @@ impl Block {
             Self::BatchNorm(layer) => layer.forward(signal),
             Self::LayerNorm(layer) => layer.forward(signal),
             Self::Conv(image) => image.forward(signal, |pixels| image.layer.forward(pixels)),
+            Self::ImageBatchNorm(image) => {
+                image.forward(signal, |pixels| image.layer.forward(pixels))
+            }
             Self::Pool(image) => image.forward(signal, |pixels| image.layer.forward(pixels)),
             Self::SeriesConv(series) => series.forward(signal, |x| series.layer.forward(x)),
             Self::SeriesPool(series) => series.forward(signal, |x| series.layer.forward(x)),
@@ -309,6 +332,10 @@ impl Block {
             Self::Lstm(layer) => {
                 let [batch, length] = signal.dims();
                 let (_, last) = layer.forward(signal.reshape([batch, length, 1]), None);
+                last.hidden
+            }
+            Self::TokenLstm(layer) => {
+                let (_, last) = layer.lstm.forward(tokens(signal, layer.width), None);
                 last.hidden
             }
             Self::Gru(layer) => {
@@ -356,6 +383,18 @@ impl<L> Image<L> {
     fn forward(&self, signal: Tensor<2>, layer: impl FnOnce(Tensor<4>) -> Tensor<4>) -> Tensor<2> {
         let [batch, _] = signal.dims();
         layer(signal.reshape([batch, self.channels, self.side, self.side])).flatten(1, 3)
+    }
+}
+
+impl Image<BatchNorm> {
+    /// `[batch, numbers]` as `[batch · pixels, channels]`: what each channel is normalised over is a column.
+    pub(super) fn by_channel(&self, signal: Tensor<2>) -> Tensor<2> {
+        let [batch, numbers] = signal.dims();
+        let pixels = numbers / self.channels;
+        let images = signal.reshape([batch, self.channels, pixels]);
+        images
+            .swap_dims(1, 2)
+            .reshape([batch * pixels, self.channels])
     }
 }
 

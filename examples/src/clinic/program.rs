@@ -1,11 +1,11 @@
 //! A training program: data, network, loss, optimizer, and what its loop does.
 
-use super::data::Data;
+use super::data::{Data, Dice};
 use super::layer::Layer;
 use super::loss::Loss;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
-use burn::optim::{AdamConfig, ModuleOptimizer, RmsPropConfig, SgdConfig};
+use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer, RmsPropConfig, SgdConfig};
 
 /// The optimizer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,6 +16,8 @@ pub enum Rule {
     Momentum(f64),
     /// β₁ = 0.9, β₂ = 0.999, ε = 1e-8.
     Adam,
+    /// Adam whose weight decay shrinks the weights themselves, and is no part of the gradient.
+    AdamW,
     /// Adam with other numbers.
     AdamWith {
         /// β₁ and β₂.
@@ -81,7 +83,7 @@ pub struct Program {
     pub patience: Option<usize>,
     /// Clips the gradient at this norm.
     pub clips: Option<f64>,
-    /// L2 penalty.
+    /// L2 penalty; the weight decay of AdamW.
     pub decay: Option<f32>,
     /// Adds so much times the mean over samples of the hidden activations' absolute sum.
     pub sparsity: Option<f64>,
@@ -123,6 +125,8 @@ pub struct Program {
     pub reloads: bool,
     /// Whether its early stopping takes a larger loss for a better one.
     pub prefers_more: bool,
+    /// Changes the inputs of each row that it trains on, anew in each epoch: augmentation.
+    pub augments: Option<fn(row: &mut [f32], dice: &mut Dice)>,
 }
 
 impl Program {
@@ -160,6 +164,7 @@ impl Program {
             forgets: false,
             reloads: false,
             prefers_more: false,
+            augments: None,
         }
     }
 }
@@ -167,6 +172,7 @@ impl Program {
 impl Rule {
     /// The optimizer, with an L2 penalty of this weight.
     pub(super) fn optimizer(self, decay: Option<f32>) -> ModuleOptimizer {
+        let share = decay.unwrap_or(0.0);
         let decay = decay.map(WeightDecayConfig::new);
         match self {
             Self::Sgd => SgdConfig::new().with_weight_decay(decay).init(),
@@ -182,6 +188,10 @@ impl Rule {
             Self::Adam => AdamConfig::new()
                 .with_epsilon(1e-8)
                 .with_weight_decay(decay)
+                .init(),
+            Self::AdamW => AdamWConfig::new()
+                .with_epsilon(1e-8)
+                .with_weight_decay(share)
                 .init(),
             Self::AdamWith { betas, epsilon } => AdamConfig::new()
                 .with_beta_1(betas[0])

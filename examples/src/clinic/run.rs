@@ -123,7 +123,7 @@ impl Program {
         }
         watch.begin(self, &net);
         let first = net.valid();
-        let mut training = Training::new(self, net);
+        let mut training = Training::new(self, net, seed);
         let mut epochs: Vec<Epoch> = Vec::new();
         let mut chosen = 0;
         for number in 1..=self.epochs {
@@ -240,11 +240,12 @@ struct Training<'a> {
     average: Option<burn_tricks::average::Swa<Net>>,
     ema: Option<burn_tricks::average::Ema<Net>>,
     kept: Option<Net>,
+    dice: Dice,
     steps: usize,
 }
 
 impl<'a> Training<'a> {
-    fn new(program: &'a Program, net: Net) -> Self {
+    fn new(program: &'a Program, net: Net, seed: u64) -> Self {
         let clip = program.clips.map(|norm| {
             let clip = ClipGradNormConfig::new(norm).init();
             clip.expect("a positive norm")
@@ -266,6 +267,7 @@ impl<'a> Training<'a> {
             ema,
             kept: None,
             sum: Sum::default(),
+            dice: Dice::new(seed),
             steps: 0,
         }
     }
@@ -298,7 +300,12 @@ impl<'a> Training<'a> {
     fn step(&mut self, batch: &[usize], watch: &mut dyn Watch) -> f64 {
         let (program, net) = (self.program, &self.net);
         let device = Device::flex().autodiff();
-        let (inputs, targets) = program.data.train.batch(batch, &device);
+        let mut rows = program.data.train.at(batch);
+        if let Some(augment) = program.augments {
+            let inputs = rows.inputs.iter_mut();
+            inputs.for_each(|row| augment(row, &mut self.dice));
+        }
+        let (inputs, targets) = rows.all(&device);
         let mut penalty = program.sparsity.map(Penalty::new);
         let outputs = {
             let mut none = NoTap;

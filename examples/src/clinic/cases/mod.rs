@@ -12,6 +12,7 @@ mod healthy;
 mod labels;
 mod look_alikes;
 mod loops;
+mod ninth_set;
 mod output;
 mod rate;
 mod recurrent;
@@ -50,5 +51,6 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
     .chain(sixth_set::CASES)
     .chain(seventh_set::CASES)
     .chain(eighth_set::CASES)
+    .chain(ninth_set::CASES)
     .flatten()
 }
