@@ -74,3 +74,42 @@ fn distances(table: &Table, query: usize, classes: usize) -> Vec<f64> {
     };
     nearest.iter().map(mean).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::data::Rows;
+    use rand::{RngExt as _, SeedableRng as _};
+    use rand_chacha::ChaCha8Rng;
+
+    /// Rows of two uniform numbers, of which every tenth is of class 1 and lies `far` to the right.
+    fn rows(seed: u64, far: f32) -> Rows {
+        let mut dice = ChaCha8Rng::seed_from_u64(seed);
+        let mut rows = Rows {
+            features: 2,
+            labels: vec![Vec::new()],
+            ..Rows::default()
+        };
+        for at in 0..400 {
+            let is_rare = at % 10 == 0;
+            let shift = if is_rare { far } else { 0.0 };
+            let across = shift + dice.random_range(-1.0..1.0f32);
+            rows.inputs.extend([across, dice.random_range(-1.0..1.0)]);
+            rows.labels[0].push(i64::from(is_rare));
+        }
+        rows
+    }
+
+    #[test]
+    fn a_rare_class_is_told_as_far_as_it_lies_apart() {
+        let told = |far: f32| {
+            let table = Table::of(&rows(1, far), &rows(2, far)).unwrap();
+            let told = of(&table);
+            assert_eq!(told.len(), 2);
+            told[&1]
+        };
+        assert!(told(3.0) > 0.95, "{}", told(3.0));
+        assert!(told(0.2) < 0.1, "{}", told(0.2));
+        assert!((0.3..0.9).contains(&told(1.4)), "{}", told(1.4));
+    }
+}
