@@ -1,7 +1,7 @@
 //! The device against `flex`: what a training makes of the weights, what a module makes of a batch.
 
 use crate::cases::{Case, Tolerance, every, in_half};
-use crate::modules::{MODULES as ALONE, Numbers, gradients, random, read};
+use crate::modules::{MODULES as ALONE, Numbers, OnDevice, gradients, random, read};
 use crate::problem::{Net, Problem};
 use crate::report::Row;
 use crate::training::Training;
@@ -10,7 +10,6 @@ use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, FloatDType, Tensor};
 use burn_tricks::nn::{BranchScale, ResNetConfig, ResNetVersion};
 use burn_tricks_examples::additions::{ADDITIONS, Addition};
-use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Steps of a training that is compared.
@@ -78,12 +77,7 @@ fn row(on: &str, name: &str, make: impl FnOnce() -> Row) {
 }
 
 /// What a module gives by itself, on both.
-fn alone(
-    name: &str,
-    run: &dyn Fn(&Device) -> Result<Numbers, Box<dyn Error>>,
-    tolerance: f64,
-    device: &Device,
-) -> Row {
+fn alone(name: &str, run: &OnDevice, tolerance: f64, device: &Device) -> Row {
     let row = Row::new("compare", "alone", name);
     match (run(device), run(&Device::flex())) {
         (Ok(actual), Ok(expected)) => {

@@ -103,12 +103,12 @@ pub(crate) const MODULES: [(&str, Run); 13] = [
     }),
 ];
 
+/// What a module gives on a device.
+pub(crate) type OnDevice = dyn Fn(&Device) -> Result<Numbers, Box<dyn Error>>;
+
 /// The means of what is random, which differs from device to device by chance.
-pub(crate) fn random() -> Vec<(
-    String,
-    Box<dyn Fn(&Device) -> Result<Numbers, Box<dyn Error>>>,
-)> {
-    let mut random: Vec<(String, Box<dyn Fn(&Device) -> _>)> = Vec::new();
+pub(crate) fn random() -> Vec<(String, Box<OnDevice>)> {
+    let mut random: Vec<(String, Box<OnDevice>)> = Vec::new();
     for (name, addition, _) in ADDITIONS {
         // It draws weights, not activations.
         if addition.is_random() && addition != Addition::DropConnect {

@@ -462,9 +462,10 @@ fn inputs_of_which_some_are_outside_of_autodiff_have_the_gradients_of_the_twin()
     for (name, device) in training_devices() {
         let plain = device.clone().without_autodiff();
         let made = |operation: Operation, twin: bool, x_is_plain: bool| {
-            let (of_x, of_vectors) = match x_is_plain {
-                true => (&plain, &device),
-                false => (&device, &plain),
+            let (of_x, of_vectors) = if x_is_plain {
+                (&plain, &device)
+            } else {
+                (&device, &plain)
             };
             let x = random([12, 5], DType::F32, of_x).set_require_grad(!x_is_plain);
             let vectors = vectors_of(5).map(|numbers| {

@@ -297,7 +297,7 @@ fn normal_at(key: u64, place: u64) -> f64 {
     let (radius, angle) = ((-2.0 * unit(radius).ln()).sqrt(), unit(angle));
     let angle = angle * std::f64::consts::TAU;
     radius
-        * if word % 2 == 0 {
+        * if word.is_multiple_of(2) {
             angle.cos()
         } else {
             angle.sin()
@@ -341,9 +341,12 @@ fn a_probability_that_is_none_is_refused() {
         let x = Tensor::<1>::ones([4], &Device::flex());
         for twin in [false, true] {
             let x = x.clone();
-            let made = std::panic::catch_unwind(move || match twin {
-                false => noise(x, kind, 0),
-                true => noise_twin(x, kind, 0),
+            let made = std::panic::catch_unwind(move || {
+                if twin {
+                    noise_twin(x, kind, 0)
+                } else {
+                    noise(x, kind, 0)
+                }
             });
             let panic = made.expect_err("a panic");
             let text = panic.downcast_ref::<String>().expect("a text");

@@ -42,10 +42,15 @@ pub struct TransformLaws<T> {
 
 type Apply<T> = Box<dyn Fn(&mut T, &Vec<Weights>, GradientsParams) -> GradientsParams>;
 
+/// Takes the state that a roll-back puts back.
+type Keep<T> = dyn Fn(&T) -> Option<Vec<u8>>;
+/// Puts it back.
+type PutBack<T> = dyn Fn(&mut T, &[u8]);
+
 /// How the state is kept that goes back with the weights, and how it is put back.
 struct GoesBack<T> {
-    keep: Box<dyn Fn(&T) -> Option<Vec<u8>>>,
-    put_back: Box<dyn Fn(&mut T, &[u8])>,
+    keep: Box<Keep<T>>,
+    put_back: Box<PutBack<T>>,
 }
 
 impl<T> Debug for TransformLaws<T> {

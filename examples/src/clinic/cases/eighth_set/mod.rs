@@ -1,5 +1,5 @@
 //! Programs of the kinds that people publish, about as often as studies of real programs find each kind. They were
-//! written after the last rule of the doctor, by somebody who had seen neither the rules nor what they say of other
+//! written after the rules that judged them, by somebody who had seen neither the rules nor what they say of other
 //! programs. Each was trained from five seeds, and kept only where the fault is seen in four of them or all while the
 //! same program without the fault does well in all five.
 //!

@@ -37,7 +37,7 @@ pub(super) fn movers(seed: u64) -> Program {
         let height = [0.0, 0.9, 1.5, 0.7][deed] * dice.uniform(0.7, 1.3);
         let cycles = pace * [1.0, 2.5, 4.0, 2.5][deed];
         let mut row = Vec::new();
-        for axis in 0..3 {
+        for (axis, tilt) in tilt.into_iter().enumerate() {
             let share = match (deed, axis) {
                 (3, 0) => 1.0,
                 (3, 1) => 0.8,
@@ -47,7 +47,7 @@ pub(super) fn movers(seed: u64) -> Program {
             };
             for t in 0..24 {
                 let turn = TAU * cycles * t as f32 / 24.0 + phase + axis as f32;
-                row.push(tilt[axis] + share * height * turn.sin() + 0.35 * dice.normal());
+                row.push(tilt + share * height * turn.sin() + 0.35 * dice.normal());
             }
         }
         (row, vec![deed as f32])

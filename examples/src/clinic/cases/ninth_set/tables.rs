@@ -496,7 +496,7 @@ pub(super) fn plant(seed: u64) -> Program {
         let causes: Vec<f32> = (0..5).map(|_| dice.normal()).collect();
         let reading = |i: usize| {
             let sum: f32 = (0..5).map(|k| mix[5 * i + k] * causes[k]).sum();
-            let bent = if i % 2 == 0 {
+            let bent = if i.is_multiple_of(2) {
                 sum
             } else {
                 2.0 * (0.5 * sum).tanh()
