@@ -254,7 +254,7 @@ fn optimizers() -> Vec<Row> {
         row(
             AdaBeliefConfig::new(),
             &[],
-            r#"{"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"epsilon_inside":0.5,"weight_decay":0.5,"weight_decay_mode":"Coupled","weight_decay_scope":"Matrices","skip_marked":true}"#,
+            r#"{"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"epsilon_inside":0.5,"rectify":true,"weight_decay":0.5,"weight_decay_mode":"Coupled","weight_decay_scope":"Matrices","skip_marked":true}"#,
         )
         .of_burn(&["grad_clipping"]),
         row(

@@ -96,7 +96,7 @@ optimizer_config! {
         /// ε' ≥ 0, added to the mean squared deviation at each step. Default: 1e-16.
         #[config(default = 1e-16)]
         pub epsilon_inside: f64,
-        /// Whether the first steps are those of RAdam. Default: false.
+        /// Whether the first steps are those of RAdam. Default: no.
         #[config(default = false)]
         pub rectify: bool,
     }

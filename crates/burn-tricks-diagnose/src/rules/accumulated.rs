@@ -65,14 +65,8 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let text = format!(
         "The norm of the gradient grew to {growth:.1} times its first value in the first {RISING} steps, and successive gradients have nearly the same direction (cosine {cosine:.2}): each step gets the sum of all gradients so far."
     );
-    // Gradients of large batches agree by themselves.
-    let severity = if history.costs_nothing() {
-        Severity::Note
-    } else {
-        Severity::Fault
-    };
     vec![
-        Finding::new(FindingKind::AccumulatedGradients, severity, text)
+        Finding::new(FindingKind::AccumulatedGradients, Severity::Fault, text)
             .in_step(RISING)
             .measured(cosine, COSINE, "median cosine of the first 20 successive gradients, whose norm grows with the number of steps; clinic")
             .with([Prescription::change("make the gradients of each step anew, and empty an accumulator after each step")]),

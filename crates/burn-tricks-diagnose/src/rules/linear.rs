@@ -25,8 +25,6 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let severity = match history.outcome() {
         // Two linear maps that give their inputs back find the principal components.
         _ if history.gives_back() => Severity::Note,
-        // A line is all that there is to learn.
-        Outcome::Learned if history.is_level() => Severity::Note,
         Outcome::Learned => Severity::Warning,
         _ => Severity::Fault,
     };
