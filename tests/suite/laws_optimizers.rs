@@ -261,6 +261,10 @@ fn a_wrapper_with_neutral_settings_is_its_inner_optimizer() {
             on,
         );
         neutral("cautious SGD", || Ok(sgd()?.cautious()), sgd, on);
+        let around = || sgd()?.cautious().lookahead(2, 1.0);
+        neutral("lookahead around cautious SGD", around, sgd, on);
+        let inside = || Ok(sgd()?.lookahead(2, 1.0)?.cautious());
+        neutral("cautious SGD with lookahead", inside, sgd, on);
         neutral("master weights", || Ok(adam()?.master_weights()), adam, on);
         neutral("constant", || Scheduled::build(|_| adam()), adam, on);
         let four = || {

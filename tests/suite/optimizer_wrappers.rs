@@ -7,10 +7,11 @@ use burn::optim::{Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::ConfigError;
 use burn_tricks::optim::{
-    AdamConfig, AdamWConfig, CautiousConfig, DecoupledWeightDecayConfig, LookaheadConfig,
-    MasterWeightsConfig, MasterWeightsForm, OptimizerExt, Scheduled, SgdConfig, TrustRatioConfig,
-    WeightDecayScope,
+    AdamConfig, AdamWConfig, Cautious, CautiousConfig, DecoupledWeightDecayConfig, LookaheadConfig,
+    MasterWeightsConfig, MasterWeightsForm, OptimizerExt, Scheduled, Sgd, SgdConfig,
+    TrustRatioConfig, WeightDecayScope,
 };
+use std::sync::{Arc, Mutex};
 
 /// The oracle's case, on every device, in f32.
 fn check<O: Optimizer>(name: &str, optim: Result<O, ConfigError>) {
@@ -82,6 +83,41 @@ fn cautious_steps_are_timms() {
     check("cautious_momentum", Ok(momentum().cautious()));
 }
 
+/// timm and the authors leave out every number without a gradient, and divide the others by `max(mean(m), 10⁻³)`.
+#[test]
+fn sparse_gradients_lengthen_cautious_steps_as_much_as_timms() {
+    for (name, device) in devices() {
+        for (count, step) in [(4, 0.4), (100, 10.0), (5000, 100.0)] {
+            let mut grad = vec![0.0; count];
+            grad[0] = 1.0;
+            let [weight, grad] =
+                [&vec![1.0; count], &grad].map(|numbers| tensor::<1>(numbers, DType::F32, &device));
+            let first = |optim: &Cautious<Sgd>| {
+                let (weight, _) = optim.step(0.1, weight.clone(), grad.clone(), None);
+                let weight = values(weight);
+                assert!(weight[1..].iter().all(|w| *w == 1.0), "{name}, of {count}");
+                weight[0]
+            };
+            let off = (first(&sgd().cautious()) - (1.0 - step)).abs();
+            assert!(off < 1e-5 * step, "{name}, of {count}: {off}");
+            // The steps of SGD.
+            let off = (first(&CautiousConfig::new().with_rescale(false).build(sgd())) - 0.9).abs();
+            assert!(off < 1e-6, "{name}, of {count}, not lengthened: {off}");
+        }
+    }
+}
+
+/// timm asks whether the step goes down before it is added to the weight, so that it does not matter whether it is lost there.
+#[test]
+fn steps_lost_in_rounding_do_not_lengthen_cautious_ones() {
+    for (name, device) in devices() {
+        let of = |numbers: &[f64]| tensor::<1>(numbers, DType::F32, &device);
+        let grad = of(&[1.0, 1e-8, -1e-8, 1e-8]);
+        let (weight, _) = sgd().cautious().step(0.1, of(&[1.0; 4]), grad, None);
+        assert_close(&values(weight), &[0.9, 1.0, 1.0, 1.0], 1e-6, name);
+    }
+}
+
 #[test]
 fn around_adamw_the_trust_ratio_is_lamb_and_around_sgd_lars() {
     let config = AdamWConfig::torch()
@@ -105,6 +141,43 @@ fn a_lookahead_that_resets_cannot_skip() {
     assert!(error.to_string().contains("skip_marked"), "{error}");
     assert!(both.clone().with_reset_inner(false).build(adam()).is_ok());
     assert!(both.with_skip_marked(false).build(adam()).is_ok());
+}
+
+/// Its state holds the number of steps of the schedule, or what an average of the weights is compared with.
+#[test]
+fn a_lookahead_that_resets_cannot_go_around_a_schedule_or_a_schedule_free_optimizer() {
+    let reset = || LookaheadConfig::new(3).with_reset_inner(true);
+    let scheduled = || Scheduled::build(|_| Ok(adam())).unwrap();
+    let free = || momentum().schedule_free(0.9).unwrap();
+    let keeps = LookaheadConfig::new(3);
+    assert!(keeps.build(scheduled()).is_ok() && keeps.build(free()).is_ok());
+    for (error, names) in [
+        (reset().build(scheduled()).err(), "`Scheduled`"),
+        (reset().build(scheduled().cautious()).err(), "`Scheduled`"),
+        (reset().init(scheduled()).err(), "`Scheduled`"),
+        (reset().build(free()).err(), "schedule-free"),
+        (
+            reset().build(free().master_weights()).err(),
+            "schedule-free",
+        ),
+    ] {
+        let error = error.expect(names);
+        assert_eq!((error.field, &*error.got), ("reset_inner", "true"));
+        assert!(error.to_string().contains(names), "{error}");
+    }
+    // The other way round the schedule goes on where the lookahead begins anew.
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let steps = seen.clone();
+    let optim = Scheduled::build(move |step| {
+        steps.lock().unwrap().push(step);
+        reset().build(adam())
+    });
+    let (optim, mut state) = (optim.unwrap(), None);
+    let mut weight = tensor::<1>(&[1.0], DType::F32, &Device::flex());
+    for _ in 0..7 {
+        (weight, state) = optim.step(0.1, weight.clone(), weight, state);
+    }
+    assert_eq!(*seen.lock().unwrap(), [1, 1, 2, 3, 4, 5, 6, 7]);
 }
 
 /// Two weights, one of which goes with its gradient in the second step and one against it.

@@ -126,16 +126,16 @@ impl AnyTensor {
         AnyMask(Dispatch::float_equal(self.0, other.0, type_of_mask))
     }
 
-    /// Where this is at least `other`.
-    pub fn greater_equal(self, other: Self) -> AnyMask {
+    /// Where this is more than `other`.
+    pub fn greater(self, other: Self) -> AnyMask {
         let type_of_mask = self.type_of_mask();
-        AnyMask(Dispatch::float_greater_equal(self.0, other.0, type_of_mask))
+        AnyMask(Dispatch::float_greater(self.0, other.0, type_of_mask))
     }
 
-    /// Where this is at most `other`.
-    pub fn lower_equal(self, other: Self) -> AnyMask {
+    /// Where this is less than `other`.
+    pub fn lower(self, other: Self) -> AnyMask {
         let type_of_mask = self.type_of_mask();
-        AnyMask(Dispatch::float_lower_equal(self.0, other.0, type_of_mask))
+        AnyMask(Dispatch::float_lower(self.0, other.0, type_of_mask))
     }
 
     /// Where it is this number.

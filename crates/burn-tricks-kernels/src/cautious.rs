@@ -12,11 +12,12 @@ use burn::tensor::Tensor;
 ///
 /// ```text
 /// u ← w − w'                                 the step, downwards if u g > 0
-/// w' ← w − u m / max(mean(m), least)         m = 1 where u g > 0, else 0
+/// w' ← w − u m / max(mean(m), least)         m = 0 where u g < 0 or g = 0, else 1
 /// ```
 ///
-/// Without a `least_share` the remaining steps are not divided. A NaN in the new weights shows in the
-/// result; where only the gradient is NaN, the step is taken.
+/// Without a `least_share` the remaining steps are not divided. Where a weight does not move although its gradient is not
+/// zero, the step was lost in the rounding of the weight, and counts as one that goes down. A NaN in the new weights shows
+/// in the result; where only the gradient is NaN, the step is taken.
 ///
 /// On the CPU backend this is two reads of the three tensors and a write, in place if the buffer of the new weights is not
 /// shared; one read and a write without `least_share`. If every step goes down, nothing is written with a
@@ -108,13 +109,13 @@ impl PlannedStep {
 struct Masked;
 
 impl Masked {
-    /// `up` where the step goes up or nowhere, else `down`. A NaN in the new weight goes down, as in the twin.
+    /// `up` where the step goes up or there is no gradient, else `down`. A NaN in the new weight goes down, as in the twin.
     fn choose<T: Real>([new, old, grad]: [T; 3], up: T, down: T) -> T {
-        let if_ascends = grad.if_zero(up, (-grad).if_negative(up, down));
-        let if_descends = grad.if_zero(up, grad.if_negative(up, down));
+        let if_rises = (-grad).if_negative(up, down);
+        let if_falls = grad.if_negative(up, down);
         let way = new - old;
-        let moved = way.if_negative(if_descends, (-way).if_negative(if_ascends, down));
-        new.if_equal(old, up, moved)
+        let moved = way.if_negative(if_falls, (-way).if_negative(if_rises, down));
+        grad.if_zero(up, moved)
     }
 }
 
@@ -168,10 +169,11 @@ pub fn cautious_twin<const D: usize>(
 
 fn twin([new, old, grad]: [AnyTensor; 3], least_share: Option<f64>) -> AnyTensor {
     // Not "goes down": a NaN goes nowhere, and must show in the weights.
-    let rose = new.clone().greater_equal(old.clone());
+    let rose = new.clone().greater(old.clone());
     let rose = rose.bool_and(grad.clone().greater_equal_elem(0.0));
-    let fell = new.clone().lower_equal(old.clone());
-    let against = fell.bool_and(grad.lower_equal_elem(0.0)).bool_or(rose);
+    let fell = new.clone().lower(old.clone());
+    let fell = fell.bool_and(grad.clone().lower_equal_elem(0.0));
+    let against = rose.bool_or(fell).bool_or(grad.equal_elem(0.0));
     let Some(least) = least_share else {
         return new.mask_where(against, old);
     };

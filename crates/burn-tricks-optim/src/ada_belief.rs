@@ -72,7 +72,7 @@ optimizer_config! {
     /// - ε' is added to `s` at every step and stays in it, as in the paper, the authors' code and optax. ε and ε'
     ///   are 1e-16 there and here. The authors use 1e-8 for images (in one version of their code) and 1e-12 for
     ///   language models.
-    /// - The authors' code (`adabelief_pytorch` 0.2.0) and timm rectify by default: [`authors`](Self::authors). The paper and
+    /// - The authors' code (`adabelief_pytorch` 0.2.1) and timm rectify by default: [`authors`](Self::authors). The paper and
     ///   optax do not. A step is rectified where ρₜ is above 5, as in PyTorch's RAdam; their code also takes one with
     ///   ρₜ = 5.
     /// - Decay is decoupled, as in the authors' code.

@@ -8,14 +8,34 @@ use burn_tricks_kernels::{AnyTensor, PlannedStep, cautious, cautious_any};
 
 /// Configuration of [`Cautious`] steps: each weight moves only if its step goes down its present gradient.
 ///
-/// Momentum can move a weight uphill along its present gradient. Where the step of the inner optimizer does so,
-/// it is left out, and the remaining steps are scaled up so that the mean step stays the same (Liang et al.,
-/// 2024).
+/// Momentum can move a weight uphill along its present gradient. Where the step of the inner optimizer does so, or
+/// where the gradient is zero, it is left out. The remaining steps are divided by their share of the tensor's numbers
+/// (Liang et al., 2024).
 ///
 /// ```text
 /// u ← w − inner(w, g)
 /// m ← 1 where u g > 0, else 0
 /// w ← w − u m / max(mean(m), 10⁻³)
+/// ```
+///
+/// **Sparse gradients make long steps.** A number whose gradient is zero counts as one that is left out, so where a
+/// batch has no gradient for most numbers of a tensor, the others move much further than with the inner optimizer: in
+/// an embedding of which a batch visits 1 % of the rows, or a layer of which 1 % of the units are alive, 100 times as
+/// far, and at most 1,000 times. The authors' and timm's code do the same. Give such parameters a group of their own,
+/// with the inner optimizer alone or with [`rescale`](CautiousConfig::rescale) off:
+///
+/// ```
+/// use burn::module::ParamGroup;
+/// use burn_tricks_optim::{AdamConfig, CautiousConfig, OptimizerExt};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let adam = AdamConfig::torch().build()?;
+/// let embedding = CautiousConfig::new().with_rescale(false).build(adam.clone());
+/// let group = ParamGroup::from_path("embedding");
+/// let optim = adam.cautious().init().with_group(group, embedding, None);
+/// # let _ = optim;
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// # Example
@@ -56,13 +76,14 @@ use burn_tricks_kernels::{AnyTensor, PlannedStep, cautious, cautious_any};
 /// [`DecoupledWeightDecayConfig`](crate::DecoupledWeightDecayConfig) around both, as in the authors' code: otherwise
 /// the decay is part of the step that is compared with the gradient. For `f16` and `bf16` weights, put it
 /// inside of [`MasterWeightsConfig`](crate::MasterWeightsConfig), since the step is computed as the difference of two
-/// weights. Around an optimizer whose steps all go down their gradients, such as plain SGD, it changes nothing.
+/// weights. Around an optimizer whose steps all go down their gradients, such as plain SGD, it changes nothing unless
+/// there are gradients of zero.
 ///
 /// # Cost
 ///
 /// No state. Old weight and gradient are kept during the step, so that the inner optimizer writes the new weight into a
 /// buffer of its own. On the CPU backend two reads of the three tensors and a write follow: 28 bytes per `f32` weight, as many
-/// as a step of Adam moves; on a GPU as many, in two or three launches. On other backends these are fourteen tensor operations,
+/// as a step of Adam moves; on a GPU as many, in two or three launches. On other backends these are sixteen tensor operations,
 /// one of them a reduction.
 ///
 /// # Differences
@@ -70,7 +91,10 @@ use burn_tricks_kernels::{AnyTensor, PlannedStep, cautious, cautious_any};
 /// - The authors multiply step and gradient. Here their signs are compared, so that products that underflow
 ///   count too.
 /// - The step is computed as the difference of the new and the old weight, so that any optimizer can be
-///   wrapped. It is exact up to the rounding of the weights.
+///   wrapped. It is exact up to the rounding of the weights. A step that is lost there counts as one that goes down,
+///   so that it does not lengthen the others; the authors, who look at it before it is rounded, count those that go up
+///   as left out.
+/// - The paper and `pytorch_optimizer` divide by `mean(m) + 1/n` for n numbers; the authors' code and timm as above.
 ///
 /// # References
 ///

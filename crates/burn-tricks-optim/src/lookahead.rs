@@ -1,5 +1,7 @@
 //! Lookahead.
 
+use crate::schedule_free::ScheduleFreeWrap;
+use crate::scheduled::Scheduled;
 use crate::skipped_steps;
 use crate::state_tensors::StateField;
 use crate::wrapper::{Wrap, WrappedStep, Wrapper};
@@ -7,6 +9,7 @@ use burn::optim::{ModuleOptimizer, Optimizer};
 use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError, accumulation_dtype};
 use burn_tricks_kernels::{Skip, lerp};
+use std::any::type_name;
 
 /// Configuration of [`Lookahead`]: slow weights that follow the fast ones.
 ///
@@ -51,8 +54,13 @@ use burn_tricks_kernels::{Skip, lerp};
 ///
 /// # Order
 ///
-/// Put it around the optimizer and its other wrappers, except `master_weights`. Evaluate and average the slow
+/// Put it around the optimizer and its other wrappers, except `master_weights` and `schedule_free`. Evaluate and average the slow
 /// weights: after every k-th step, they are the weights of the model. α = 1 changes nothing.
+///
+/// With [`reset_inner`](LookaheadConfig::reset_inner) it is refused around a [`Scheduled`] optimizer, whose state counts
+/// the steps of its schedule: let the closure of `Scheduled` return the lookahead instead. It is refused around a
+/// [schedule-free](crate::ScheduleFreeConfig) optimizer too, whose average of the weights would begin anew while a
+/// separate average goes on. Both are found by the type of the optimizer, so not inside a type of your own.
 ///
 /// # Cost
 ///
@@ -86,7 +94,7 @@ pub struct LookaheadConfig {
     pub alpha: f64,
     /// Whether the inner optimizer's state is reset at a synchronisation. Not together with `skip_marked`: on most
     /// backends only the device knows whether a step is skipped, and the host would reset the state of a
-    /// synchronisation that is left out. Default: no.
+    /// synchronisation that is left out. Nor around a `Scheduled` or a schedule-free optimizer. Default: no.
     #[config(default = false)]
     pub reset_inner: bool,
     /// Whether a gradient that is marked as non-finite leaves the weights as they are even at a synchronisation,
@@ -100,13 +108,19 @@ impl LookaheadConfig {
     ///
     /// # Errors
     ///
-    /// If `k` is 0, α lies outside `[0, 1]`, or both `reset_inner` and `skip_marked` are set.
+    /// If `k` is 0, α lies outside `[0, 1]`, or `reset_inner` is set together with `skip_marked` or around a
+    /// [`Scheduled`] or schedule-free optimizer.
     pub fn build<O: Optimizer>(&self, inner: O) -> Result<Lookahead<O>, ConfigError> {
         if !(0.0..=1.0).contains(&self.alpha) {
             return Err(ConfigError::new("alpha", "lie in [0, 1]", self.alpha));
         }
         if self.reset_inner && self.skip_marked {
             let must = "be false where `skip_marked` is true";
+            return Err(ConfigError::new("reset_inner", must, self.reset_inner));
+        }
+        if self.reset_inner
+            && let Some(must) = lost_by_a_reset::<O>()
+        {
             return Err(ConfigError::new("reset_inner", must, self.reset_inner));
         }
         let wrap = LookaheadWrap {
@@ -126,6 +140,22 @@ impl LookaheadConfig {
     pub fn init<O: Optimizer>(&self, inner: O) -> Result<ModuleOptimizer, ConfigError> {
         Ok(ModuleOptimizer::from(self.build(inner)?))
     }
+}
+
+/// What `reset_inner` must be, if an optimizer of this type has something in its state that a reset must not take. The name
+/// of a nested type is all that is known of the optimizers inside.
+fn lost_by_a_reset<O>() -> Option<&'static str> {
+    let name = type_name::<O>();
+    let scheduled = type_name::<Scheduled<()>>().trim_end_matches("()>");
+    if name.contains(scheduled) {
+        return Some(
+            "be false around a `Scheduled` optimizer, whose schedule would begin anew at each synchronisation (let \
+             the closure of `Scheduled` return the lookahead)",
+        );
+    }
+    name.contains(type_name::<ScheduleFreeWrap>()).then_some(
+        "be false around a schedule-free optimizer, whose average would begin anew at each synchronisation",
+    )
 }
 
 /// An optimizer with slow weights. Made by [`LookaheadConfig::build`] and

@@ -70,6 +70,12 @@ use burn_tricks_kernels::{Number, Skip, blend, lerp};
 /// The statistics of batch norms are those of `y`: recalibrate them (`RecalibrationConfig`) for `x`. With β = 0
 /// the steps are those of the inner optimizer.
 ///
+/// Put all other wrappers inside, so that they act on `z`, and let nothing else change the weights of the model. A
+/// [`Lookahead`](crate::Lookahead), a decoupled decay, a trust ratio or cautious steps around it, or a constraint such
+/// as `MaxNorm` after the step, move `y` and leave `z` where it is. Since `x = (y − (1 − β) z) / β`, they move the
+/// average that the next step begins with by 1/β of what they move the weights, and a separate `ScheduleFreeAverage` is
+/// no longer that average. For decay there is [`weight_decay`](ScheduleFreeConfig::weight_decay).
+///
 /// # Cost
 ///
 /// One tensor of the parameter's size, in `f32` for half precision, and three passes besides the inner step, each
@@ -95,8 +101,8 @@ use burn_tricks_kernels::{Number, Skip, blend, lerp};
 ///
 /// # Suggested values
 ///
-/// SGD: β = 0.9, η = 1 to 10. AdamW: β = 0.9 (0.95 to 0.98 for long runs), η of 1 to 10 times AdamW's, β₂ = 0.999,
-/// a warm-up of 5 % (the authors).
+/// SGD: β = 0.9, η of 10 to 50 times that of SGD with a schedule. AdamW: β = 0.9 (0.95 to 0.98 for long runs), η of 1 to
+/// 10 times AdamW's, β₂ = 0.999, a warm-up of 5 % (the authors).
 ///
 /// # References
 ///

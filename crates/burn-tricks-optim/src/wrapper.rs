@@ -110,7 +110,8 @@ impl<O: Optimizer, const D: usize> WrappedStep<'_, O, D> {
         weight
     }
 
-    /// Drops the inner optimizer's state of this parameter.
+    /// Drops the inner optimizer's state of this parameter: with it the number of the step of a
+    /// [`Scheduled`](crate::Scheduled) inside, whose schedule begins anew.
     pub fn reset_inner(&mut self) {
         self.inner = None;
     }

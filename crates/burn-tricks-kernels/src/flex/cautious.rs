@@ -1,6 +1,8 @@
 //! Leaves out the steps that go up the gradient, in a pass that counts them and one that changes the weights.
 
-use super::any_slice::{AnySlice, AnySliceMut, Computed, copied, with_wide_type};
+use super::any_slice::{
+    AnySlice, AnySliceMut, Computed, copied, is_computed_in_f32, with_wide_type,
+};
 use super::buffer::{close, dense, open};
 use super::threads::{self, Threads};
 use super::vector::Wide;
@@ -33,9 +35,8 @@ fn kept<T: Computed>(
             if down == old.len() {
                 return new;
             }
-            Some(T::of(
-                1.0 / (down as f64 / old.len() as f64).max(least) - 1.0,
-            ))
+            let share = (down as f64 / old.len() as f64).max(least);
+            Some(T::of(more(share, is_computed_in_f32(new.dtype()))))
         }
     };
     if let Some(numbers) = AnySliceMut::of(&mut new) {
@@ -45,6 +46,16 @@ fn kept<T: Computed>(
     let mut new = copied(&new);
     keep_all(AnySliceMut::of_new(&mut new), old, grad, more);
     new
+}
+
+/// By how much more than before a step goes, rounded as in the twin.
+#[allow(clippy::cast_possible_truncation)]
+fn more(share: f64, in_f32: bool) -> f64 {
+    if in_f32 {
+        f64::from(1.0 / share as f32 - 1.0)
+    } else {
+        1.0 / share - 1.0
+    }
 }
 
 fn count_down<T: Computed>(new: AnySlice<'_>, old: AnySlice<'_>, grad: AnySlice<'_>) -> usize {
@@ -75,10 +86,10 @@ fn keep_all<T: Computed>(
     });
 }
 
-/// Whether the step does not go down. A NaN goes nowhere.
+/// Whether the step goes up or there is no gradient. A NaN goes nowhere, and so does a step that is lost in rounding.
 #[inline(always)]
 fn is_against<T: Wide>(new: T, old: T, grad: T) -> bool {
-    (new >= old) & (grad >= T::ZERO) | (new <= old) & (grad <= T::ZERO)
+    (new > old) & (grad > T::ZERO) | (new < old) & (grad < T::ZERO) | (grad == T::ZERO)
 }
 
 #[inline(always)]
