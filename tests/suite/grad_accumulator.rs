@@ -166,6 +166,21 @@ fn a_parameter_without_a_gradient_has_none_or_a_zero_in_the_mean() {
     assert_eq!(error, "`micro_batches` must be at least 1, got 0");
 }
 
+#[test]
+fn as_many_samples_as_can_be_counted_are_no_overflow() {
+    let model = Model::new(DType::F32, &Device::flex().autodiff());
+    let add = |accumulator: &mut GradAccumulator, factor: f64, samples| {
+        let loss = (model.sometimes.val() * factor).sum();
+        accumulator.add(&model, loss.backward(), samples)
+    };
+    let mut accumulator = accumulator(3);
+    add(&mut accumulator, 8.0, usize::MAX);
+    add(&mut accumulator, 2.0, 1);
+    let mean = add(&mut accumulator, 2.0, 1).expect("full");
+    let grad = values(mean.get::<1>(model.sometimes.id).unwrap());
+    assert_close(&grad, &[8.0], 1e-6, "nothing beside so many");
+}
+
 /// The error of a state that does not fit, after which the accumulator is empty.
 fn refusal<M: Module>(window: usize, model: &M, state: &[u8]) -> String {
     let mut loaded = accumulator(window);

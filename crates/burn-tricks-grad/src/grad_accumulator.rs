@@ -132,12 +132,13 @@ impl GradAccumulator {
     ) -> Option<GradientsParams> {
         self.micro_batches += 1;
         if samples > 0 {
-            self.samples += samples;
+            let is_first = self.samples == 0;
+            self.samples = self.samples.saturating_add(samples);
             let share = samples as f64 / self.samples as f64;
             let new = Take::from(module, gradients);
             let mut mean = std::mem::take(&mut self.mean);
-            self.mean = if samples == self.samples {
-                new // the first of the window
+            self.mean = if is_first {
+                new
             } else if mean.is_of_same(&new) {
                 // All at once, so that many small tensors are shared between threads.
                 mean.list = lerp_all(mean.list, &new.list, share);
