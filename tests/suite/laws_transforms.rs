@@ -386,3 +386,33 @@ fn every_gradient_transform_keeps_the_laws() {
         .assert();
     }
 }
+
+/// Of each that can be set so that it changes nothing, one that is.
+fn each_neutral(device: &Device) -> Result<Vec<One>, ConfigError> {
+    let never = AutoClipConfig::new().with_percentile(100.0).with_history(3);
+    Ok(vec![
+        One::Guard(StepGuard::new()),
+        One::Scaler(LossScalerConfig::new().with_enabled(false).init()?),
+        One::Norm(ClipGradNormConfig::new(f64::MAX).init()?),
+        One::Value(ClipGradValueConfig::new(f64::MAX).init()?),
+        One::Agc(AgcConfig::new().with_clip_factor(f64::MAX).init()?),
+        One::AutoClip(never.init()?),
+        One::Noise(GradNoiseConfig::new(0.0).init()?),
+        One::Norms(NormsByPath::init(NormKind::L2)?),
+        One::Prodigy(prodigy(device)),
+    ])
+}
+
+#[test]
+fn two_transforms_that_change_nothing_change_nothing_together() {
+    for on in &devices() {
+        let count = each_neutral(&on.1).unwrap().len();
+        for (first, second) in (0..count * count).map(|at| (at / count, at % count)) {
+            let device = on.1.clone();
+            let one = move |at| each_neutral(&device).unwrap().swap_remove(at);
+            let init = move || Vec::from([first, second].map(&one));
+            let name = format!("{:?}", init());
+            transform(&name, on, init).neutral().check().assert();
+        }
+    }
+}

@@ -150,3 +150,16 @@ fn what_means_nothing_is_refused() {
     assert!(refused(PolyakStepConfig::new().with_min_loss(f64::NAN)).starts_with("`min_loss`"));
     assert!(refused(PolyakStepConfig::new().with_epsilon(-1.0)).starts_with("`epsilon`"));
 }
+
+/// As in optax: the bound is one of steps downhill.
+#[test]
+fn a_loss_below_the_lowest_one_makes_a_step_uphill_without_a_bound() {
+    let below = PolyakStepConfig::new().with_min_loss(0.3);
+    for got in scaled(&below.init().unwrap(), [1e-4, 0.0], 0.29, DType::F64) {
+        assert_close(&got, &[-100.0, 0.0], 1e-6, "-10⁶ times the gradient");
+    }
+    let never = below.with_never_uphill(true).init().unwrap();
+    for got in scaled(&never, [1e-4, 0.0], 0.29, DType::F64) {
+        assert_eq!(got.map(f64::abs), [0.0, 0.0]);
+    }
+}

@@ -69,7 +69,8 @@ use burn_tricks_core::{Config, ConfigError, ParamPaths};
 /// # Order
 ///
 /// Apply it after unscaling, and before a norm is computed, so that frozen parameters do not count in the norm. If no
-/// gradient is left, the step is skipped.
+/// gradient is left, the step is skipped. In a `Learner` it is counted as skipped, so `StopAfterSkips` of
+/// `burn-tricks-train` ends a run that freezes everything for as many steps as it allows.
 ///
 /// # Cost
 ///

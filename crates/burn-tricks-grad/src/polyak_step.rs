@@ -62,6 +62,10 @@ use burn_tricks_core::{Config, ConfigError, NormScope};
 /// Apply it in the model's own `TrainStep::step`, where the loss is known: keep the [`PolyakStep`] in a
 /// `#[module(skip)]` field and return `TrainOutput { grads, item }` with the gradients that
 /// [`apply`](PolyakStep::apply) returns, as [`SamConfig`](crate::SamConfig) shows. Set the `Learner`'s learning rate to 1.
+/// With Burn's `grads_accumulation` every micro-batch then has a γ of its own, from its loss and its gradient, and their
+/// steps are added (or averaged, by `MeanOfAccumulated` of `burn-tricks-train`): this is not the γ of the large batch.
+/// For that, accumulate in a loop of your own with a [`GradAccumulator`](crate::GradAccumulator), and apply it to the
+/// mean gradient with the mean loss of the samples.
 ///
 /// # Order
 ///
@@ -83,6 +87,9 @@ use burn_tricks_core::{Config, ConfigError, NormScope};
 ///   a scaling of ½ doubles the step, since the gradient is scaled before its norm is taken. optax takes no
 ///   step where `‖g‖² + ε` is at most 2.2e-16 (1.2e-7 in `f32`); here no step is taken where the gradient is
 ///   zero.
+/// - As in optax, γ_max bounds steps downhill alone. If the loss is below L*, γ is negative, and its size has no
+///   bound: a loss 0.01 below L* and a gradient of norm 1e-4 make a step uphill of 10⁶ times the gradient. Where L* is an
+///   estimate, set [`never_uphill`](PolyakStepConfig::never_uphill).
 /// - Loizou et al. also divide the gap by a constant c, which is ½ in their convex theory, and let γ_max grow
 ///   smoothly from step to step.
 /// - A loss or a gradient that is not finite makes every gradient NaN; a [`StepGuard`](crate::StepGuard) after
@@ -103,7 +110,8 @@ pub struct PolyakStepConfig {
     /// L*, the lowest value that the loss can have. Default: 0.
     #[config(default = 0.0)]
     pub min_loss: f64,
-    /// γ_max > 0, the longest step in units of the gradient. Default: 1.
+    /// γ_max > 0, the longest step downhill, in units of the gradient. Steps uphill, where the loss is below L*, have no
+    /// bound but [`never_uphill`](Self::never_uphill). Default: 1.
     #[config(default = 1.0)]
     pub max_step: f64,
     /// ε ≥ 0, added to the squared norm. Default: 0.
