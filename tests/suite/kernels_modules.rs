@@ -297,35 +297,67 @@ fn in_other_layouts_and_sizes_beyond_one_thread_too() {
     }
 }
 
+/// Weights in lines so long that threads share each, and in so many slices that threads share them.
+#[test]
+fn spectral_norm_of_weights_with_long_lines_and_many_slices_is_its_twin() {
+    let device = Device::flex().autodiff();
+    for dtype in [DType::F32, DType::F64, DType::BF16] {
+        let operation = SpectralNorm { rounds: 2 };
+        for axis in [0, 1] {
+            let wide = random([70, 3_001], dtype, &device);
+            check(operation, &wide, axis, [true, true], 1);
+            let slices = random([300, 40, 3, 3], dtype, &device);
+            check(operation, &slices, axis, [true, true], 1);
+            let long = random([3, 7, 5_003], dtype, &device);
+            check(operation, &long, axis, [true, true], 1);
+        }
+    }
+}
+
 #[test]
 fn gradients_are_those_of_finite_differences() {
     let device = Device::flex().autodiff();
-    for operation in ALL {
-        let x = random([8, 3], DType::F64, &device);
-        let k = Noise(20).take(24);
-        let loss = |x: &Tensor<2>| -> f64 {
-            // With vectors that stay: σ is differentiated with u and v held constant.
-            let [output, ..] = made(operation, false, x, 1, [false, false], 1);
-            output.iter().zip(&k).map(|(y, k)| y * k).sum()
+    for device in [device.clone(), device.gradient_checkpointing()] {
+        for operation in ALL {
+            check_differences(operation, &device);
+        }
+    }
+}
+
+fn check_differences(operation: Operation, device: &Device) {
+    let x = random([8, 3], DType::F64, device);
+    let k = Noise(20).take(24);
+    let [_, extra, gradient, ..] = made(operation, false, &x, 1, [true, true], 1);
+    let loss = |x: &Tensor<2>| -> f64 {
+        let output = match operation {
+            // σ is differentiated with u and v held constant: those after the rounds.
+            SpectralNorm { .. } => {
+                let plain = device.clone().without_autodiff();
+                let vector =
+                    |numbers: &[f64]| Tensor::<1>::from_data(numbers, (&plain, DType::F64));
+                let (u, v) = (vector(&extra[..3]), vector(&extra[3..11]));
+                values(spectral_norm(x.clone(), 1, u, v, 0).weight)
+            }
+            _ => {
+                let [output, ..] = made(operation, false, x, 1, [false, false], 1);
+                output
+            }
         };
-        if let SpectralNorm { rounds: 2 } = operation {
-            continue;
-        }
-        let [_, _, gradient, ..] = made(operation, false, &x, 1, [true, true], 1);
-        for (place, gradient) in gradient.iter().enumerate() {
-            let moved = |h: f64| {
-                let mut numbers = vec![0.0; 24];
-                numbers[place] = h;
-                let step = Tensor::<1>::from_data(numbers.as_slice(), (&device, DType::F64));
-                loss(&(x.clone() + step.reshape([8, 3])).detach())
-            };
-            let difference = (moved(1e-5) - moved(-1e-5)) / 2e-5;
-            let error = (difference - gradient).abs();
-            assert!(
-                error < 1e-7,
-                "{operation:?} at {place}: {difference}, {gradient}"
-            );
-        }
+        output.iter().zip(&k).map(|(y, k)| y * k).sum()
+    };
+    for (place, gradient) in gradient.iter().enumerate() {
+        let moved = |h: f64| {
+            let mut numbers = vec![0.0; 24];
+            numbers[place] = h;
+            let step = Tensor::<1>::from_data(numbers.as_slice(), (device, DType::F64));
+            loss(&(x.clone() + step.reshape([8, 3])).detach())
+        };
+        let difference = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+        let error = (difference - gradient).abs();
+        assert!(
+            error < 1e-7,
+            "{operation:?} at {place}: {difference}, {gradient}"
+        );
     }
 }
 
@@ -531,11 +563,13 @@ fn units_without_numbers_are_no_panic_forwards_or_backwards() {
     let device = Device::flex().autodiff();
     let x = || Tensor::<3>::zeros([200, 2, 0], &device).require_grad();
     let ones = || Tensor::<1>::ones([2], &device).require_grad();
+    let plain = Device::flex();
     for y in [
         weight_norm(x(), ones(), 1),
         standardize_units(POPULATION, x(), 1),
         ghost_batch_norm(x(), ones(), ones(), 1e-3, 1).output,
         fixed_batch_norm(x(), ones(), ones(), ones(), ones(), 1e-3),
+        spectral_norm(x(), 1, ones().inner(), Tensor::zeros([0], &plain), 1).weight,
     ] {
         assert_eq!(y.dims(), [200, 2, 0]);
         y.sum().backward();
@@ -571,7 +605,16 @@ fn the_bits_of_operations_do_not_depend_on_the_number_of_threads() {
         pool.unwrap().install(|| {
             let device = Device::flex().autodiff();
             let x = random([700, 300], DType::F32, &device);
-            ALL.map(|operation| made(operation, false, &x, 1, [true, true], 1))
+            let made_of = |operation| made(operation, false, &x, 1, [true, true], 1);
+            let mut all = ALL.map(made_of).to_vec();
+            let spectral = SpectralNorm { rounds: 1 };
+            let wide = random([50, 4_001], DType::F32, &device);
+            let slices = random([300, 40, 3, 3], DType::F32, &device);
+            for axis in [0, 1] {
+                all.push(made(spectral, false, &wide, axis, [true, true], 1));
+                all.push(made(spectral, false, &slices, axis, [true, true], 1));
+            }
+            all
         })
     };
     let one = run(1);

@@ -72,6 +72,7 @@ mod kernels_modules;
 mod kernels_noise;
 mod kernels_order;
 mod kernels_prodigy;
+mod kernels_refusals;
 mod kernels_summary;
 mod kernels_together;
 mod kernels_units;

@@ -1,5 +1,6 @@
 //! Batch norm: of parts of a batch, or with fixed statistics.
 
+use crate::refuse::assert_not_negative;
 use burn::tensor::module::{batch_norm, batch_norm_train};
 use burn::tensor::{DType, FloatDType, Tensor};
 
@@ -37,7 +38,8 @@ pub struct BatchNormed<const D: usize> {
 ///
 /// # Panics
 ///
-/// If there are more parts than samples or none, if `x` has rank 1, or if γ or β have another number of channels.
+/// If there are more parts than samples or none, if `x` has rank 1, if γ or β have another number of channels, or if ε is
+/// negative, infinite or NaN.
 pub fn ghost_batch_norm<const D: usize>(
     x: Tensor<D>,
     gamma: Tensor<1>,
@@ -45,12 +47,7 @@ pub fn ghost_batch_norm<const D: usize>(
     epsilon: f64,
     parts: usize,
 ) -> BatchNormed<D> {
-    check_channels(&x, &[&gamma, &beta]);
-    let samples = x.dims()[0];
-    assert!(
-        (1..=samples).contains(&parts),
-        "{samples} samples cannot be cut into {parts} parts"
-    );
+    check_parts(&x, [&gamma, &beta], epsilon, parts);
     if let Some(wide) = common_dtype(&x, &[&gamma, &beta]) {
         let dtype = x.dtype();
         let [gamma, beta] = [gamma, beta].map(|vector| vector.cast(wide));
@@ -85,6 +82,10 @@ pub fn ghost_batch_norm<const D: usize>(
 }
 
 /// [`ghost_batch_norm`] with Burn's batch norm of each part: the specification, for tensors of one type.
+///
+/// # Panics
+///
+/// Like [`ghost_batch_norm`].
 pub fn ghost_batch_norm_twin<const D: usize>(
     x: Tensor<D>,
     gamma: Tensor<1>,
@@ -92,6 +93,7 @@ pub fn ghost_batch_norm_twin<const D: usize>(
     epsilon: f64,
     parts: usize,
 ) -> BatchNormed<D> {
+    check_parts(&x, [&gamma, &beta], epsilon, parts);
     let samples = x.dims()[0];
     let normed = bounds(samples, parts).map(|(start, end)| {
         let part = match parts {
@@ -147,7 +149,7 @@ pub(crate) fn bounds(samples: usize, parts: usize) -> impl Iterator<Item = (usiz
 ///
 /// # Panics
 ///
-/// If `x` has rank 1, or something else another number of channels.
+/// If `x` has rank 1, if something else has another number of channels, or if ε is negative, infinite or NaN.
 pub fn fixed_batch_norm<const D: usize>(
     x: Tensor<D>,
     gamma: Tensor<1>,
@@ -156,7 +158,7 @@ pub fn fixed_batch_norm<const D: usize>(
     variance: Tensor<1>,
     epsilon: f64,
 ) -> Tensor<D> {
-    check_channels(&x, &[&gamma, &beta, &mean, &variance]);
+    check(&x, &[&gamma, &beta, &mean, &variance], epsilon);
     if let Some(wide) = common_dtype(&x, &[&gamma, &beta, &mean, &variance]) {
         let dtype = x.dtype();
         let [gamma, beta, mean, variance] =
@@ -189,6 +191,10 @@ pub fn fixed_batch_norm<const D: usize>(
 }
 
 /// [`fixed_batch_norm`] by Burn's batch norm: the specification, for tensors of one type.
+///
+/// # Panics
+///
+/// Like [`fixed_batch_norm`].
 pub fn fixed_batch_norm_twin<const D: usize>(
     x: Tensor<D>,
     gamma: Tensor<1>,
@@ -197,6 +203,7 @@ pub fn fixed_batch_norm_twin<const D: usize>(
     variance: Tensor<1>,
     epsilon: f64,
 ) -> Tensor<D> {
+    check(&x, &[&gamma, &beta, &mean, &variance], epsilon);
     batch_norm(x, gamma, beta, mean, variance, epsilon)
 }
 
@@ -214,7 +221,22 @@ fn common_dtype<const D: usize>(x: &Tensor<D>, vectors: &[&Tensor<1>]) -> Option
     })
 }
 
-fn check_channels<const D: usize>(x: &Tensor<D>, vectors: &[&Tensor<1>]) {
+fn check_parts<const D: usize>(
+    x: &Tensor<D>,
+    vectors: [&Tensor<1>; 2],
+    epsilon: f64,
+    parts: usize,
+) {
+    check(x, &vectors, epsilon);
+    let samples = x.dims()[0];
+    assert!(
+        (1..=samples).contains(&parts),
+        "{samples} samples cannot be cut into {parts} parts"
+    );
+}
+
+fn check<const D: usize>(x: &Tensor<D>, vectors: &[&Tensor<1>], epsilon: f64) {
+    assert_not_negative("ε of batch norm", epsilon);
     let dims = x.dims();
     let fits = |vector: &&Tensor<1>| dims.get(1) == Some(&vector.dims()[0]);
     assert!(

@@ -3,6 +3,7 @@
 use crate::any_tensor::AnyTensor;
 use crate::precision::accumulation_dtype;
 use crate::real::Real;
+use crate::refuse::assert_not_negative;
 use crate::steps_together::PlannedStep;
 use crate::tensor_number::{SquareSum, TensorNumber, change_together};
 use burn::tensor::Tensor;
@@ -38,7 +39,7 @@ use burn::tensor::Tensor;
 ///
 /// # Panics
 ///
-/// If the tensors have different shapes.
+/// If the tensors have different shapes, or `least_share` is negative, infinite or NaN.
 pub fn cautious<const D: usize>(
     new: Tensor<D>,
     old: Tensor<D>,
@@ -52,18 +53,14 @@ pub fn cautious<const D: usize>(
 ///
 /// # Panics
 ///
-/// If the tensors have different shapes.
+/// If the tensors have different shapes, or `least_share` is negative, infinite or NaN.
 pub fn cautious_any(
     new: AnyTensor,
     old: AnyTensor,
     grad: AnyTensor,
     least_share: Option<f64>,
 ) -> AnyTensor {
-    let shapes = [&new, &old, &grad].map(|tensor| tensor.shape().to_vec());
-    assert!(
-        shapes[0] == shapes[1] && shapes[0] == shapes[2],
-        "new weights, old weights and gradient have the shapes {shapes:?}"
-    );
+    assert_fit([&new, &old, &grad], least_share);
     if new.is_empty() {
         return new;
     }
@@ -158,13 +155,28 @@ impl TensorNumber<3, 1> for Rescaled {
 }
 
 /// [`cautious`] with tensor operations alone: the specification.
+///
+/// # Panics
+///
+/// Like [`cautious`].
 pub fn cautious_twin<const D: usize>(
     new: Tensor<D>,
     old: Tensor<D>,
     grad: Tensor<D>,
     least_share: Option<f64>,
 ) -> Tensor<D> {
-    twin([new, old, grad].map(AnyTensor::from), least_share).into_tensor()
+    let all = [new, old, grad].map(AnyTensor::from);
+    assert_fit(all.each_ref(), least_share);
+    twin(all, least_share).into_tensor()
+}
+
+fn assert_fit(all: [&AnyTensor; 3], least_share: Option<f64>) {
+    let shapes = all.map(|tensor| tensor.shape().to_vec());
+    assert!(
+        shapes[0] == shapes[1] && shapes[0] == shapes[2],
+        "new weights, old weights and gradient have the shapes {shapes:?}"
+    );
+    assert_not_negative("the least share of steps", least_share.unwrap_or(0.0));
 }
 
 fn twin([new, old, grad]: [AnyTensor; 3], least_share: Option<f64>) -> AnyTensor {

@@ -19,7 +19,12 @@ use burn::tensor::{DType, Tensor};
 /// let clamped = clamp(TensorList::from(numbers), 1.0).pop::<1>().unwrap();
 /// assert_eq!(clamped.into_data().to_vec::<f32>().unwrap(), [-1.0, 0.5, 1.0]);
 /// ```
+///
+/// # Panics
+///
+/// If `bound` is negative or NaN.
 pub fn clamp(tensors: TensorList, bound: f64) -> TensorList {
+    assert_bound(bound);
     tensors.map_all(&|tensor| {
         if bound >= largest(tensor.dtype()) {
             return tensor;
@@ -34,6 +39,7 @@ pub fn clamp(tensors: TensorList, bound: f64) -> TensorList {
 
 /// [`clamp`] of one tensor with tensor operations alone: the specification.
 pub fn clamp_twin<const D: usize>(tensor: Tensor<D>, bound: f64) -> Tensor<D> {
+    assert_bound(bound);
     let dtype = tensor.dtype();
     if tensor.dims().contains(&0) || bound >= largest(dtype) {
         return tensor;
@@ -43,6 +49,10 @@ pub fn clamp_twin<const D: usize>(tensor: Tensor<D>, bound: f64) -> Tensor<D> {
     let nan = tensor.clone().is_nan();
     let clamped = tensor.clamp(-bound, bound).mask_fill(nan, f64::NAN);
     clamped.cast(dtype)
+}
+
+fn assert_bound(bound: f64) {
+    assert!(bound >= 0.0, "a bound must not be negative, got {bound}");
 }
 
 /// The largest number of a type.

@@ -38,7 +38,8 @@ use burn::tensor::{Shape, Tensor};
 ///
 /// # Panics
 ///
-/// If the tensor has no dimension `axis`, or if weight and gradient have different shapes.
+/// If the tensor has no dimension `axis`, if weight and gradient have different shapes, or if a number of `clip` is
+/// negative, infinite or NaN.
 pub fn clip_units<const D: usize>(
     clip: UnitClip,
     weight: Tensor<D>,
@@ -61,6 +62,7 @@ pub fn clip_units_all(
     grads: TensorList,
     axes: Vec<Option<usize>>,
 ) -> TensorList {
+    clip.assert_possible();
     let count = grads.len();
     assert_eq!(
         (weights.len(), axes.len()),
@@ -194,12 +196,18 @@ fn twin(
 }
 
 /// [`clip_units`] with tensor operations alone: the specification.
+///
+/// # Panics
+///
+/// Like [`clip_units`].
 pub fn clip_units_twin<const D: usize>(
     clip: UnitClip,
     weight: Tensor<D>,
     grad: Tensor<D>,
     axis: Option<usize>,
 ) -> Tensor<D> {
+    clip.assert_possible();
+    assert_fit(&weight.shape(), &grad.shape(), axis);
     if grad.dims().contains(&0) {
         return grad;
     }

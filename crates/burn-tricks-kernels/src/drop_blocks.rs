@@ -17,6 +17,30 @@ pub struct Blocks {
 }
 
 impl Blocks {
+    fn assert_fit(self, shape: [usize; 4]) {
+        let Self { prob, size, masks } = self;
+        assert!(
+            (0.0..1.0).contains(&prob),
+            "the probability that a block begins at a place must lie in [0, 1), got {prob}"
+        );
+        let fits = |axis: usize| (1..=shape[axis]).contains(&size[axis - 2]);
+        assert!(
+            fits(2) && fits(3),
+            "blocks of {}×{} in maps of {}×{}",
+            size[0],
+            size[1],
+            shape[2],
+            shape[3]
+        );
+        let is_shared_or_own = |axis: usize| [1, shape[axis]].contains(&masks[axis]);
+        assert!(
+            is_shared_or_own(0) && is_shared_or_own(1),
+            "{masks:?} masks for {} samples and {} channels",
+            shape[0],
+            shape[1]
+        );
+    }
+
     /// The shape of the places at which blocks may begin.
     pub(crate) fn begins(self, [_, _, height, width]: [usize; 4]) -> [usize; 4] {
         let [samples, channels] = self.masks;
@@ -44,25 +68,10 @@ impl Blocks {
 ///
 /// # Panics
 ///
-/// If a block is empty or larger than a map, or if there are as many masks as neither 1 nor the samples or channels.
+/// If the probability does not lie in [0, 1), if a block is empty or larger than a map, or if there are as many masks as
+/// neither 1 nor the samples or channels.
 pub fn drop_blocks(x: Tensor<4>, blocks: Blocks) -> Tensor<4> {
-    let shape = x.dims();
-    let fits = |size: usize, of: usize| (1..=of).contains(&size);
-    let [tall, wide] = blocks.size;
-    assert!(
-        fits(tall, shape[2]) && fits(wide, shape[3]),
-        "blocks of {tall}×{wide} in maps of {}×{}",
-        shape[2],
-        shape[3]
-    );
-    let is_shared_or_own = |axis: usize| [1, shape[axis]].contains(&blocks.masks[axis]);
-    assert!(
-        is_shared_or_own(0) && is_shared_or_own(1),
-        "{:?} masks for {} samples and {} channels",
-        blocks.masks,
-        shape[0],
-        shape[1]
-    );
+    blocks.assert_fit(x.dims());
     #[cfg(feature = "flex")]
     let x = match crate::flex::drop_blocks(x.into_dispatch(), blocks) {
         Ok(x) => return Tensor::from_dispatch(x),
@@ -72,7 +81,12 @@ pub fn drop_blocks(x: Tensor<4>, blocks: Blocks) -> Tensor<4> {
 }
 
 /// [`drop_blocks`] with tensor operations alone, behind the random numbers.
+///
+/// # Panics
+///
+/// Like [`drop_blocks`].
 pub fn drop_blocks_twin(x: Tensor<4>, blocks: Blocks) -> Tensor<4> {
+    blocks.assert_fit(x.dims());
     let Blocks { prob, size, .. } = blocks;
     // In `f32`, whatever the input: a mask of a half-precision type has more values than that type can count.
     let options = (&x.device(), DType::F32);

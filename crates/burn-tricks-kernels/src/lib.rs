@@ -41,6 +41,7 @@ mod prodigy;
 mod r_adam;
 mod rank;
 mod real;
+mod refuse;
 mod rescaled;
 mod rms_prop;
 mod scale;

@@ -1,6 +1,7 @@
 //! Noise that multiplies activations or weights, and the dropouts.
 
 use crate::precision::accumulation_dtype;
+use crate::refuse::assert_not_negative;
 use burn::tensor::{Distribution, Tensor};
 
 /// −λα, what SELU gives for x → −∞.
@@ -13,7 +14,7 @@ pub enum Noise {
     Dropout {
         /// The probability of a 0, in [0, 1].
         prob: f64,
-        /// The factor of what stays; 1 / (1 − p) keeps the mean.
+        /// The factor of what stays, finite; 1 / (1 − p) keeps the mean. It does not count if nothing stays, with p = 1.
         kept: f64,
     },
     /// It is replaced by SELU's saturated value with probability `prob`; then everything is scaled and shifted so that mean
@@ -24,9 +25,9 @@ pub enum Noise {
     },
     /// It is multiplied by a normally distributed number.
     Gaussian {
-        /// The mean of the factor.
+        /// The mean of the factor, finite.
         mean: f64,
-        /// The standard deviation of the factor.
+        /// The standard deviation of the factor, finite and not negative.
         deviation: f64,
     },
 }
@@ -36,12 +37,24 @@ impl Noise {
         let (prob, is_possible, range) = match self {
             Self::Dropout { prob, .. } => (prob, (0.0..=1.0).contains(&prob), "[0, 1]"),
             Self::Alpha { prob } => (prob, (0.0..1.0).contains(&prob), "[0, 1)"),
-            Self::Gaussian { .. } => return,
+            Self::Gaussian { mean, deviation } => {
+                assert!(
+                    mean.is_finite(),
+                    "the mean of noise must be finite, got {mean}"
+                );
+                return assert_not_negative("the deviation of noise", deviation);
+            }
         };
         assert!(
             is_possible,
             "the probability of a number to be dropped must lie in {range}, got {prob}"
         );
+        if let Self::Dropout { prob, kept } = self {
+            assert!(
+                kept.is_finite() || prob == 1.0,
+                "the factor of what stays must be finite, got {kept}"
+            );
+        }
     }
 
     /// `x m + s` for a number that stays, and for one that is dropped: `[(m, s), (m, s)]`.
@@ -96,7 +109,7 @@ impl Alpha {
 ///
 /// # Panics
 ///
-/// If `shared` exceeds the number of dimensions, or if a probability lies outside of its range.
+/// If `shared` exceeds the number of dimensions, or if a number of the noise lies outside of its range.
 pub fn noise<const D: usize>(x: Tensor<D>, noise: Noise, shared: usize) -> Tensor<D> {
     noise.assert_is_possible();
     assert_shared::<D>(shared);

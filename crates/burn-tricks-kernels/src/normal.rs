@@ -2,6 +2,7 @@
 
 use crate::normal_keys::{FACTOR, HIGH, Keys, LOW, ROUNDS, SHIFT};
 use crate::precision::accumulation_dtype;
+use crate::refuse::assert_not_negative;
 use burn::tensor::{FloatDType, Int, Tensor};
 
 /// `x + σ z`, where the standard normal `z` depends only on `key` and on each element's place, whatever the number of
@@ -22,7 +23,12 @@ use burn::tensor::{FloatDType, Int, Tensor};
 /// assert!((deviation - 0.5).abs() < 0.02);
 /// assert_eq!(noise.into_data(), add_normal(zeros, 0.5, 7).into_data());
 /// ```
+///
+/// # Panics
+///
+/// If σ is negative, infinite or NaN.
 pub fn add_normal<const D: usize>(x: Tensor<D>, sigma: f64, key: u64) -> Tensor<D> {
+    assert_not_negative("the deviation of noise", sigma);
     #[cfg(feature = "flex")]
     let x = {
         let x = x.into_dispatch();
@@ -45,8 +51,9 @@ pub fn add_normal<const D: usize>(x: Tensor<D>, sigma: f64, key: u64) -> Tensor<
 ///
 /// # Panics
 ///
-/// If the tensor has more than 2³² numbers.
+/// Like [`add_normal`], and if the tensor has more than 2³² numbers.
 pub fn add_normal_twin<const D: usize>(x: Tensor<D>, sigma: f64, key: u64) -> Tensor<D> {
+    assert_not_negative("the deviation of noise", sigma);
     let shape = x.dims();
     let count: usize = shape.iter().product();
     if count == 0 {

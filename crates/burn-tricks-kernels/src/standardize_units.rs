@@ -1,6 +1,7 @@
 //! Weights with mean 0 and variance 1 in each unit.
 
 use crate::precision::accumulation_dtype;
+use crate::refuse::{assert_axis, assert_not_negative};
 use crate::weight_norm::sum_per_unit;
 use burn::tensor::Tensor;
 
@@ -13,6 +14,15 @@ pub struct UnitDeviation {
     pub inside: f64,
     /// Added to the deviation.
     pub outside: f64,
+}
+
+impl UnitDeviation {
+    fn assert_possible(self, rank: usize, axis: usize) {
+        assert_axis(rank, axis);
+        assert_not_negative("the degrees of freedom", self.freedom);
+        assert_not_negative("what is added to the variance", self.inside);
+        assert_not_negative("what is added to the deviation", self.outside);
+    }
 }
 
 /// `(w − μ) / d` for each unit of n numbers: centred, and divided by its [deviation](UnitDeviation) d. `axis` counts the
@@ -37,13 +47,13 @@ pub struct UnitDeviation {
 ///
 /// # Panics
 ///
-/// If the tensor has no dimension `axis`.
+/// If the tensor has no dimension `axis`, or a number of `deviation` is negative, infinite or NaN.
 pub fn standardize_units<const D: usize>(
     deviation: UnitDeviation,
     weight: Tensor<D>,
     axis: usize,
 ) -> Tensor<D> {
-    assert!(axis < D, "a tensor of rank {D} has no axis {axis}");
+    deviation.assert_possible(D, axis);
     #[cfg(feature = "flex")]
     let weight = match crate::flex::standardize_units(deviation, weight.into_dispatch(), axis) {
         Ok(weight) => return Tensor::from_dispatch(weight),
@@ -53,11 +63,16 @@ pub fn standardize_units<const D: usize>(
 }
 
 /// [`standardize_units`] with tensor operations alone: the specification.
+///
+/// # Panics
+///
+/// Like [`standardize_units`].
 pub fn standardize_units_twin<const D: usize>(
     deviation: UnitDeviation,
     weight: Tensor<D>,
     axis: usize,
 ) -> Tensor<D> {
+    deviation.assert_possible(D, axis);
     let UnitDeviation {
         freedom,
         inside,

@@ -1,6 +1,7 @@
 //! Weights at a given length in their own direction.
 
 use crate::precision::accumulation_dtype;
+use crate::refuse::assert_axis;
 use burn::tensor::{Shape, Tensor};
 
 /// `g v / ‖v‖` for each unit: the unit's numbers of `v`, at the length `g`. `axis` counts the units: 1 for weights
@@ -29,12 +30,7 @@ use burn::tensor::{Shape, Tensor};
 ///
 /// If `v` has no dimension `axis`, or another number of units than `g`.
 pub fn weight_norm<const D: usize>(v: Tensor<D>, g: Tensor<1>, axis: usize) -> Tensor<D> {
-    assert_eq!(
-        v.dims().get(axis),
-        Some(&g.dims()[0]),
-        "the units on axis {axis} of {:?}, and their lengths",
-        v.dims()
-    );
+    assert_lengths(&v.dims(), &g, axis);
     #[cfg(feature = "flex")]
     let (v, g) = match crate::flex::weight_norm(v.into_dispatch(), g.into_dispatch(), axis) {
         Ok(weight) => return Tensor::from_dispatch(weight),
@@ -44,7 +40,12 @@ pub fn weight_norm<const D: usize>(v: Tensor<D>, g: Tensor<1>, axis: usize) -> T
 }
 
 /// [`weight_norm`] with tensor operations alone: the specification.
+///
+/// # Panics
+///
+/// Like [`weight_norm`].
 pub fn weight_norm_twin<const D: usize>(v: Tensor<D>, g: Tensor<1>, axis: usize) -> Tensor<D> {
+    assert_lengths(&v.dims(), &g, axis);
     let dtype = v.dtype();
     let v = v.cast(accumulation_dtype(dtype));
     let g = g.cast(accumulation_dtype(dtype));
@@ -54,14 +55,23 @@ pub fn weight_norm_twin<const D: usize>(v: Tensor<D>, g: Tensor<1>, axis: usize)
     (v * (g.reshape(Shape::from(shape)) / norms)).cast(dtype)
 }
 
-/// `‖v‖` of each unit, in the type of `v`; 1 for a unit of zeros. What [`weight_norm`] divides by, to the bit: with
-/// these lengths it returns `v`. Without gradient.
+fn assert_lengths(dims: &[usize], g: &Tensor<1>, axis: usize) {
+    let lengths = g.dims()[0];
+    assert!(
+        dims.get(axis) == Some(&lengths),
+        "{lengths} lengths for the units on axis {axis} of a weight {dims:?}"
+    );
+}
+
+/// `‖v‖` of each unit, in the type of `v`; 1 for a unit of zeros. What [`weight_norm`] divides by: with these
+/// lengths it returns `v` to the bit in `f32` and `f64`. In half precision the lengths are rounded, and so `v` changes by up to
+/// as much. Without gradient.
 ///
 /// # Panics
 ///
 /// If `v` has no dimension `axis`.
 pub fn unit_norms<const D: usize>(v: Tensor<D>, axis: usize) -> Tensor<1> {
-    assert!(axis < D, "a tensor of rank {D} has no axis {axis}");
+    assert_axis(D, axis);
     let v = if v.is_autodiff() { v.inner() } else { v };
     #[cfg(feature = "flex")]
     let v = match crate::flex::unit_norms(v.into_dispatch(), axis) {

@@ -2,61 +2,64 @@
 
 use super::GRAIN;
 use super::any_slice::{AnySlice, AnySliceMut, Computed, narrowed, with_wide_type};
-use super::term_sums::of_run;
+use super::term_sums::{TILE, of_run};
 use super::threads::{self, Threads};
 use super::vector::Wide;
 use super::weight_norm::Product;
 use pulp::NullaryFnOnce;
+use std::ops::Range;
 
 /// How many lines are added in the numbers' own type before the sum is continued in `f64`.
 const DEPTH: usize = 32;
+
+/// Into about so many pieces at most a product is cut whose pieces have to be added up: so that their sums take little
+/// memory, and little time on the one thread that adds them up.
+const PIECES: usize = 64;
 
 /// The matrix W `[units, the rest]` of a weight `[before, units, after]`.
 pub(super) struct Matrix<'a> {
     numbers: AnySlice<'a>,
     units: usize,
     after: usize,
+    lines: Lines<'a>,
 }
 
 impl<'a> Matrix<'a> {
     /// The units are counted by `axis`.
     pub(super) fn of(numbers: AnySlice<'a>, shape: &[usize], axis: usize) -> Self {
+        let before = shape[..axis].iter().product();
+        let (units, after) = (shape[axis], shape[axis + 1..].iter().product());
+        let [slices, count, len] = match after {
+            1 => [1, before, units],
+            _ => [before, units, after],
+        };
         Self {
             numbers,
-            units: shape[axis],
-            after: shape[axis + 1..].iter().product(),
+            units,
+            after,
+            lines: Lines {
+                numbers,
+                slices,
+                count,
+                len,
+            },
         }
     }
 
     /// `W v`
     pub(super) fn times(&self, v: &[f64]) -> Vec<f64> {
-        if self.after == 1 {
-            return sum_of_lines(self.numbers, self.units, v);
+        match self.after {
+            1 => self.lines.sums(v),
+            _ => self.lines.products(v),
         }
-        let mut product = vec![0.0; self.units];
-        for (numbers, v) in self.slices().zip(v.chunks(self.after.max(1))) {
-            let products = products_of_lines(numbers, self.after, v);
-            let products = product.iter_mut().zip(products);
-            products.for_each(|(product, more)| *product += more);
-        }
-        product
     }
 
     /// `Wᵀ u`
     pub(super) fn transposed_times(&self, u: &[f64]) -> Vec<f64> {
-        if self.after == 1 {
-            return products_of_lines(self.numbers, self.units, u);
+        match self.after {
+            1 => self.lines.products(u),
+            _ => self.lines.sums(u),
         }
-        self.slices()
-            .flat_map(|numbers| sum_of_lines(numbers, self.after, u))
-            .collect()
-    }
-
-    /// A matrix of units and what lies after them, for each index before.
-    fn slices(&self) -> impl Iterator<Item = AnySlice<'a>> {
-        let (numbers, len) = (self.numbers, (self.units * self.after).max(1));
-        let starts = (0..numbers.len()).step_by(len);
-        starts.map(move |start| numbers.part(start..start + len))
     }
 
     /// `out = factor · read + u vᵀ`; without `read`, of the numbers in `out`.
@@ -80,11 +83,7 @@ impl<'a> Matrix<'a> {
         v: &[f64],
     ) {
         let (u, v) = (narrowed::<T>(u), narrowed::<T>(v));
-        let len = match self.after {
-            1 => self.units,
-            after => after,
-        };
-        let len = len.max(1);
+        let len = self.lines.len.max(1);
         let lines = (GRAIN / 2 / len).max(1);
         let part = |part: usize, out: AnySliceMut<'_>| {
             let start = part * lines * len;
@@ -110,52 +109,111 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// The sum of all lines, each times its number.
-fn sum_of_lines(numbers: AnySlice<'_>, len: usize, factors: &[f64]) -> Vec<f64> {
-    fn sum_in<T: Computed>(numbers: AnySlice<'_>, len: usize, factors: &[T]) -> Vec<Vec<f64>> {
-        let lines = (GRAIN / 2 / len.max(1)).max(1);
-        let of_part = |part: usize| {
-            let lines = part * lines..factors.len().min((part + 1) * lines);
-            T::run(SumLines {
-                numbers: numbers.part(lines.start * len..lines.end * len),
-                len,
-                factors: &factors[lines],
-            })
-        };
-        let threads = Threads::for_len(numbers.len());
-        threads::map(threads, factors.len().div_ceil(lines), &of_part)
-    }
-    let parts = with_wide_type!(numbers.dtype(), T => {
-        sum_in::<T>(numbers, len, &narrowed(factors))
-    });
-    let mut sum = vec![0.0; len];
-    for more in parts {
-        let sums = sum.iter_mut().zip(more);
-        sums.for_each(|(sum, more)| *sum += more);
-    }
-    sum
+/// Some slices of `count` lines of `len` numbers.
+#[derive(Clone, Copy)]
+struct Lines<'a> {
+    numbers: AnySlice<'a>,
+    slices: usize,
+    count: usize,
+    len: usize,
 }
 
-/// The product of each line with `vector`.
-fn products_of_lines(numbers: AnySlice<'_>, len: usize, vector: &[f64]) -> Vec<f64> {
-    fn products_in<T: Computed>(numbers: AnySlice<'_>, len: usize, vector: &[T]) -> Vec<f64> {
-        let some = (GRAIN / 2 / len.max(1)).max(1) * len.max(1);
-        let of_part = |part: usize| {
+impl<'a> Lines<'a> {
+    /// For each slice the sum of its lines, each times its number.
+    fn sums(self, factors: &[f64]) -> Vec<f64> {
+        with_wide_type!(self.numbers.dtype(), T => self.sums_in::<T>(&narrowed(factors)))
+    }
+
+    fn sums_in<T: Computed>(self, factors: &[T]) -> Vec<f64> {
+        let width = self.len.clamp(1, TILE);
+        let across = self.len.div_ceil(width);
+        let height = height(self.count, width, self.slices * across);
+        let of_piece = |column: usize, band: usize| {
+            let (slice, start) = (column / across, column % across * width);
+            T::run(SumLines {
+                lines: self,
+                slice,
+                of_slice: band * height..self.count.min((band + 1) * height),
+                of_line: start..self.len.min(start + width),
+                factors,
+            })
+        };
+        let bands = self.count.div_ceil(height);
+        joined(self.numbers.len(), self.slices * across, bands, &of_piece)
+    }
+
+    /// The product of each line with the numbers of its slice in `vector`, summed over the slices.
+    fn products(self, vector: &[f64]) -> Vec<f64> {
+        with_wide_type!(self.numbers.dtype(), T => self.products_in::<T>(&narrowed(vector)))
+    }
+
+    fn products_in<T: Computed>(self, vector: &[T]) -> Vec<f64> {
+        let some = (GRAIN / 2 / self.len.max(1)).clamp(1, TILE);
+        let across = self.count.div_ceil(some);
+        let height = height(self.slices, some.min(self.count) * self.len, across);
+        let of_piece = |column: usize, band: usize| {
             T::run(MultiplyLines {
-                numbers: numbers.part(part * some..numbers.len().min((part + 1) * some)),
-                len: len.max(1),
+                lines: self,
+                slices: band * height..self.slices.min((band + 1) * height),
+                of_slice: column * some..self.count.min((column + 1) * some),
                 vector,
             })
         };
-        let threads = Threads::for_len(numbers.len());
-        threads::map(threads, numbers.len().div_ceil(some), &of_part).concat()
+        let bands = self.slices.div_ceil(height);
+        joined(self.numbers.len(), across, bands, &of_piece)
     }
-    with_wide_type!(numbers.dtype(), T => products_in::<T>(numbers, len, &narrowed(vector)))
+
+    /// Some numbers of a line, or whole lines.
+    #[inline(always)]
+    fn part(self, slice: usize, of_slice: Range<usize>, of_line: Range<usize>) -> AnySlice<'a> {
+        let start = (slice * self.count + of_slice.start) * self.len;
+        let last = (of_slice.len() - 1) * self.len;
+        self.numbers
+            .part(start + of_line.start..start + last + of_line.end)
+    }
+}
+
+/// How high a piece of `width` numbers is, of `count` at most, where so many such columns are beside each other. It depends
+/// on the shape alone, and with it the order of the additions.
+fn height(count: usize, width: usize, columns: usize) -> usize {
+    let least = (count * columns).div_ceil(PIECES).min(count);
+    (GRAIN / 2 / width.max(1)).max(least).max(1)
+}
+
+/// The sums over all bands of each column's pieces, one column's after the other's.
+fn joined(
+    numbers: usize,
+    columns: usize,
+    bands: usize,
+    of_piece: &(dyn Fn(usize, usize) -> Vec<f64> + Sync),
+) -> Vec<f64> {
+    let bands = bands.max(1);
+    let threads = Threads::for_len(numbers);
+    let pieces = threads::map(threads, columns * bands, &|piece| {
+        of_piece(piece / bands, piece % bands)
+    });
+    if bands == 1 {
+        return pieces.concat();
+    }
+    let mut sums = Vec::with_capacity(pieces.iter().step_by(bands).map(Vec::len).sum());
+    for pieces in pieces.chunks(bands) {
+        let start = sums.len();
+        sums.extend_from_slice(&pieces[0]);
+        for more in &pieces[1..] {
+            let sums = sums[start..].iter_mut().zip(more);
+            sums.for_each(|(sum, more)| *sum += more);
+        }
+    }
+    sums
 }
 
 struct SumLines<'a, T> {
-    numbers: AnySlice<'a>,
-    len: usize,
+    lines: Lines<'a>,
+    slice: usize,
+    /// Which lines of the slice.
+    of_slice: Range<usize>,
+    /// Which numbers of each line.
+    of_line: Range<usize>,
     factors: &'a [T],
 }
 
@@ -164,29 +222,41 @@ impl<T: Computed> NullaryFnOnce for SumLines<'_, T> {
 
     #[inline(always)]
     fn call(self) -> Vec<f64> {
-        let mut sum = vec![0.0; self.len];
-        let mut short = vec![T::ZERO; self.len];
+        let width = self.of_line.len();
+        let mut sum = vec![0.0; width];
+        let mut short = vec![T::ZERO; width];
         let mut widened: Vec<T> = Vec::new();
-        let lines = widen_all(self.numbers, &mut widened);
-        let some = lines.chunks((DEPTH * self.len).max(1));
-        for (lines, factors) in some.zip(self.factors.chunks(DEPTH)) {
-            for (line, factor) in lines.chunks(self.len).zip(factors) {
-                for (short, number) in short.iter_mut().zip(line) {
-                    *short = *short + *number * *factor;
+        // Whole lines lie one after the other.
+        let at_once = if width == self.lines.len { DEPTH } else { 1 };
+        let mut all = self.of_slice;
+        while !all.is_empty() {
+            let end = all.end.min(all.start + DEPTH);
+            for start in (all.start..end).step_by(at_once) {
+                let some = start..end.min(start + at_once);
+                let factors = &self.factors[some.clone()];
+                let numbers = self.lines.part(self.slice, some, self.of_line.clone());
+                let numbers = widen_all(numbers, &mut widened);
+                for (line, factor) in numbers.chunks(width).zip(factors) {
+                    for (short, number) in short.iter_mut().zip(line) {
+                        *short = *short + *number * *factor;
+                    }
                 }
             }
             for (sum, short) in sum.iter_mut().zip(&mut short) {
                 *sum += short.to_f64();
                 *short = T::ZERO;
             }
+            all.start = end;
         }
         sum
     }
 }
 
 struct MultiplyLines<'a, T> {
-    numbers: AnySlice<'a>,
-    len: usize,
+    lines: Lines<'a>,
+    slices: Range<usize>,
+    /// Which lines of each slice.
+    of_slice: Range<usize>,
     vector: &'a [T],
 }
 
@@ -195,12 +265,17 @@ impl<T: Computed> NullaryFnOnce for MultiplyLines<'_, T> {
 
     #[inline(always)]
     fn call(self) -> Vec<f64> {
+        let len = self.lines.len;
         let mut widened: Vec<T> = Vec::new();
-        let lines = widen_all(self.numbers, &mut widened);
-        let mut products = Vec::with_capacity(lines.len() / self.len);
-        for line in lines.chunks(self.len) {
-            let [product] = of_run::<_, _, 1>(Product, line, self.vector, T::ZERO);
-            products.push(product);
+        let mut products = vec![0.0; self.of_slice.len()];
+        for slice in self.slices {
+            let numbers = self.lines.part(slice, self.of_slice.clone(), 0..len);
+            let numbers = widen_all(numbers, &mut widened);
+            let vector = &self.vector[slice * len..(slice + 1) * len];
+            for (product, line) in products.iter_mut().zip(numbers.chunks(len.max(1))) {
+                let [more] = of_run::<_, _, 1>(Product, line, vector, T::ZERO);
+                *product += more;
+            }
         }
         products
     }

@@ -13,6 +13,7 @@ use crate::noise::Noise;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{DType, Device, Distribution, Int, Tensor};
 use pulp::NullaryFnOnce;
+use std::marker::PhantomData;
 
 /// `x` with noise, or the unchanged tensor if there is no kernel for it.
 #[allow(clippy::result_large_err)]
@@ -90,17 +91,12 @@ impl Noisy {
             key: self.key,
             shifts,
         };
-        let draws: Draws<T> = match self.run {
-            1 => Draws::Each(part),
-            run => Draws::Shared {
-                run,
-                factors: part.factors(out.len().div_ceil(run.max(1))),
-            },
-        };
         let pass = |i: usize, out: AnySliceMut<'_>| {
             let start = i * PIECE;
             T::run(Pass {
-                draws: &draws,
+                part,
+                run: self.run,
+                computed: PhantomData::<T>,
                 start,
                 read: read.map(|read| read.part(start..start + out.len())),
                 out,
@@ -131,39 +127,7 @@ struct Part {
     shifts: bool,
 }
 
-/// A factor and a shift for each number.
-struct Factors<T> {
-    factors: Vec<T>,
-    shifts: Vec<T>,
-}
-
-/// Where the factors come from.
-enum Draws<T> {
-    /// Each number has its own.
-    Each(Part),
-    /// So many in a row share theirs.
-    Shared { run: usize, factors: Factors<T> },
-}
-
 impl Part {
-    /// The first `count` factors and shifts.
-    fn factors<T: Computed>(self, count: usize) -> Factors<T> {
-        let mut factors = vec![T::ZERO; count];
-        let mut shifts = vec![T::ZERO; count];
-        let groups = (factors.chunks_mut(GROUP).zip(shifts.chunks_mut(GROUP))).enumerate();
-        for (group, (some, some_shifts)) in groups {
-            let mut made = [[T::ZERO; GROUP]; 2];
-            T::run(Make {
-                part: self,
-                group: group as u64,
-                made: &mut made,
-            });
-            some.copy_from_slice(&made[0][..some.len()]);
-            some_shifts.copy_from_slice(&made[1][..some_shifts.len()]);
-        }
-        Factors { factors, shifts }
-    }
-
     /// The factors and shifts of a group of random numbers.
     #[inline(always)]
     fn make<T: Wide>(self, group: u64, [factors, shifts]: &mut [[T; GROUP]; 2]) {
@@ -194,24 +158,12 @@ impl Part {
     }
 }
 
-struct Make<'a, T> {
-    part: Part,
-    group: u64,
-    made: &'a mut [[T; GROUP]; 2],
-}
-
-impl<T: Wide> NullaryFnOnce for Make<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        self.part.make(self.group, self.made);
-    }
-}
-
 /// A piece of the tensor, from the number `start` on.
 struct Pass<'a, T> {
-    draws: &'a Draws<T>,
+    part: Part,
+    /// So many numbers in a row share a factor and a shift.
+    run: usize,
+    computed: PhantomData<T>,
     start: usize,
     read: Option<AnySlice<'a>>,
     out: AnySliceMut<'a>,
@@ -225,12 +177,13 @@ impl<T: Computed> NullaryFnOnce for Pass<'_, T> {
         let len = self.out.len();
         let mut out = T::as_mut_slice(self.out);
         // Numbers that are read as they are stored, where each has a draw of its own.
-        let direct = match (&out, self.draws) {
-            (Ok(_), Draws::Each(_)) => self.read.and_then(T::as_slice),
+        let direct = match (&out, self.run) {
+            (Ok(_), 1) => self.read.and_then(T::as_slice),
             _ => None,
         };
         let mut block = [T::ZERO; GROUP];
         let mut made = [[T::ZERO; GROUP]; 2];
+        let mut group = None;
         for at in (0..len).step_by(GROUP) {
             let range = at..len.min(at + GROUP);
             let numbers = match &mut out {
@@ -248,38 +201,37 @@ impl<T: Computed> NullaryFnOnce for Pass<'_, T> {
                     block
                 }
             };
-            match self.draws {
-                Draws::Each(part) => {
-                    part.make(((self.start + at) / GROUP) as u64, &mut made);
+            let (mut rest, mut place) = (numbers, self.start + at);
+            while !rest.is_empty() {
+                let draw = place / self.run;
+                if group != Some(draw / GROUP) {
+                    group = Some(draw / GROUP);
+                    self.part.make((draw / GROUP) as u64, &mut made);
+                }
+                if self.run == 1 {
                     let both = made[0].iter().zip(&made[1]);
                     match direct {
                         Some(read) => {
-                            let pairs = numbers.iter_mut().zip(&read[range.clone()]);
+                            let pairs = rest.iter_mut().zip(&read[range.clone()]);
                             for ((x, read), (factor, shift)) in pairs.zip(both) {
                                 *x = *read * *factor + *shift;
                             }
                         }
                         None => {
-                            for (x, (factor, shift)) in numbers.iter_mut().zip(both) {
+                            for (x, (factor, shift)) in rest.iter_mut().zip(both) {
                                 *x = *x * *factor + *shift;
                             }
                         }
                     }
+                    break;
                 }
-                Draws::Shared { run, factors } => {
-                    let mut rest = numbers;
-                    let mut place = self.start + at;
-                    while !rest.is_empty() {
-                        let len = (run - place % run).min(rest.len());
-                        let (factor, shift) =
-                            (factors.factors[place / run], factors.shifts[place / run]);
-                        let some;
-                        (some, rest) = rest.split_at_mut(len);
-                        place += len;
-                        for x in some {
-                            *x = *x * factor + shift;
-                        }
-                    }
+                let (factor, shift) = (made[0][draw % GROUP], made[1][draw % GROUP]);
+                let len = (self.run - place % self.run).min(rest.len());
+                let some;
+                (some, rest) = rest.split_at_mut(len);
+                place += len;
+                for x in some {
+                    *x = *x * factor + shift;
                 }
             }
             if let Err(out) = &mut out {

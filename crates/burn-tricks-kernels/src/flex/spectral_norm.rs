@@ -61,9 +61,9 @@ impl Operation<1> for Spectral {
         let [mut u, mut v] = vectors.map(|vector| AnySlice::of(&vector).widened());
         let mut product = None;
         for _ in 0..self.rounds {
-            u = normalized(dtype, matrix.times(&v), u);
+            u = normalized(dtype, &matrix.times(&v), u);
             let transposed = matrix.transposed_times(&u);
-            v = normalized(dtype, transposed.clone(), v);
+            v = normalized(dtype, &transposed, v);
             product = Some(transposed);
         }
         // σ = uᵀ W v
@@ -117,7 +117,7 @@ impl Operation<1> for Spectral {
 }
 
 /// `vector` at norm 1, in the precision of the weight; `old` where the norm is 0, infinite or NaN.
-fn normalized(dtype: DType, vector: Vec<f64>, old: Vec<f64>) -> Vec<f64> {
+fn normalized(dtype: DType, vector: &[f64], old: Vec<f64>) -> Vec<f64> {
     let norm = vector.iter().map(|x| x * x).sum::<f64>().sqrt();
     if rounded(dtype, norm) == 0.0 || !rounded(dtype, norm).is_finite() {
         return old;
