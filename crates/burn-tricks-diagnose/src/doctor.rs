@@ -7,7 +7,7 @@ use crate::flat::{Flat, flatten};
 use crate::history::History;
 use crate::history::epoch::EpochMetrics;
 use crate::history::position::BatchPosition;
-use crate::history::references::References;
+use crate::history::references::KeptReferences;
 use crate::history::structure::{Mode, Structure};
 use crate::loss_kind::LossKind;
 use crate::measurement::lr_range::LrRange;
@@ -119,6 +119,8 @@ pub struct Doctor {
     noise: Option<NoiseScale>,
     lr_range: Option<LrRange>,
     capacity: Option<Capacity>,
+    /// What was fitted to the rows for the last diagnosis.
+    references: KeptReferences,
 }
 
 impl Doctor {
@@ -151,6 +153,7 @@ impl Doctor {
             noise: None,
             lr_range: None,
             capacity: None,
+            references: KeptReferences::default(),
         }
     }
 
@@ -371,7 +374,8 @@ impl Doctor {
         let (train, valid) = (self.train.read(), self.valid.read());
         let both = train.as_ref().zip(valid.as_ref());
         let both = both.filter(|_| self.train.is_paired() && self.valid.is_paired());
-        let references = both.map(|(train, valid)| References::of(train, valid));
+        let kept = [self.train.kept(), self.valid.kept()];
+        let references = both.map(|(train, valid)| self.references.of(kept, train, valid));
         let references = references.unwrap_or_default();
         let average = self.average.as_ref();
         let running = Running::of(model);
@@ -437,7 +441,40 @@ impl Drop for Doctor {
 mod tests {
     use super::*;
     use burn::nn::LinearConfig;
-    use burn::tensor::Device;
+    use burn::tensor::{Device, Distribution};
+
+    #[test]
+    fn models_without_a_network_are_fitted_again_only_to_other_rows() {
+        let device = Device::flex();
+        device.seed(1);
+        let model = LinearConfig::new(2, 1).init(&device);
+        let mut doctor = DoctorConfig::new().init(&model).unwrap();
+        let inputs = Tensor::<2>::random([80, 2], Distribution::Normal(0.0, 1.0), &device);
+        let targets = inputs.clone().sum_dim(1);
+        let half = |tensor: &Tensor<2>, at: usize| tensor.clone().narrow(0, 40 * at, 40);
+        doctor.observe_batch(&half(&inputs, 0), half(&targets, 0));
+        doctor.observe_validation_batch(&half(&inputs, 1), half(&targets, 1));
+        let first = doctor.history(&model);
+        assert!(first.neighbours.is_some() && first.trees.is_some());
+        assert_eq!(
+            (doctor.history(&model), doctor.references.fits()),
+            (first.clone(), 1)
+        );
+        // An epoch hands over nothing new; more rows of the training are.
+        doctor.observe_epoch(EpochMetrics::default());
+        let _ = doctor.history(&model);
+        assert_eq!(doctor.references.fits(), 1);
+        doctor.observe_batch(&half(&inputs, 1), half(&targets, 1));
+        let more = doctor.history(&model);
+        assert_eq!(
+            (more.neighbours.unwrap().rows, doctor.references.fits()),
+            (80, 2)
+        );
+        assert_ne!(more.trees, first.trees);
+        // Twice as many targets as inputs belong to no row.
+        doctor.observe_validation_batch(&half(&inputs, 1), targets);
+        assert_eq!(doctor.history(&model).neighbours, None);
+    }
 
     #[test]
     fn outputs_of_a_validation_batch_are_compared_once() {

@@ -8,9 +8,10 @@ use crate::history::reference::ReferenceFit;
 use crate::history::table::Table;
 use crate::history::{neighbours, radial, told_classes, trees};
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 /// What models that need no network say about the validation rows.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct References {
     pub(crate) neighbours: Option<Neighbours>,
     pub(crate) linear_fit: Option<LinearFit>,
@@ -34,5 +35,38 @@ impl References {
             columns: neighbours::columns(train, valid),
             told_classes: table.map_or_else(BTreeMap::new, told_classes::of),
         }
+    }
+}
+
+/// The references of the last rows that were asked for, so that a diagnosis in each epoch fits them once.
+#[derive(Debug, Default)]
+pub(crate) struct KeptReferences(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// The numbers of kept inputs and targets, of the training and of the validation, that they are of.
+    rows: Option<[[usize; 2]; 2]>,
+    references: References,
+    fits: usize,
+}
+
+impl KeptReferences {
+    /// Of these rows. Rows are only ever added to those of a doctor, so that as many are the same.
+    pub(crate) fn of(&self, kept: [[usize; 2]; 2], train: &Rows, valid: &Rows) -> References {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.rows != Some(kept) {
+            *last = Kept {
+                rows: Some(kept),
+                references: References::of(train, valid),
+                fits: last.fits + 1,
+            };
+        }
+        last.references.clone()
+    }
+
+    /// How many times they were fitted.
+    #[cfg(test)]
+    pub(crate) fn fits(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).fits
     }
 }

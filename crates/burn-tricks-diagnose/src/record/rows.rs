@@ -145,6 +145,11 @@ impl RowRecord {
         self.has_other_targets |= inputs != targets;
     }
 
+    /// The numbers of kept inputs and targets.
+    pub(crate) fn kept(&self) -> [usize; 2] {
+        [self.kept_inputs, self.kept_targets]
+    }
+
     /// Whether inputs and targets belong together, row by row.
     pub(crate) fn is_paired(&self) -> bool {
         !self.has_other_targets
