@@ -129,12 +129,25 @@ fn benefit_is_drawn_over_cost() {
     assert_eq!(comparison.benefit_svg("height"), None);
 }
 
+/// Whether there is a Chromium. Without one a test is skipped, or fails if the environment says that there must be one.
+fn has_browser() -> bool {
+    let is_there = Command::new("chromium").arg("--version").output().is_ok();
+    let is_required = std::env::var_os("REQUIRE_CHROMIUM").is_some();
+    assert!(
+        is_there || !is_required,
+        "there is no `chromium` in the path, and REQUIRE_CHROMIUM is set"
+    );
+    if !is_there {
+        eprintln!("skipped: there is no chromium");
+    }
+    is_there
+}
+
 /// Where there is a Chromium, as Debian's `chromium`. `KEEP_SCREENSHOTS` names a folder to look at them,
 /// with the page.
 #[test]
 fn a_browser_shows_it_without_an_error_in_both_themes_and_two_widths() {
-    if Command::new("chromium").arg("--version").output().is_err() {
-        eprintln!("skipped: there is no chromium");
+    if !has_browser() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -172,8 +185,7 @@ fn a_browser_shows_it_without_an_error_in_both_themes_and_two_widths() {
 /// A click on a head sorts the table: seen in the page that the browser has made.
 #[test]
 fn a_click_sorts_the_table() {
-    if Command::new("chromium").arg("--version").output().is_err() {
-        eprintln!("skipped: there is no chromium");
+    if !has_browser() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
