@@ -102,7 +102,7 @@ fn verify(case: &Case, diagnosis: &Diagnosis) -> Result<(), Box<dyn std::error::
     let config = VerifyConfig::new().with_no_model(Some(no_model));
     let verification = config.run(prescription, metric, |prescription, seed| {
         let with = prescription.and_then(|of| treated(case, seed, finding, of));
-        let program = with.unwrap_or_else(|| (case.program)(seed));
+        let program = with.map_or_else(|| (case.program)(seed), |(program, _)| program);
         let score = program.run(seed, &mut ()).result().valid_score;
         eprint!(".");
         score

@@ -3,13 +3,16 @@
 //!     cargo run --release --example clinic
 //!     cargo run --release --example clinic -- --case softmax-twice --show
 //!     cargo run --release --example clinic -- --treat
+//!     cargo run --release --example clinic -- --random 100 --seeds-from 1
 //!     cargo run --release --example clinic -- --core --require sensitivity=1,specificity=1
 
+mod random;
 mod table;
 
 use burn_tricks::diagnose::{Diagnosis, History};
 use burn_tricks_examples::clinic::{
-    Case, Floor, Half, Origin, Seen, Tally, Verdict, cases, core_set, examine, treated,
+    CarriedOut, Case, Floor, Half, Origin, Seen, Share, Tally, Verdict, cases, core_set, examine,
+    treated,
 };
 use clap::Parser;
 use std::path::{Path, PathBuf};
@@ -47,6 +50,13 @@ struct Options {
     /// Examines the healthy twins of the sick programs too.
     #[arg(long)]
     twins: bool,
+    /// Draws so many programs at random, one for each seed, and examines those of them that are sound: that train as well as
+    /// the rule behind their data, or as the best of four other trainings. Those that are accused are listed.
+    #[arg(long, value_name = "PROGRAMS", conflicts_with_all = ["case", "core", "half", "unseen", "list", "treat", "twins", "json"])]
+    random: Option<u64>,
+    /// The first seed of the programs at random. `--random 1 --seeds-from 7 --show` shows the diagnosis of that of seed 7.
+    #[arg(long, value_name = "SEED", default_value_t = 1, requires = "random")]
+    seeds_from: u64,
     /// Keeps what was measured in each run in this folder, and trains no program again whose run is there: rules can
     /// be tried in seconds. Empty it after a change to what is measured, or to a program.
     #[arg(long)]
@@ -56,8 +66,15 @@ struct Options {
     json: Option<PathBuf>,
     /// Ends with an error if a measure over all runs is below its floor: `sensitivity` (sick runs that are accused),
     /// `named` (those whose cause is named), `located` (named causes at the right layer), `specificity` (healthy runs
-    /// that are not accused) or `precision` (findings that are right or fair), as in `sensitivity=1,precision=0.8`.
-    #[arg(long, value_name = "MEASURE=SHARE", value_delimiter = ',', conflicts_with_all = ["list", "treat"])]
+    /// that are not accused) or `precision` (findings that are right or fair), as in `sensitivity=1,precision=0.8`. With
+    /// `--random` the only one is `specificity`, and with `--treat` it is `helped`: runs that train as their twins after a
+    /// prescription that is more than a text.
+    #[arg(
+        long,
+        value_name = "MEASURE=SHARE",
+        value_delimiter = ',',
+        conflicts_with = "list"
+    )]
     require: Vec<Floor>,
 }
 
@@ -86,6 +103,9 @@ impl Options {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options::parse();
+    if let Some(count) = options.random {
+        return random::examine_all(count, &options);
+    }
     if options.cases().next().is_none() {
         return Err(format!("no case has `{}` in its name: see --list", options.case).into());
     }
@@ -103,8 +123,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Ok(());
     }
     if options.treat {
-        treat(&options);
-        return Ok(());
+        let helped = treat(&options);
+        return demand(
+            &options.require,
+            &Tally {
+                helped,
+                ..Tally::default()
+            },
+        );
     }
     let start = Instant::now();
     let mut verdicts = Vec::new();
@@ -128,9 +154,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if let Some(path) = &options.json {
         std::fs::write(path, serde_json::to_string_pretty(&verdicts)?)?;
     }
-    let tally = Tally::of(&verdicts);
-    let missed = options.require.iter().filter_map(|of| of.missed(&tally));
-    let missed: Vec<String> = missed.collect();
+    demand(&options.require, &Tally::of(&verdicts))
+}
+
+/// An error if `tally` is below one of these floors.
+fn demand(floors: &[Floor], tally: &Tally) -> Result<(), Box<dyn std::error::Error>> {
+    let missed: Vec<String> = floors.iter().filter_map(|of| of.missed(tally)).collect();
     if !missed.is_empty() {
         return Err(missed.join("; ").into());
     }
@@ -165,9 +194,10 @@ fn examined(
 /// How far the score of a treated program may be below that of the healthy twin.
 const MARGIN: f64 = 0.05;
 
-/// Trains each sick program as its first prescription says, and its twin.
-fn treat(options: &Options) {
-    let (mut cured, mut all) = (0, 0);
+/// Trains each sick program as its first prescription says, and its twin. Gives the share of runs that then train as the twin, of
+/// those whose prescription is more than a text: what a text says is done by training the twin, which shows nothing of a run.
+fn treat(options: &Options) -> Share {
+    let (mut cured, mut helped, mut configured, mut by_hand) = <[Share; 4]>::default().into();
     for case in options.cases() {
         let Some(twin) = case.twin else { continue };
         // A score that is too good, or a loss that is wrong, cannot be compared with the twin's.
@@ -187,22 +217,39 @@ fn treat(options: &Options) {
             });
             let Some((finding, prescription)) = prescribed.next() else {
                 first = "nothing prescribed".to_owned();
+                helped.count(false);
                 continue;
             };
-            first = format!("{}: {prescription}", finding.kind);
-            let Some(program) = treated(case, seed, finding, prescription) else {
+            let carried_out = treated(case, seed, finding, prescription);
+            let Some((program, how)) = carried_out else {
+                first = format!("not carried out, {}: {prescription}", finding.kind);
+                helped.count(false);
                 continue;
             };
+            first = format!("{how:?}, {}: {prescription}", finding.kind);
             let healthy = twin(seed).run(seed, &mut ());
             let treated = program.run(seed, &mut ());
             let (healthy, treated) = (healthy.result(), treated.result());
             let as_good = treated.valid_score >= healthy.valid_score - MARGIN;
             let as_low = treated.valid_loss <= 1.5 * healthy.valid_loss + MARGIN;
-            of_case += u64::from(as_good && (as_low || !by_loss));
+            let helps = as_good && (as_low || !by_loss);
+            of_case += u64::from(helps);
+            match how {
+                CarriedOut::ByHand => by_hand.count(helps),
+                CarriedOut::Rebuilt => helped.count(helps),
+                CarriedOut::Configured => {
+                    helped.count(helps);
+                    configured.count(helps);
+                }
+            }
         }
         println!("{:38} {of_case} of {}  {first}", case.name, options.seeds);
-        cured += usize::from(2 * of_case > options.seeds);
-        all += 1;
+        cured.count(2 * of_case > options.seeds);
     }
-    println!("{cured} of {all} train as their twins in most seeds after the first prescription");
+    println!("{cured} programs train as their twins in most seeds after the first prescription");
+    println!(
+        "{helped} runs do whose prescription is more than a text, {configured} of them from its configuration"
+    );
+    println!("{by_hand} runs do whose prescription is a text, carried out by training the twin");
+    helped
 }

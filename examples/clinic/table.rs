@@ -67,6 +67,7 @@ pub(crate) fn tallies(verdicts: &[Verdict]) {
             specificity,
             precision,
             ruled_out,
+            ..
         } = tally;
         let shares = [
             sensitivity,

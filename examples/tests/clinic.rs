@@ -2,7 +2,8 @@
 
 use burn_tricks::diagnose::{FindingKind, Prescription};
 use burn_tricks_examples::clinic::{
-    Case, Floor, Half, Origin, Program, Seen, Tally, Verdict, cases, core_set, examine, treated,
+    CarriedOut, Case, Floor, Half, Origin, Program, RandomProgram, Seen, Tally, Verdict, cases,
+    core_set, examine, treated,
 };
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -109,6 +110,9 @@ fn what_a_case_expects_does_not_contradict_itself() {
     }
 }
 
+/// Seeds of sound programs at random that take little time.
+const SOUND: [u64; 2] = [1001, 1002];
+
 /// The verdict on the first seed.
 fn verdict(name: &str) -> Verdict {
     let case = case(name);
@@ -145,16 +149,115 @@ fn a_treated_program_trains_as_its_twin() {
     let finding = findings.clone().find(|finding| is_cause(finding.kind));
     let finding = finding.expect("a cause is named");
     let program = treated(case, 1, finding, &Prescription::InitWeights);
-    let healthy = program.expect("weights to draw").run(1, &mut ());
+    let (program, how) = program.expect("weights to draw");
+    assert_eq!(how, CarriedOut::Configured);
+    let healthy = program.run(1, &mut ());
     assert!(healthy.result().valid_score > 0.9, "{:?}", healthy.result());
     // What is left to the reader is done only where a cause is named.
     let text = Prescription::Change {
         text: "another layer".to_owned(),
     };
-    assert!(treated(case, 1, finding, &text).is_some());
+    let (_, how) = treated(case, 1, finding, &text).expect("a reader does it");
+    assert_eq!(how, CarriedOut::ByHand);
     let mut wrong = finding.clone();
     wrong.kind = FindingKind::LeakingInput;
     assert!(treated(case, 1, &wrong, &text).is_none());
+}
+
+#[test]
+fn what_is_carried_out_is_the_configuration_of_the_prescription() {
+    let _alone = alone();
+    let frozen = case("frozen-by-mistake");
+    let columns = case("a-column-that-gives-it-away");
+    let raw = case("three-raw-columns");
+    let finding = examine(&(frozen.program)(1), 1)
+        .diagnosis
+        .findings
+        .remove(0);
+    let with = |case: &Case, prescription: &Prescription| {
+        let treated = treated(case, 1, &finding, prescription);
+        treated.map(|(program, how)| {
+            assert_eq!(how, CarriedOut::Configured, "{prescription}");
+            program
+        })
+    };
+    let sick = (raw.program)(1);
+    let changed = with(raw, &Prescription::ScaleLr { factor: 0.25 }).unwrap();
+    assert_eq!(changed.rate, 0.25 * sick.rate);
+    let changed = with(raw, &Prescription::ClipGradNorm { max_norm: 3.0 }).unwrap();
+    assert_eq!(changed.clips, Some(3.0));
+    let changed = with(raw, &Prescription::AverageWeights { decay: 0.9 }).unwrap();
+    assert_eq!(changed.ema, Some(0.9));
+    // Of mean 0 and deviation 1 on the training rows, and by the same numbers on the others.
+    let scaled = with(raw, &Prescription::ScaleInputs).unwrap().data;
+    let by_hand = sick.data.standard_inputs();
+    for (one, other) in [
+        (&scaled.train, &by_hand.train),
+        (&scaled.valid, &by_hand.valid),
+    ] {
+        let numbers = one
+            .inputs
+            .iter()
+            .flatten()
+            .zip(other.inputs.iter().flatten());
+        assert!(
+            numbers
+                .into_iter()
+                .all(|(one, other)| (one - other).abs() < 1e-3)
+        );
+        assert_eq!(one.targets, other.targets);
+    }
+    // All that is frozen, or nothing.
+    let named = |path: &str| Prescription::Unfreeze {
+        paths: vec![path.to_owned()],
+    };
+    let parts = (frozen.program)(1).frozen;
+    assert!(!parts.is_empty() && with(frozen, &named("elsewhere")).is_none());
+    let all = Prescription::Unfreeze {
+        paths: finding.paths.clone(),
+    };
+    assert!(with(frozen, &all).unwrap().frozen.is_empty());
+    assert!(with(raw, &all).is_none());
+    let width = (columns.program)(1).data.width();
+    let removed = with(
+        columns,
+        &Prescription::RemoveInputs {
+            features: vec![0, 2],
+        },
+    )
+    .unwrap();
+    assert_eq!(removed.data.width(), width - 2);
+    let kept = &(columns.program)(1).data.train.inputs[0];
+    assert_eq!(removed.data.train.inputs[0][..2], [kept[1], kept[3]]);
+    assert!(removed.run(1, &mut ()).result().valid_loss.is_finite());
+}
+
+#[test]
+fn a_program_at_random_depends_on_its_seed_alone() {
+    let text = |seed: u64| format!("{:?}", RandomProgram::new(seed));
+    let texts: BTreeSet<_> = (0..20).map(text).collect();
+    assert_eq!(texts.len(), 20);
+    assert!((0..20).all(|seed| texts.contains(&text(seed))));
+}
+
+#[test]
+fn a_fault_in_a_sound_program_at_random_is_seen() {
+    let _alone = alone();
+    for seed in SOUND {
+        let sound = RandomProgram::new(seed);
+        let judged = sound.judge(&sound.program.run(seed, &mut ()), seed);
+        assert!(judged.is_sound(), "{seed}: {judged:?} {}", sound.text);
+        let mut shuffled = sound.clone();
+        shuffled.program.data.train.targets.rotate_left(7);
+        let judged = shuffled.judge(&shuffled.program.run(seed, &mut ()), seed);
+        assert!(!judged.is_sound(), "{seed}: {judged:?} {}", sound.text);
+        // A rule of which nobody knows what it reaches is judged by other trainings, of which one is better than a standstill.
+        let mut still = sound.clone();
+        still.best = None;
+        still.program.rate = 0.0;
+        let judged = still.judge(&still.program.run(seed, &mut ()), seed);
+        assert!(!judged.is_sound(), "{seed}: {judged:?} {}", sound.text);
+    }
 }
 
 #[test]
@@ -195,6 +298,7 @@ fn a_floor_is_met_or_missed_and_says_by_how_much() {
     assert!(missed("named=1").is_some() && missed("specificity=1").is_none());
     // No run has a layer at fault, and nothing was said.
     assert!(missed("located=0").is_some() && missed("precision=0").is_some());
+    assert!(missed("helped=0").is_some());
     for (text, part) in [
         ("sensitivity", "`sensitivity` is not"),
         ("recall=1", "`recall` is none of sensitivity, named"),

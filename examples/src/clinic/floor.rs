@@ -6,12 +6,13 @@ use std::str::FromStr;
 type Measure = fn(&Tally) -> Share;
 
 /// The measures that have floors.
-const MEASURES: [(&str, Measure); 5] = [
+const MEASURES: [(&str, Measure); 6] = [
     ("sensitivity", |tally| tally.sensitivity),
     ("named", |tally| tally.named),
     ("located", |tally| tally.located),
     ("specificity", |tally| tally.specificity),
     ("precision", |tally| tally.precision),
+    ("helped", |tally| tally.helped),
 ];
 
 /// The least share of a measure: parsed from `specificity=0.95`, for example.

@@ -6,6 +6,7 @@ use super::loss::Loss;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer, RmsPropConfig, SgdConfig};
+use burn_tricks::nn::InitWeightsConfig;
 
 /// The optimizer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -127,6 +128,8 @@ pub struct Program {
     pub prefers_more: bool,
     /// Changes the inputs of each row that it trains on, anew in each epoch: augmentation.
     pub augments: Option<fn(row: &mut [f32], dice: &mut Dice)>,
+    /// Draws its first weights anew in this way.
+    pub init: Option<InitWeightsConfig>,
 }
 
 impl Program {
@@ -165,6 +168,7 @@ impl Program {
             reloads: false,
             prefers_more: false,
             augments: None,
+            init: None,
         }
     }
 }

@@ -105,7 +105,7 @@ impl Program {
     ///
     /// # Panics
     ///
-    /// If the program has no epoch.
+    /// If the program has no epoch, or if its first weights cannot be drawn as it says.
     pub fn run(&self, seed: u64, watch: &mut dyn Watch) -> Outcome {
         assert!(self.epochs > 0, "a program without an epoch");
         let before = self
@@ -115,6 +115,10 @@ impl Program {
         device.seed(seed);
         let mut net = Net::init(&self.layers, &device);
         force_init(&net);
+        if let Some(init) = &self.init {
+            let init = init.init().expect("a valid distribution");
+            net = init.apply(&net).expect("layers with weights");
+        }
         if let Some((earlier, layers)) = before {
             net.layers[..layers].clone_from_slice(&earlier.layers[..layers]);
         }

@@ -1,52 +1,126 @@
 //! What a prescription comes to in a program of the clinic.
 
 use super::case::Case;
-use super::layer::{Act, Dense, GLOROT, HE, Layer, behind_each_act, normed};
+use super::data::{Data, Rows};
+use super::layer::{Act, Dense, Layer, behind_each_act, normed};
 use super::program::{Program, Rule};
-use burn::module::Initializer;
-use burn_tricks::diagnose::{Finding, Prescription};
+use burn::tensor::{Device, Tensor};
+use burn_tricks::diagnose::{Finding, Prescription, Treatment};
+use burn_tricks::nn::ScalerConfig;
+
+/// How a prescription is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CarriedOut {
+    /// With the configuration that [`Prescription::treatment`] gives.
+    Configured,
+    /// By other layers, as the prescription says: norms, skip connections, another activation, more or fewer layers or units.
+    Rebuilt,
+    /// By a reader, who is taken to do what the text says: this is the program without the fault.
+    ByHand,
+}
 
 /// `case`'s program with `prescription` of `finding` carried out, for this seed; `None` if it cannot be.
 ///
-/// Settings and layers are changed in any program alike. Where the prescription is a text, a reader is taken
-/// to do what it says, and gets the program without the fault, if the finding names a cause.
+/// Settings and layers are changed in any program alike. A text is only carried out where the finding names a cause.
 pub fn treated(
     case: &Case,
     seed: u64,
     finding: &Finding,
     prescription: &Prescription,
-) -> Option<Program> {
+) -> Option<(Program, CarriedOut)> {
     let mut program = (case.program)(seed);
-    match prescription {
-        Prescription::ScaleInputs => program.data = program.data.standard_inputs(),
-        Prescription::ScaleTargets => program.data = program.data.standard_targets(),
-        Prescription::InitWeights => program.layers = drawn_anew(program.layers),
-        Prescription::ScaleLr { factor } => program.rate *= factor,
-        Prescription::ClipGradNorm { max_norm } => program.clips = Some(*max_norm),
-        Prescription::Warmup { steps } => program.warmup = Some(*steps),
-        Prescription::BatchSize { size } => program.batch = *size,
-        Prescription::Momentum { momentum } if *momentum == 0.0 => program.rule = Rule::Sgd,
-        Prescription::Momentum { momentum } => program.rule = Rule::Momentum(*momentum),
-        Prescription::TrainLonger { factor } => {
+    if let Some(treatment) = prescription.treatment() {
+        return configured(program, prescription, treatment)
+            .map(|program| (program, CarriedOut::Configured));
+    }
+    let layers = program.layers;
+    program.layers = match prescription {
+        Prescription::NormLayers => normed(layers, Layer::BatchNorm),
+        Prescription::Residual => with_skips(layers),
+        Prescription::Activation { name } => bent_by(layers, activation(name)?),
+        Prescription::Shallower => shallower(layers),
+        Prescription::Smaller => wider(layers, 0.25),
+        Prescription::Larger => wider(layers, 8.0),
+        Prescription::Change { .. } if case.expect.is_cause(finding.kind) => {
+            return case.twin.map(|twin| (twin(seed), CarriedOut::ByHand));
+        }
+        _ => return None,
+    };
+    Some((program, CarriedOut::Rebuilt))
+}
+
+/// `program` with this treatment; `None` if it has no place for it.
+fn configured(
+    mut program: Program,
+    prescription: &Prescription,
+    treatment: Treatment,
+) -> Option<Program> {
+    match treatment {
+        Treatment::Scaler(scaler) => {
+            let is_of_targets = *prescription == Prescription::ScaleTargets;
+            let column: fn(&mut Rows) -> &mut Vec<Vec<f32>> = match is_of_targets {
+                true => |rows| &mut rows.targets,
+                false => |rows| &mut rows.inputs,
+            };
+            scale(&mut program.data, &scaler, column)?;
+        }
+        Treatment::InitWeights(init) => program.init = Some(init),
+        Treatment::ClipGradNorm(clip) => program.clips = Some(clip.max_norm),
+        Treatment::Warmup(warmup) => program.warmup = Some(warmup.steps),
+        Treatment::LrFactor(factor) => program.rate *= factor,
+        Treatment::BatchSize(size) => program.batch = size,
+        Treatment::Momentum(0.0) => program.rule = Rule::Sgd,
+        Treatment::Momentum(momentum) => program.rule = Rule::Momentum(momentum),
+        Treatment::EpochFactor(factor) => {
             program.epochs = (program.epochs as f64 * factor).round() as usize;
         }
-        Prescription::NormLayers => program.layers = normed(program.layers, Layer::BatchNorm),
-        Prescription::Residual => program.layers = with_skips(program.layers),
-        Prescription::Activation { name } => {
-            program.layers = bent_by(program.layers, activation(name)?)
+        Treatment::Dropout(dropout) => program.layers = dropping(program.layers, dropout.prob),
+        Treatment::WeightDecay(decay) => program.decay = Some(decay as f32),
+        Treatment::EarlyStopping(stopping) => program.patience = Some(stopping.patience),
+        Treatment::Ema(ema) => program.ema = Some(ema.decay),
+        Treatment::Unfreeze(paths) => {
+            let is_named = |part: &&str| paths.iter().any(|path| path.contains(*part));
+            if program.frozen.is_empty() || !program.frozen.iter().all(is_named) {
+                return None;
+            }
+            program.frozen = &[];
         }
-        Prescription::Shallower => program.layers = shallower(program.layers),
-        Prescription::Smaller => program.layers = wider(program.layers, 0.25),
-        Prescription::Larger => program.layers = wider(program.layers, 8.0),
-        Prescription::Dropout { prob } => program.layers = dropping(program.layers, *prob),
-        Prescription::WeightDecay { decay } => program.decay = Some(*decay as f32),
-        Prescription::EarlyStopping { patience } => program.patience = Some(*patience),
-        Prescription::Change { .. } if case.expect.is_cause(finding.kind) => {
-            return case.twin.map(|twin| twin(seed));
+        Treatment::RemoveInputs(features) => {
+            let Some(Layer::Dense(first)) = program.layers.first_mut() else {
+                return None;
+            };
+            first.inputs -= features.len();
+            for rows in program.data.parts() {
+                for row in &mut rows.inputs {
+                    let kept = row.iter().enumerate();
+                    let kept = kept.filter(|(column, _)| !features.contains(column));
+                    *row = kept.map(|(_, value)| *value).collect();
+                }
+            }
         }
         _ => return None,
     }
     Some(program)
+}
+
+/// Scales the inputs or the targets of both parts by what the scaler finds in the training part.
+fn scale(
+    data: &mut Data,
+    scaler: &ScalerConfig,
+    column: fn(&mut Rows) -> &mut Vec<Vec<f32>>,
+) -> Option<()> {
+    let fitted = scaler
+        .fit_samples(column(&mut data.train), &Device::flex())
+        .ok()?;
+    for rows in data.parts() {
+        for row in column(rows) {
+            let scaled = fitted.forward(
+                Tensor::<1>::from_floats(row.as_slice(), &Device::flex()).unsqueeze::<2>(),
+            );
+            *row = scaled.into_data().iter::<f32>().collect();
+        }
+    }
+    Some(())
 }
 
 fn activation(name: &str) -> Option<Act> {
@@ -60,36 +134,6 @@ fn activation(name: &str) -> Option<Act> {
             _ => return None,
         },
     )
-}
-
-/// The weights for what follows them: He's before a ReLU, Glorot's elsewhere, and no bias at first.
-fn drawn_anew(layers: Vec<Layer>) -> Vec<Layer> {
-    let next: Vec<Option<Act>> = (1..=layers.len())
-        .map(|i| match layers.get(i) {
-            Some(Layer::Act(act)) => Some(*act),
-            _ => None,
-        })
-        .collect();
-    let draw = |(mut layer, next): (Layer, Option<Act>)| {
-        let fitting = match next {
-            Some(Act::Relu | Act::LeakyRelu | Act::Elu) => HE,
-            _ => GLOROT,
-        };
-        match &mut layer {
-            Layer::Dense(dense) => {
-                dense.weight = fitting;
-                dense.bias = Some(Initializer::Zeros);
-                dense.columns = false;
-            }
-            Layer::Conv { weight, .. } => *weight = fitting,
-            Layer::Recurrent { recurrent, .. } => {
-                *recurrent = Initializer::Orthogonal { gain: 1.0 };
-            }
-            _ => {}
-        }
-        layer
-    };
-    layers.into_iter().zip(next).map(draw).collect()
 }
 
 /// Each dense layer of equal width at both ends, with its activation, in a skip connection.

@@ -84,7 +84,8 @@ pub struct Share {
 }
 
 impl Share {
-    fn count(&mut self, is: bool) {
+    /// One more, and one more of them if it is so.
+    pub fn count(&mut self, is: bool) {
         self.of += usize::from(is);
         self.all += 1;
     }
@@ -116,6 +117,8 @@ pub struct Tally {
     pub precision: Share,
     /// Runs of which something is said that the evidence rules out.
     pub ruled_out: Share,
+    /// Runs that train as the healthy twin does after a prescription that is more than a text: not of verdicts.
+    pub helped: Share,
 }
 
 impl Tally {

@@ -80,6 +80,16 @@ pub enum Prescription {
         /// The decay of the moving average per step.
         decay: f64,
     },
+    /// Let the parameters at these paths be trained.
+    Unfreeze {
+        /// The paths of the frozen parameters.
+        paths: Vec<String>,
+    },
+    /// Take these features out of the inputs.
+    RemoveInputs {
+        /// Their places in a row of the inputs, from 0.
+        features: Vec<usize>,
+    },
     /// Change the program as the text says: no setting does it.
     Change {
         /// What to change.
@@ -145,6 +155,12 @@ impl Display for Prescription {
                 f,
                 "average the weights with decay {decay} (average::EmaConfig)"
             ),
+            Self::Unfreeze { paths } => {
+                write!(f, "unfreeze the {} frozen parameters", paths.len())
+            }
+            Self::RemoveInputs { features } => {
+                write!(f, "remove the features {features:?} from the inputs")
+            }
             Self::Change { text } => f.write_str(text),
         }
     }

@@ -37,6 +37,10 @@ pub enum Treatment {
     EarlyStopping(EarlyStoppingConfig),
     /// Update it after each step, and validate its model.
     Ema(EmaConfig),
+    /// Let the parameters at these paths be trained: `set_require_grad(true)` of each.
+    Unfreeze(Vec<String>),
+    /// Leave these features, counted from 0, out of each row of the inputs.
+    RemoveInputs(Vec<usize>),
 }
 
 impl Prescription {
@@ -73,6 +77,8 @@ impl Prescription {
                 EarlyStoppingConfig::new(Goal::Minimize).with_patience(*patience),
             ),
             Self::AverageWeights { decay } => Treatment::Ema(EmaConfig::new(*decay)),
+            Self::Unfreeze { paths } => Treatment::Unfreeze(paths.clone()),
+            Self::RemoveInputs { features } => Treatment::RemoveInputs(features.clone()),
             Self::NormLayers
             | Self::Residual
             | Self::Activation { .. }

@@ -69,12 +69,18 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     } else {
         "These weights are frozen and keep their first values.".to_owned()
     };
-    let change = "call `unfreeze` on the model, or load trained weights for the frozen layers";
+    let unfreeze = Prescription::Unfreeze {
+        paths: frozen_params
+            .iter()
+            .map(|param| param.path.clone())
+            .collect(),
+    };
+    let load = Prescription::change("load trained weights for the frozen layers");
     vec![
         Finding::new(FindingKind::Frozen, severity, text)
             .measured(frozen.len() as f64, 0.0, SOURCE)
             .at(frozen)
-            .with([Prescription::change(change)]),
+            .with([unfreeze, load]),
     ]
 }
 

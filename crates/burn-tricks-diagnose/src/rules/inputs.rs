@@ -234,7 +234,9 @@ fn leaking(train: &DataHistory) -> Option<Finding> {
         "The target can be read off the input features {:?} alone: they are the target, or were made from it.",
         train.leaking_features
     );
-    let change = "remove these features from the inputs";
+    let remove = Prescription::RemoveInputs {
+        features: train.leaking_features.clone(),
+    };
     if let Some(share) = train.leaking_sum {
         let text = format!(
             "The target is a sum, with factors, of the input features {:?}: it was made from them, or they from it.",
@@ -247,7 +249,7 @@ fn leaking(train: &DataHistory) -> Option<Finding> {
                     EXACT,
                     "share of the variance of the target that a linear fit to the inputs explains, of which two or three features carry all; threshold chosen by us",
                 )
-                .with([Prescription::change(change)]),
+                .with([remove]),
         );
     }
     Some(
@@ -257,6 +259,6 @@ fn leaking(train: &DataHistory) -> Option<Finding> {
                 0.0,
                 "input features whose variance is at least 0.98 between the classes, or that correlate with the target by 0.9999; or one that tells 0.97 of it where no other tells half; clinic",
             )
-            .with([Prescription::change(change)]),
+            .with([remove]),
     )
 }
