@@ -1,6 +1,7 @@
 //! Random data with a rule behind it: rows of inputs, and targets that a random function and noise make of them.
 
 use super::data::{Data, Dice, Rows, Task, digits};
+use std::f32::consts::{PI, TAU};
 use std::fmt::Debug;
 
 /// What a row of inputs is.
@@ -79,7 +80,7 @@ fn source(draw: &mut Draw, shape: Shape) -> Source {
             let has_blobs = draw.pick("blobs", &[true, false]);
             Box::new(move |dice| {
                 let place = [0, 1].map(|_| dice.uniform(2.0, side as f32 - 3.0));
-                let (size, angle) = (dice.uniform(0.8, 2.5), dice.uniform(0.0, 3.14));
+                let (size, angle) = (dice.uniform(0.8, 2.5), dice.uniform(0.0, PI));
                 let centred = |x: f32| (x - (side as f32 - 1.0) / 2.0) / (side as f32 - 5.0) * 3.5;
                 let pixel = |i: usize| {
                     let (row, column) = ((i / side) as f32, (i % side) as f32);
@@ -90,9 +91,11 @@ fn source(draw: &mut Draw, shape: Shape) -> Source {
                     (1.4 * (row * angle.sin() + column * angle.cos()) + place[0]).sin()
                 };
                 let pixels = (0..side * side).map(|i| pixel(i) + noise * dice.normal());
-                let told = match has_blobs {
-                    true => vec![centred(place[0]), centred(place[1]), 2.0 * (size - 1.65)],
-                    false => vec![1.4 * (2.0 * angle).cos(), 1.4 * (2.0 * angle).sin()],
+                let told = if has_blobs {
+                    let [row, column] = place.map(centred);
+                    vec![row, column, 2.0 * (size - 1.65)]
+                } else {
+                    vec![1.4 * (2.0 * angle).cos(), 1.4 * (2.0 * angle).sin()]
                 };
                 (pixels.collect(), told)
             })
@@ -102,7 +105,7 @@ fn source(draw: &mut Draw, shape: Shape) -> Source {
             let last = draw.pick("last", &[2, 4, 6]);
             let kind = draw.pick("series", &["noise", "wave", "walk"]);
             Box::new(move |dice| {
-                let (phase, speed) = (dice.uniform(0.0, 6.28), dice.uniform(0.2, 0.9));
+                let (phase, speed) = (dice.uniform(0.0, TAU), dice.uniform(0.2, 0.9));
                 let mut state = 0.0;
                 let numbers = (0..length).map(|t| match kind {
                     "noise" => dice.uniform(-1.7, 1.7),

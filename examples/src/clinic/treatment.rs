@@ -57,12 +57,13 @@ fn configured(
 ) -> Option<Program> {
     match treatment {
         Treatment::Scaler(scaler) => {
-            let is_of_targets = *prescription == Prescription::ScaleTargets;
-            let column: fn(&mut Rows) -> &mut Vec<Vec<f32>> = match is_of_targets {
-                true => |rows| &mut rows.targets,
-                false => |rows| &mut rows.inputs,
-            };
-            scale(&mut program.data, &scaler, column)?;
+            let columns: fn(&mut Rows) -> &mut Vec<Vec<f32>> =
+                if *prescription == Prescription::ScaleTargets {
+                    |rows: &mut Rows| &mut rows.targets
+                } else {
+                    |rows: &mut Rows| &mut rows.inputs
+                };
+            scale(&mut program.data, &scaler, columns)?;
         }
         Treatment::InitWeights(init) => program.init = Some(init),
         Treatment::ClipGradNorm(clip) => program.clips = Some(clip.max_norm),
@@ -107,13 +108,13 @@ fn configured(
 fn scale(
     data: &mut Data,
     scaler: &ScalerConfig,
-    column: fn(&mut Rows) -> &mut Vec<Vec<f32>>,
+    columns: fn(&mut Rows) -> &mut Vec<Vec<f32>>,
 ) -> Option<()> {
     let fitted = scaler
-        .fit_samples(column(&mut data.train), &Device::flex())
+        .fit_samples(columns(&mut data.train), &Device::flex())
         .ok()?;
     for rows in data.parts() {
-        for row in column(rows) {
+        for row in columns(rows) {
             let scaled = fitted.forward(
                 Tensor::<1>::from_floats(row.as_slice(), &Device::flex()).unsqueeze::<2>(),
             );
