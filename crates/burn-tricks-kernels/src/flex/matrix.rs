@@ -12,8 +12,8 @@ use std::ops::Range;
 /// How many lines are added in the numbers' own type before the sum is continued in `f64`.
 const DEPTH: usize = 32;
 
-/// Into about so many pieces at most a product is cut whose pieces have to be added up: so that their sums take little
-/// memory, and little time on the one thread that adds them up.
+/// About how many pieces a product is cut into at most, if their sums have to be added up: one thread does that, and all sums
+/// are kept until then.
 const PIECES: usize = 64;
 
 /// The matrix W `[units, the rest]` of a weight `[before, units, after]`.
