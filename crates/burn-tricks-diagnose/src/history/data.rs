@@ -1,6 +1,6 @@
 //! The data that the doctor was given.
 
-use crate::history::outliers::{OUTLYING, outlier_ratio};
+use crate::history::outliers::{OUTLYING, middle_deviation, outlier_ratio};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -50,6 +50,9 @@ pub struct DataHistory {
     /// The standard deviation of all inputs.
     #[serde(with = "crate::float")]
     pub deviation: f64,
+    /// The standard deviation of the middle 90 % of all inputs; 0 if it is not known, and of inputs most of which are equal.
+    #[serde(with = "crate::float")]
+    pub middle_deviation: f64,
     /// The share of inputs that are NaN or infinite.
     #[serde(with = "crate::float")]
     pub non_finite: f64,
@@ -72,6 +75,9 @@ pub struct DataHistory {
     pub first_epoch_distinct: usize,
     /// The different rows that are also among the examined training rows; 0 for the training data itself.
     pub rows_in_training: usize,
+    /// Of features all of which have few values, the different rows that differ from a training row in exactly one feature; 0 for
+    /// the training data itself, and where no row is among the training rows.
+    pub rows_beside_training: usize,
     /// The share of the features whose mean is far from that of the training rows: by more than half of their standard
     /// deviation, and by more than six standard errors; 0 for the training data itself.
     #[serde(with = "crate::float")]
@@ -299,6 +305,8 @@ impl Rows {
             let known: HashSet<u128> = training.keys().collect();
             own.intersection(&known).count()
         });
+        let beside = training.filter(|_| rows_in_training > 0);
+        let rows_beside_training = beside.map_or(0, |training| self.beside(training));
         let shifted_features = training.map_or(0.0, |training| self.shifted(training));
         let rescaled_features = training.map_or(0.0, |training| self.rescaled(training));
         let outliers: Vec<f64> = (self.examined().into_iter())
@@ -340,6 +348,7 @@ impl Rows {
             max,
             mean,
             deviation,
+            middle_deviation: middle_deviation(&self.inputs),
             non_finite,
             constant_features: constant.len(),
             constant_nonzero_features: constant_nonzero,
@@ -347,6 +356,7 @@ impl Rows {
             leaking_sum,
             distinct_rows: own.len(),
             rows_in_training,
+            rows_beside_training,
             shifted_features,
             rescaled_features,
             scale_ratio: self.scale_ratio(),

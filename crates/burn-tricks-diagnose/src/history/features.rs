@@ -1,7 +1,7 @@
 //! What single features of the data say.
 
 use crate::history::data::{Rows, moments};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// The deviation of a feature, as a share of that of all inputs, below which it is hardly ever on.
 const ON: f64 = 0.25;
@@ -16,8 +16,9 @@ impl Rows {
     /// The share of the features that vary in `training` whose mean is far from that in `training`.
     pub(crate) fn shifted(&self, training: &Self) -> f64 {
         // Rows that are handed over in each epoch tell no more than once.
-        let rows = self.distinct_rows() as f64;
-        if self.features != training.features || rows < 2.0 {
+        let counts = [self, training].map(|rows| rows.distinct_rows() as f64);
+        let error = counts.map(f64::recip).iter().sum::<f64>().sqrt();
+        if self.features != training.features || counts[0] < 2.0 {
             return 0.0;
         }
         let (mut varied, mut shifted) = (0usize, 0usize);
@@ -27,7 +28,7 @@ impl Rows {
             if deviation > 0.0 {
                 varied += 1;
                 let distance = (of(self).0 - mean).abs() / deviation;
-                shifted += usize::from(distance > 0.5 && distance > 6.0 / rows.sqrt());
+                shifted += usize::from(distance > 0.5 && distance > ERRORS * error);
             }
         }
         shifted as f64 / varied.max(1) as f64
@@ -133,7 +134,61 @@ impl Rows {
         let [(first, at), (second, _), ..] = told[..] else {
             return None;
         };
-        (first > NEARLY && second < LITTLE).then_some(at)
+        // One measurement may decide the class; the number of a row in a sorted file should not.
+        let is_told = if labels.is_empty() {
+            !self.comes_later(at)
+        } else {
+            self.numbers_rows(at)
+        };
+        (first > NEARLY && second < LITTLE && is_told).then_some(at)
+    }
+
+    /// Whether this feature numbers the rows of a file: each has another value, and all are multiples of one step, of which most are
+    /// there.
+    fn numbers_rows(&self, at: usize) -> bool {
+        let value = |row: &usize| f64::from(self.inputs[row * self.features + at]);
+        let mut values: Vec<f64> = self.different_places().iter().map(value).collect();
+        values.sort_by(f64::total_cmp);
+        let gaps: Vec<f64> = values.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let step = gaps.iter().copied().fold(f64::INFINITY, f64::min);
+        let is_whole = |gap: &f64| (gap / step - (gap / step).round()).abs() < ROUNDED;
+        let range = gaps.iter().sum::<f64>();
+        step > 0.0 && gaps.iter().all(is_whole) && range < SPARSE * step * values.len() as f64
+    }
+
+    /// Whether the target of a row is this feature of another row: of a series its next value, which is near the present one.
+    fn comes_later(&self, at: usize) -> bool {
+        let rows: Vec<(u32, u32)> = (self.column(at).zip(&self.targets))
+            .map(|(value, target)| (value.to_bits(), (*target as f32).to_bits()))
+            .collect();
+        let values: HashSet<u32> = rows.iter().map(|(value, _)| *value).collect();
+        let is_later = |(value, target): &&(u32, u32)| value != target && values.contains(target);
+        let is_measured = 2 * values.len() > self.distinct_rows();
+        is_measured && 2 * rows.iter().filter(is_later).count() > rows.len()
+    }
+
+    /// The different rows that differ from one of `training` in exactly one feature, where no feature has many values.
+    pub(crate) fn beside(&self, training: &Self) -> usize {
+        let (own, known) = (self.different_places(), training.different_places());
+        let work = own.len() * known.len() * self.features;
+        let is_alike = self.features == training.features && self.features > 1;
+        if !is_alike || work > WORK {
+            return 0;
+        }
+        let row = |of: &'_ Self, at: usize| -> Vec<u32> {
+            let row = of.inputs[at * of.features..][..of.features].iter();
+            row.map(|value| value.to_bits()).collect()
+        };
+        let known: Vec<Vec<u32>> = known.iter().map(|at| row(training, *at)).collect();
+        let differs_in_one = |one: &[u32], other: &[u32]| {
+            let mut others = one.iter().zip(other).filter(|(a, b)| a != b);
+            others.next().is_some() && others.next().is_none()
+        };
+        let is_beside = |at: &&usize| {
+            let row = row(self, **at);
+            known.iter().any(|other| differs_in_one(&row, other))
+        };
+        own.iter().filter(is_beside).count()
     }
 }
 
@@ -150,6 +205,13 @@ const LITTLE: f64 = 0.5;
 
 /// Of more features each is not looked at.
 const MOST: usize = 256;
+
+/// How far a number of steps may be from a whole one, and how many numbers there may be for each row that is there.
+const ROUNDED: f64 = 0.05;
+const SPARSE: f64 = 4.0;
+
+/// The most comparisons of numbers.
+const WORK: usize = 1 << 29;
 
 /// Of fewer rows a feature tells the target by chance.
 const ENOUGH: usize = 100;
@@ -306,5 +368,58 @@ mod tests {
         };
         assert_eq!(label(0), [1]);
         assert_eq!(label(10), [0; 0]);
+        // A measurement that decides the class numbers no rows.
+        let mut of = rows();
+        let labels = of.rows().map(|row| i64::from((0.3..0.7).contains(&row[1])));
+        of.labels = vec![labels.collect()];
+        of.inputs.chunks_mut(3).for_each(|row| row[1] *= row[1]);
+        assert_eq!(of.leaking(), [0; 0]);
+    }
+
+    #[test]
+    fn the_next_value_of_a_series_is_no_target_among_the_inputs() {
+        // A slow wave with a little noise, and the hour.
+        let series: Vec<f32> = (0..301)
+            .map(|at| (at as f32 / 30.0).sin() + 0.05 * ((at * 37) % 101) as f32 / 101.0)
+            .collect();
+        let of = |ahead: bool| {
+            let mut of = rows();
+            of.features = 2;
+            of.inputs = (0..300)
+                .flat_map(|at| [series[at], (at % 24) as f32])
+                .collect();
+            of.target_columns = 1;
+            of.targets = (0..300)
+                .map(|at| {
+                    let noise = if ahead { 0.0 } else { 1e-4 };
+                    f64::from(series[at + 1]) + noise * (at % 7 + 1) as f64
+                })
+                .collect();
+            of.leaking()
+        };
+        assert_eq!(of(true), [0; 0]);
+        assert_eq!(of(false), [0], "values of no other row");
+    }
+
+    #[test]
+    fn rows_of_a_text_differ_from_others_in_one_place() {
+        let rows = |numbers: &[[u8; 3]]| Rows {
+            features: 3,
+            inputs: numbers
+                .iter()
+                .flatten()
+                .map(|value| f32::from(*value))
+                .collect(),
+            ..Rows::default()
+        };
+        let train = rows(&[[1, 2, 3], [1, 2, 4], [7, 8, 9]]);
+        let valid = rows(&[[1, 2, 3], [1, 2, 3], [7, 8, 9], [1, 5, 3], [7, 5, 5]]);
+        // The first has another row beside it, [7, 8, 9] has none, and the last differs in two places.
+        assert_eq!(valid.beside(&train), 2);
+        let history = valid.history(Some(&train));
+        assert_eq!(
+            (history.rows_in_training, history.rows_beside_training),
+            (2, 2)
+        );
     }
 }

@@ -205,7 +205,9 @@ impl History {
         let is_other = kind == LossKind::OtherRegression;
         let is_signed = (self.outputs.as_ref()).is_none_or(|outputs| outputs.lowest < 0.0);
         Some(move |fit: &OutputFit| match (is_other, is_signed) {
-            (true, true) => fit.correlated.max(fit.exponential),
+            (true, true) => (fit.correlated)
+                .max(fit.exponential)
+                .max(fit.exponential_correlated),
             (true, false) => fit.correlated,
             (false, _) => fit.explained,
         })
@@ -230,13 +232,28 @@ impl History {
         floor.is_some_and(is_told) || self.knows_probabilities()
     }
 
+    /// Whether the score of the network on the validation is, by three standard errors, above that of a constant prediction.
+    pub(crate) fn is_beyond_chance(&self) -> bool {
+        let rows = self.valid.as_ref().map_or(0, DataHistory::known_rows);
+        self.scores().is_some_and(|scores| {
+            let guessed = self.guessed(scores.is_accuracy);
+            let error = score_variance(scores.valid, scores.is_accuracy, rows).sqrt();
+            scores.valid > guessed + ERRORS * error && rows >= ENOUGH
+        })
+    }
+
     /// Whether the network is, within a standard error, as good as the best of the models that need no training, which are better
     /// than chance: what is left may be noise.
     pub(crate) fn is_level(&self) -> bool {
+        self.is_level_within(1.0)
+    }
+
+    /// The same within so many standard errors of the score of that model.
+    pub(crate) fn is_level_within(&self, errors: f64) -> bool {
         let Some((floor, scores)) = self.compared().filter(|_| !self.gives_back()) else {
             return false;
         };
-        self.is_told() && scores.valid >= floor.score - self.error(&floor)
+        self.is_told() && scores.valid >= floor.score - errors * self.error(&floor)
     }
 
     /// Whether the cross-entropy of the validation is, by three standard errors, below that of a prediction of the shares of its

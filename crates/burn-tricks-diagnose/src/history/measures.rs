@@ -1,7 +1,7 @@
 //! What several rules ask of a history.
 
 use crate::history::History;
-use crate::history::floor::score_variance;
+use crate::history::floor::{EVIDENT, score_variance};
 use crate::history::param::ParamHistory;
 use crate::loss_kind::LossKind;
 
@@ -142,8 +142,19 @@ impl History {
     pub(crate) fn untrained_loss(&self) -> Option<f64> {
         match self.constant_loss() {
             Some(constant) if self.begins_trained() => Some(constant),
+            // One that knows nothing yet has no smaller loss than a constant prediction: this one was trained before, if only a little.
+            Some(constant) if self.has_own_loss() => self
+                .first_loss()
+                .map(|of| if of < constant { constant } else { of }),
             _ => self.first_loss(),
         }
+    }
+
+    /// Whether the loss that is minimised is, as far as it was checked, the mean loss of outputs and targets.
+    fn has_own_loss(&self) -> bool {
+        let ratios = self.loss_checks.iter().map(|check| check.given / check.own);
+        let usual = median(ratios.filter(|ratio| ratio.is_finite()));
+        usual.is_some_and(|usual| (usual - 1.0).abs() <= CONVENTION)
     }
 
     /// Whether the training has succeeded. Whoever is far worse than a model that needs no training has not learned much.
@@ -153,6 +164,12 @@ impl History {
             // As much as the inputs tell, as far as other models know.
             Outcome::Partial | Outcome::Stuck if self.is_level() && self.is_finite() => {
                 Outcome::Learned
+            }
+            // Little, and as much as other models know, is more than nothing.
+            Outcome::Stuck
+                if self.is_finite() && self.is_beyond_chance() && self.is_at_least(EVIDENT) =>
+            {
+                Outcome::Partial
             }
             outcome => outcome,
         }

@@ -28,6 +28,23 @@ pub(crate) fn outlier_ratio(values: impl Iterator<Item = f64>) -> f64 {
     }
 }
 
+/// The deviation of the middle 90 % of the finite numbers; 0 if there are few.
+pub(crate) fn middle_deviation(values: &[f32]) -> f64 {
+    let mut values: Vec<f32> = (values.iter().copied())
+        .filter(|value| value.is_finite())
+        .collect();
+    let cut = values.len().div_ceil(20);
+    if values.len() < ENOUGH {
+        return 0.0;
+    }
+    values.select_nth_unstable_by(cut, f32::total_cmp);
+    let end = values.len() - 2 * cut;
+    let rest = &mut values[cut..];
+    rest.select_nth_unstable_by(end, f32::total_cmp);
+    let middle: Vec<f64> = rest[..end].iter().copied().map(f64::from).collect();
+    deviation(&middle)
+}
+
 fn deviation(values: &[f64]) -> f64 {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
@@ -42,6 +59,19 @@ fn deviation(values: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_middle_is_what_is_left_without_a_twentieth_at_either_end() {
+        let spread = |at: usize| (at * 37 % 101) as f32;
+        let mut values: Vec<f32> = (0..101).map(spread).collect();
+        // Of 0 to 100, 6 to 94 are left.
+        let whole = |count: f64| ((count * count - 1.0) / 12.0).sqrt();
+        assert!((middle_deviation(&values) - whole(89.0)).abs() < 1e-9);
+        let before = middle_deviation(&values);
+        values[0] = -1e6;
+        assert_eq!(middle_deviation(&values), before, "the smallest one");
+        assert_eq!(middle_deviation(&values[..39]), 0.0);
+    }
 
     #[test]
     fn one_number_of_a_hundred_drowns_the_others_and_a_rare_one_does_not() {

@@ -23,6 +23,9 @@ pub struct OutputFit {
     /// The share that the exponentials of the outputs explain.
     #[serde(with = "crate::float")]
     pub exponential: f64,
+    /// The squared correlation of the exponentials of the outputs with the targets.
+    #[serde(with = "crate::float")]
+    pub exponential_correlated: f64,
     /// The mean of the outputs.
     #[serde(with = "crate::float")]
     pub output_mean: f64,
@@ -62,7 +65,8 @@ impl OutputFit {
             columns,
             ..Self::default()
         };
-        let (mut whole, mut error, mut of_powers, mut told) = (0.0, 0.0, 0.0, 0.0);
+        let (mut whole, mut error, mut of_powers) = (0.0, 0.0, 0.0);
+        let (mut told, mut told_by_powers) = (0.0, 0.0);
         let count = rows as f64;
         for column in 0..columns {
             let of = |values: &'_ [f64]| -> Vec<f64> {
@@ -74,21 +78,34 @@ impl OutputFit {
                     .collect()
             };
             let (x, y) = (of(&outputs), of(targets));
+            let powers: Vec<f64> = x.iter().map(|x| x.min(50.0).exp()).collect();
             let mean = |values: &[f64]| values.iter().sum::<f64>() / count;
             let (of_x, of_y) = (mean(&x), mean(&y));
-            let (mut xx, mut xy, mut yy) = (0.0, 0.0, 0.0);
-            for (x, y) in x.iter().zip(&y) {
-                xx += (x - of_x).powi(2);
-                yy += (y - of_y).powi(2);
-                xy += (x - of_x) * (y - of_y);
-                error += (x - y).powi(2);
-                of_powers += (x.min(50.0).exp() - y).powi(2);
-            }
+            let square = |values: &[f64], mean: f64| -> f64 {
+                values.iter().map(|value| (value - mean).powi(2)).sum()
+            };
+            let xx = square(&x, of_x);
+            let yy = square(&y, of_y);
             whole += yy;
-            // Outputs that fall where the targets rise explain nothing.
-            if xx > 0.0 && xy > 0.0 {
-                told += xy * xy / xx;
+            for ((x, power), y) in x.iter().zip(&powers).zip(&y) {
+                error += (x - y).powi(2);
+                of_powers += (power - y).powi(2);
             }
+            // The share of the sum of squares that a line through these numbers tells. Those that fall where the targets rise
+            // tell nothing.
+            let told_by = |values: &[f64]| -> f64 {
+                let of_values = mean(values);
+                let squares = square(values, of_values);
+                let pairs = values.iter().zip(&y);
+                let product: f64 = pairs.map(|(x, y)| (x - of_values) * (y - of_y)).sum();
+                if squares > 0.0 && product > 0.0 {
+                    product * product / squares
+                } else {
+                    0.0
+                }
+            };
+            told += told_by(&x);
+            told_by_powers += told_by(&powers);
             let share = 1.0 / columns as f64;
             fit.output_mean += share * of_x;
             fit.target_mean += share * of_y;
@@ -98,6 +115,7 @@ impl OutputFit {
         fit.explained = 1.0 - error / whole;
         fit.exponential = 1.0 - of_powers / whole;
         fit.correlated = told / whole;
+        fit.exponential_correlated = told_by_powers / whole;
         (fit.explained.is_finite() && fit.correlated.is_finite()).then_some(fit)
     }
 }
@@ -115,6 +133,11 @@ mod tests {
         let fit = OutputFit::of(1, &logs, &targets, None).unwrap();
         assert!(fit.explained < -1.0 && fit.correlated > 0.7, "{fit:?}");
         assert!(fit.exponential > 0.999, "{fit:?}");
+        // Twice as large as they should be.
+        let logs: Vec<f64> = targets.iter().map(|target| (2.0 * target).ln()).collect();
+        let fit = OutputFit::of(1, &logs, &targets, None).unwrap();
+        assert!(fit.exponential < 0.0, "{fit:?}");
+        assert!(fit.exponential_correlated > 0.999, "{fit:?}");
         let turned: Vec<f64> = targets.iter().map(|target| -target).collect();
         let fit = OutputFit::of(1, &turned, &targets, None).unwrap();
         assert_eq!(fit.correlated, 0.0);

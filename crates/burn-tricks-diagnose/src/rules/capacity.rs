@@ -6,6 +6,7 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
+use crate::history::measures::median;
 
 /// The loss of one batch, as a share of that of a constant prediction, above which it was not fitted.
 const FITTED: f64 = 0.1;
@@ -19,6 +20,9 @@ const REMEMBERED: f64 = 0.2;
 /// The gain of twice the data, as a share of the loss, from which more data helps.
 const GAIN: f64 = 0.02;
 
+/// The checks of the loss at the end of the training.
+const LAST: usize = 10;
+
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let Some(capacity) = &history.capacity else {
         return Vec::new();
@@ -26,21 +30,22 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let blank = capacity
         .train_loss(TrialKind::BlankInputs)
         .filter(|loss| *loss > 0.0);
-    let unfit = blank.and_then(|blank| one_batch(capacity, blank));
+    let unfit = blank.and_then(|blank| one_batch(history, capacity, blank));
     // A model that can fit nothing tells nothing about its data.
     if unfit.is_some() {
         return unfit.into_iter().collect();
     }
     let found = [
-        inputs(capacity),
+        inputs(history, capacity),
         blank.and_then(|blank| remembered(history, capacity, blank)),
         more_data(capacity),
     ];
     found.into_iter().flatten().collect()
 }
 
-fn one_batch(capacity: &Capacity, blank: f64) -> Option<Finding> {
-    let share = capacity.train_loss(TrialKind::OneBatch)? / blank;
+fn one_batch(history: &History, capacity: &Capacity, blank: f64) -> Option<Finding> {
+    let least = added(history).filter(|least| *least < blank).unwrap_or(0.0);
+    let share = (capacity.train_loss(TrialKind::OneBatch)? - least) / (blank - least);
     if share < FITTED {
         return None;
     }
@@ -50,7 +55,7 @@ fn one_batch(capacity: &Capacity, blank: f64) -> Option<Finding> {
             .measured(
                 share,
                 FITTED,
-                "loss of one batch over that of a constant prediction, after Karpathy (2019); threshold chosen by us",
+                "loss of one batch over that of a constant prediction, both without what label smoothing or a penalty adds, after Karpathy (2019); threshold chosen by us",
             )
             .with([
                 Prescription::TrainLonger { factor: 10.0 },
@@ -60,7 +65,16 @@ fn one_batch(capacity: &Capacity, blank: f64) -> Option<Finding> {
     )
 }
 
-fn inputs(capacity: &Capacity) -> Option<Finding> {
+/// What the loss of the training ends above the mean loss of its outputs and targets, as that of smoothed labels does, which no
+/// network brings to 0.
+fn added(history: &History) -> Option<f64> {
+    let checks = &history.loss_checks;
+    let last = &checks[checks.len() - checks.len().min(LAST)..];
+    let more = last.iter().map(|check| check.given - check.own);
+    median(more.filter(|more| more.is_finite())).filter(|more| *more > 0.0)
+}
+
+fn inputs(history: &History, capacity: &Capacity) -> Option<Finding> {
     let full = capacity.valid_loss(TrialKind::Full)?;
     let share = full / capacity.valid_loss(TrialKind::BlankInputs)?;
     if share < USED {
@@ -68,8 +82,14 @@ fn inputs(capacity: &Capacity) -> Option<Finding> {
     }
     let text = "On the validation the network is no better than one that gets no inputs: what it learns of the inputs does not help.";
     let change = "check that inputs and labels belong together";
+    // A network that is too sure of what it does not know has such a loss too.
+    let severity = if history.is_beyond_chance() {
+        Severity::Note
+    } else {
+        Severity::Fault
+    };
     Some(
-        Finding::new(FindingKind::UnrelatedLabels, Severity::Fault, text)
+        Finding::new(FindingKind::UnrelatedLabels, severity, text)
             .measured(
                 share,
                 USED,

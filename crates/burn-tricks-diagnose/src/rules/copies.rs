@@ -5,9 +5,16 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
+use crate::history::floor::score_variance;
 
 /// The share of validation rows with a copy among the training rows, where one in fifty has one by chance.
 const COPIED: f64 = 0.2;
+
+/// The same where training rows have as many copies among each other.
+const MOST: f64 = 0.5;
+
+/// Standard errors by which the validation rows must have more than those.
+const ERRORS: f64 = 3.0;
 
 /// Twice the twenty neighbours that are looked at.
 const OF_CLASS: f64 = 40.0;
@@ -33,15 +40,18 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         "{:.0} % of the validation rows have a training row far nearer to them than other rows are to each other: they are copies with a little noise, and the validation says how well the network remembers.",
         100.0 * near.near_copies
     );
-    // Where training rows have copies too, rows may come in groups, as the measurements of one thing do, or be copied on purpose.
+    // Where training rows have as many, rows may come in groups, as the measurements of one thing do, be copied on purpose, or be
+    // alike by themselves, as pictures of one shape at one place are: it tells if most rows have one.
     // Of columns of few values rows share cells, in which they are near each other by themselves.
     let has_cells = history
         .train
         .as_ref()
         .is_some_and(|train| train.measured_features < train.features - train.constant_features);
-    let severity = if near.train_copies <= COPIED {
+    let variance = score_variance(near.near_copies, true, near.queries)
+        + score_variance(near.train_copies, true, near.rows);
+    let severity = if near.near_copies - near.train_copies > ERRORS * variance.sqrt() {
         Severity::Fault
-    } else if has_cells {
+    } else if has_cells || near.near_copies < MOST {
         Severity::Note
     } else {
         Severity::Warning

@@ -257,7 +257,7 @@ fn leaking(train: &DataHistory) -> Option<Finding> {
             .measured(
                 train.leaking_features.len() as f64,
                 0.0,
-                "input features whose variance is at least 0.98 between the classes, or that correlate with the target by 0.9999; or one that tells 0.97 of it where no other tells half; clinic",
+                "input features whose variance is at least 0.98 between the classes, or that correlate with the target by 0.9999; or one that tells 0.97 of it where no other tells half, of numbers that are no later values of a series, or of classes if it numbers the rows; clinic",
             )
             .with([remove]),
     )

@@ -19,8 +19,9 @@ const MISSED: f64 = 0.6;
 /// By how much the share of the class that the inputs tell is above the recall.
 const TOLD: f64 = 0.15;
 
-/// Standard errors by which the recall must be below that.
-const ERRORS: f64 = 2.0;
+/// Standard errors by which the recall must be below that, and those of the interval of a recall.
+const ERRORS: f64 = 3.0;
+const INTERVAL: f64 = 2.0;
 
 /// Fewer validation rows of a class do not tell its recall.
 const FEW: usize = 8;
@@ -79,7 +80,12 @@ fn missed(history: &History, rows: usize) -> Option<Finding> {
         Some(told) => *told > found(*counts) + f64::max(TOLD, ERRORS * error),
         None => share(class) < RARE,
     };
-    let is_below = history.compared().is_none() || history.below(EVIDENT).is_some();
+    // Of a validation of too few different rows for other models, nothing is known.
+    let has_rows = (history.valid.as_ref()).is_some_and(|valid| valid.distinct_rows > 0);
+    let is_below = match history.compared() {
+        Some(_) => history.below(EVIDENT).is_some(),
+        None => !has_rows,
+    };
     // A network that only ever predicts another class has learned nothing.
     let most = recall.values().map(|[rows, _]| *rows).max().unwrap_or(0) as f64;
     let is_ignored = counts[1] == 0 && accuracy <= most / all as f64 + 0.01;
@@ -109,9 +115,9 @@ fn missed(history: &History, rows: usize) -> Option<Finding> {
 /// The share that is found of a class, at most: the upper end of Wilson's (1927) interval of two standard errors.
 fn at_most([of, found]: [usize; 2]) -> f64 {
     let (of, share) = (of as f64, found as f64 / of as f64);
-    let error = (share * (1.0 - share) / of + (ERRORS / (2.0 * of)).powi(2)).sqrt();
-    let square = ERRORS * ERRORS / of;
-    (share + 0.5 * square + ERRORS * error) / (1.0 + square)
+    let error = (share * (1.0 - share) / of + (INTERVAL / (2.0 * of)).powi(2)).sqrt();
+    let square = INTERVAL * INTERVAL / of;
+    (share + 0.5 * square + INTERVAL * error) / (1.0 + square)
 }
 
 fn rare_prescriptions() -> [Prescription; 2] {

@@ -5,6 +5,7 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
+use crate::history::loss_check::LossCheck;
 use crate::history::measures::{Outcome, median};
 use crate::loss_kind::LossKind;
 
@@ -93,9 +94,11 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
                 .with(prescriptions(1e-2 / ratio)),
         ];
     }
+    let other = has_other_terms(history);
     let ended = diverged(history)
+        .filter(|_| !other)
         .or_else(|| peak(history))
-        .or_else(|| lost(history))
+        .or_else(|| lost(history).filter(|_| !other))
         .or_else(|| grown(history))
         .or_else(|| worse(history));
     if let Some(finding) = ended {
@@ -115,6 +118,25 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             .measured(ratio, RATIO, SOURCE)
             .with(prescriptions(1e-2 / ratio)),
     ]
+}
+
+/// Whether what is minimised is more than the loss of outputs and targets, and that one has fallen: what has grown is another term,
+/// such as a divergence whose factor rises.
+fn has_other_terms(history: &History) -> bool {
+    let checks: Vec<&LossCheck> = (history.loss_checks.iter())
+        .filter(|check| check.own.is_finite() && check.given.is_finite())
+        .collect();
+    let count = (checks.len() / 4).max(1);
+    let mean = |part: &[&LossCheck], of: fn(&LossCheck) -> f64| {
+        part.iter().map(|check| of(check)).sum::<f64>() / part.len() as f64
+    };
+    if checks.len() < 2 * STAYS {
+        return false;
+    }
+    let (first, last) = (&checks[..count], &checks[checks.len() - count..]);
+    let growth = |of: fn(&LossCheck) -> f64| mean(last, of) / mean(first, of);
+    let (own, given) = (growth(|check| check.own), growth(|check| check.given));
+    own < LEARNED && given > own
 }
 
 /// A loss that has grown in the course of the training, and is far above where it began.

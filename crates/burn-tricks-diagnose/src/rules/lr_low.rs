@@ -193,6 +193,13 @@ pub(crate) fn unfinished(history: &History, has_warning: bool) -> Vec<Finding> {
 
 /// A training that ends while loss and validation still improve, and there is much left to learn.
 fn broken_off(history: &History) -> Option<Finding> {
+    // A few dozen steps, below a model that needs no network.
+    if history.steps_taken < FEW / 4
+        && history.shortfall(EVIDENT).is_some()
+        && let Some(fall) = history.fall().filter(|fall| *fall > FALLING)
+    {
+        return Some(too_few(history, fall, FALLING));
+    }
     // Through a narrow middle much is never learned, and little of it for long.
     let is_slow = history.gives_back() && history.steps_taken >= FEW;
     let limit = if is_slow {

@@ -74,8 +74,14 @@ fn of_a_part(history: &History) -> Option<Finding> {
     if ratios.len() < CHECKS || spread <= PART {
         return None;
     }
-    // Rows of a rare class may weigh more.
-    let severity = if history.has_something_left() && !history.costs_nothing() {
+    // Rows of a rare class may weigh more, so that batches with one and without have other losses.
+    let is_uneven = history.train.as_ref().is_some_and(|train| {
+        let rows: usize = train.classes.values().sum();
+        let fewest = train.classes.values().min().copied().unwrap_or(0);
+        2 * fewest * train.classes.len() < rows
+    });
+    let is_harmed = history.has_something_left() && !history.costs_nothing();
+    let severity = if is_harmed && !is_uneven {
         Severity::Warning
     } else {
         Severity::Note

@@ -334,16 +334,22 @@ fn bounded(history: &History, outputs: &OutputHistory) -> Option<Finding> {
         return None;
     }
     let (low, high) = (outputs.lowest, outputs.highest);
+    // Outputs of the validation beyond that range show that it is none of an activation.
+    let stays = |from: f64, to: f64| {
+        let valid = history.valid_outputs.as_ref();
+        valid.is_none_or(|of| of.lowest >= from && of.highest <= to)
+    };
     let above = target.max > 1.5 && target.deviation > 0.0;
     let below = target.min < -0.1 * target.deviation.max(0.1);
-    let (name, value) = if low == 0.0 && below {
+    let (name, value) = if low == 0.0 && below && stays(0.0, f64::INFINITY) {
         ("a ReLU, which has no negative outputs", target.min)
-    } else if low >= 0.0 && high <= 1.0 && high > 0.95 && above {
+    } else if low >= 0.0 && high <= 1.0 && high > 0.95 && above && stays(0.0, 1.0) {
         ("a sigmoid, whose outputs lie between 0 and 1", target.max)
     } else if (-1.0..0.0).contains(&low)
         && high <= 1.0
         && (high > SQUASHED || low < -SQUASHED)
         && (above || target.min < -1.5)
+        && stays(-1.0, 1.0)
     {
         (
             "a hyperbolic tangent, whose outputs lie between -1 and 1",
@@ -354,6 +360,7 @@ fn bounded(history: &History, outputs: &OutputHistory) -> Option<Finding> {
         && high - low > VARIED[0] * target.deviation
         && outputs.spread > VARIED[1] * target.deviation
         && outputs.rows * outputs.batches >= MANY
+        && stays(0.0, f64::INFINITY)
     {
         (
             "an exponential or a softplus, which are never negative",
@@ -368,9 +375,8 @@ fn bounded(history: &History, outputs: &OutputHistory) -> Option<Finding> {
         short(target.max)
     );
     let change = "end the network without an activation, or scale the targets into the range of the activation";
-    // Outputs of a network that knows little may lie in that range by chance.
-    let is_tanh = low < 0.0;
-    let severity = if is_tanh && history.is_told() && history.is_at_least(EVIDENT) {
+    // Outputs of a network that knows little may lie in a range by chance, and end at exactly 0 by none.
+    let severity = if low != 0.0 && history.is_told() && history.is_at_least(EVIDENT) {
         Severity::Note
     } else {
         severity(history)

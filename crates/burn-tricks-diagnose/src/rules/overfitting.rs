@@ -29,11 +29,18 @@ const LITTLE: f64 = 0.1;
 /// The rise of the validation loss above its minimum.
 const RISE: f64 = 1.5;
 
-/// The same for a network that is as good as other models, and the epochs after the lowest loss for which a patient early stopping
-/// waits.
+/// The same for a network that is as good as other models, and the standard errors of a mean loss by which it rises by chance.
 const RISEN: f64 = 1.1;
+const RISES: f64 = 3.0;
+
+/// The different rows from which other models say how good a network can be.
 const MANY: usize = 100;
+
+/// The epochs after the lowest loss for which a patient early stopping waits.
 const PATIENCE: usize = 10;
+
+/// Standard errors of the score of the best model within which a network is as good.
+const BY_CHANCE: f64 = 2.0;
 
 /// The epochs whose median is taken: a single one may be low or high by chance.
 const USUAL: usize = 3;
@@ -147,10 +154,18 @@ fn harms(history: &History, losses: &[f64], rise: Option<f64>) -> bool {
     let at = losses.iter().position(|loss| *loss == lowest);
     // So long early stopping waits, which then takes the weights of the lowest loss.
     let waits = at.is_some_and(|at| losses.len() - at <= PATIENCE);
+    // The losses of single rows have a deviation of about their mean, and so have their differences: of few rows a loss rises by
+    // chance.
+    let valid = history.valid.as_ref();
+    let rows = valid.map_or(usize::MAX, DataHistory::known_rows) as f64;
+    let by_chance = 1.0 + RISES / rows.sqrt();
     let limit = if waits { RISE } else { RISEN };
     // A few rows say little about others, however well a model does on these.
     let is_few = (history.train.as_ref()).is_none_or(|train| train.distinct_rows < MANY);
-    is_few || !history.is_level() || rise.is_none_or(|rise| rise > limit)
+    // The best of four models is better than each of them by chance.
+    is_few
+        || !history.is_level_within(BY_CHANCE)
+        || rise.is_none_or(|rise| rise > limit.max(by_chance))
 }
 
 /// The usual loss at the end over the lowest usual one.

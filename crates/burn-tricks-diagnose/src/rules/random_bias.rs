@@ -5,7 +5,7 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
-
+use crate::history::param::ParamHistory;
 use burn_tricks_core::ParamRole;
 
 /// The default of Burn and PyTorch is a deviation of 0.58/√n for n inputs; He's and Xavier's initialisation of the
@@ -24,10 +24,14 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     if history.begins_trained() {
         return Vec::new();
     }
-    let biases = history
-        .params
-        .iter()
-        .filter(|param| param.role == ParamRole::Bias);
+    // The last bias may begin with the logarithms of how often the classes occur, and switches no unit on or off.
+    let columns = history.outputs.as_ref().map(|outputs| outputs.columns);
+    let last = history.params.last().map(|param| &param.path);
+    let is_last = |param: &ParamHistory| {
+        Some(&param.path) == last && columns.is_some_and(|columns| columns == param.elements())
+    };
+    let biases =
+        (history.params.iter()).filter(|param| param.role == ParamRole::Bias && !is_last(param));
     let (mut worst, mut drowning) = (0.0_f64, 0.0_f64);
     let mut paths = Vec::new();
     for bias in biases.filter(|bias| bias.elements() >= 8) {

@@ -50,9 +50,13 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     };
     let change = "shuffle the training data before each epoch";
     let is_told = history.compared().is_some();
+    // Without a validation nothing shows that a series of numbers in its order, as a network with a state needs it, costs anything.
+    let is_series =
+        train.classes.is_empty() && history.epochs.iter().all(|of| of.valid_loss.is_none());
     let severity = match history.outcome() {
         // A series in its order, which it has learned all the same, as far as other models tell.
         Outcome::Learned if is_told && history.shortfall(EVIDENT).is_none() => Severity::Note,
+        Outcome::Learned if is_series => Severity::Note,
         _ => Severity::Warning,
     };
     vec![

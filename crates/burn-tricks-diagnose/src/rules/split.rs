@@ -25,9 +25,11 @@ const SHORT: f64 = 0.85;
 /// The share of rows that would have to be of another class, so that both have the same shares.
 const MOVED: f64 = 0.1;
 
-/// How far the sum of two recalls is from that of lots: up to the first, up to three standard errors, and never beyond the second.
-const LOTS: f64 = 0.1;
+/// By how much the sum of two recalls may be above that of lots, at most; up to a standard error it is by chance.
 const COIN: f64 = 0.3;
+
+/// By how much it is below, at least, and by three standard errors, where labels were exchanged in most rows.
+const LOTS: f64 = 0.1;
 
 /// The recall of a class that is lost, and the share of its rows that are taken for one other class.
 const LOST: f64 = 0.3;
@@ -140,8 +142,12 @@ pub(crate) fn exchanged(history: &History) -> Option<Finding> {
         .filter_map(|class| recall.get(class))
         .map(|[rows, right]| score_variance(*right as f64 / *rows as f64, true, *rows))
         .sum();
-    let room = f64::max(LOTS, ERRORS * variance.sqrt()).min(COIN);
-    let is_chance = (sum - 1.0).abs() <= room;
+    let error = variance.sqrt();
+    // Two classes that overlap have recalls whose sum is above 1 by little.
+    let room = error.min(COIN);
+    // Whose labels were exchanged in more than half of the rows are told worse than by lots, which no other model needs to show.
+    let is_worse = sum < 1.0 - f64::max(LOTS, ERRORS * error);
+    let is_chance = sum - 1.0 <= room;
     let draws_lots = is_chance && of_other < TELLS;
     // Of two classes whose labels were exchanged in half of the rows one may be taken for the other altogether.
     let (taken_for, count) = outputs.mistaken.get(&one).copied().unwrap_or_default();
@@ -155,17 +161,22 @@ pub(crate) fn exchanged(history: &History) -> Option<Finding> {
         || !are_mixed
         || !are_as_frequent(history, [one, other])
         || lowest < TELLS
-        || gap > EVIDENT
+        || gap > EVIDENT && !is_worse
     {
         return None;
     }
+    let how = if is_worse {
+        "between these two it does worse than lots. Their labels are exchanged in many rows."
+    } else {
+        "between these two it draws lots, and models that need no network are no better. Their labels do not depend on the inputs."
+    };
     let text = format!(
-        "The network recognises {of_one:.2} of class {one} and {of_other:.2} of class {other} in the validation, and {lowest:.2} or more of each other class: between these two it draws lots, and models that need no network are no better. Their labels do not depend on the inputs."
+        "The network recognises {of_one:.2} of class {one} and {of_other:.2} of class {other} in the validation, and {lowest:.2} or more of each other class: {how}"
     );
     let change = "look at rows of these two classes: labels that are exchanged, or an augmentation, such as a mirror image, that turns one into the other";
     Some(
         Finding::new(FindingKind::UnrelatedLabels, Severity::Warning, text)
-            .measured(sum, 1.0 + room, "sum of the recalls of two classes, 1 for lots, where all others are recognised; thresholds chosen by us, and three standard errors")
+            .measured(sum, 1.0 + room, "sum of the recalls of two classes, 1 for lots, where all others are recognised; threshold chosen by us, and a standard error")
             .with([Prescription::change(change)]),
     )
 }
@@ -199,8 +210,13 @@ fn other(history: &History) -> Option<Finding> {
         || near
             .spread
             .is_none_or(|spread| !(1.0 / SPREAD..SPREAD).contains(&spread));
+    // Rows that are changed at random in each epoch, or were copied, have neighbours that say everything.
+    let copied = score_variance(near.train_copies, true, near.rows)
+        + score_variance(near.near_copies, true, near.queries);
+    let has_copies = near.train_copies - near.near_copies > ERRORS * copied.sqrt();
     let has_other_labels = scores.is_accuracy && scores.valid < chance + APART && !has_other_inputs;
-    if gap <= room || network <= GAP || !says_something || !is_alike || has_other_labels {
+    let is_told = says_something && !has_copies;
+    if gap <= room || network <= GAP || !is_told || !is_alike || has_other_labels {
         return None;
     }
     let text = format!(

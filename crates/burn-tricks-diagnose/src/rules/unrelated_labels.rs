@@ -180,12 +180,10 @@ fn wrong_in_training(history: &History) -> Option<Finding> {
         && of_valid.rescaled_features == 0.0
         && of_valid.shifted_features == 0.0;
     let is_told = history.epochs.len() >= EPOCHS && of_valid.rows >= ROWS;
+    // Layers with another training mode make the training harder, and an average of weights is better than the weights.
     let is_plain = history.structure.dropout.is_empty()
-        && !history
-            .structure
-            .modes
-            .iter()
-            .any(|mode| mode.layer == "Dropout");
+        && history.average_moved.is_none()
+        && !history.structure.modes.iter().any(|mode| mode.first);
     let variance = |score: f64, data: &DataHistory| {
         score_variance(score, scores.is_accuracy, data.known_rows())
     };

@@ -5,7 +5,6 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
-
 use crate::history::data::DataHistory;
 use crate::history::measures::Outcome;
 
@@ -14,6 +13,9 @@ const SCALE: f64 = 3.0;
 
 /// How far the score of the validation may be below that of the training where nothing is lost.
 const COSTS: f64 = 0.05;
+
+/// The same of the shares of explained variance: up to here the rule of overfitting is silent too.
+const UNEXPLAINED: f64 = 0.2;
 
 /// The validation loss over the training loss up to which nothing is lost.
 const TWICE: f64 = 2.0;
@@ -33,8 +35,8 @@ const UNLIKE: f64 = 0.95;
 /// How many times as many are beyond chance, where rows do not repeat.
 const BEYOND: f64 = 10.0;
 
-/// The chance of a class that is as frequent in the training as in the validation to be missing among the training rows, up to which
-/// it does not occur there at all.
+/// The chance that no row of a class that is as frequent in the training as in the validation is among the training rows, up to
+/// which it does not occur there at all.
 const CHANCE: f64 = 0.01;
 
 /// Fewer different rows than this coincide by chance.
@@ -60,7 +62,16 @@ fn scaling(history: &History, train: &DataHistory, valid: &DataHistory) -> Optio
     }
     let ratio = valid.deviation / train.deviation;
     let shift = (valid.mean - train.mean).abs() / train.deviation;
-    let value = ratio.max(1.0 / ratio).max(shift);
+    let factor = ratio.max(1.0 / ratio);
+    // A few large numbers make most of a deviation, and are others in other rows: the middle must differ as well.
+    let of_middle = valid.middle_deviation / train.middle_deviation;
+    let of_middle = of_middle.max(1.0 / of_middle);
+    let factor = if of_middle.is_finite() {
+        factor.min(of_middle)
+    } else {
+        factor
+    };
+    let value = factor.max(shift);
     if value <= SCALE {
         return shifted(history, valid).or_else(|| rescaled(history, valid));
     }
@@ -71,7 +82,7 @@ fn scaling(history: &History, train: &DataHistory, valid: &DataHistory) -> Optio
             .measured(
                 value,
                 SCALE,
-                "factor of the deviations, or distance of the means in deviations; clinic",
+                "factor of the deviations, of all numbers and of their middle 90 %, or distance of the means in deviations; clinic",
             )
             .with([Prescription::change(change), Prescription::ScaleInputs]),
     )
@@ -79,14 +90,16 @@ fn scaling(history: &History, train: &DataHistory, valid: &DataHistory) -> Optio
 
 /// Other means that cost the network nothing may be those of another season, or be meant.
 fn severity(history: &History) -> Severity {
-    let costs = history.scores().is_none_or(|scores| {
+    let scores = history.scores();
+    let is_accuracy = scores.is_none_or(|scores| scores.is_accuracy);
+    let costs = scores.is_none_or(|scores| {
+        let limit = if is_accuracy { COSTS } else { UNEXPLAINED };
         let gap = scores.train.map(|train| train - scores.valid);
-        gap.is_none_or(|gap| gap > COSTS)
+        gap.is_none_or(|gap| gap > limit)
     });
-    let losses = history
-        .epochs
-        .last()
-        .and_then(|of| of.train_loss.zip(of.valid_loss));
+    // What is left of the variance of numbers may double while most of it is explained.
+    let last = history.epochs.last().filter(|_| is_accuracy);
+    let losses = last.and_then(|of| of.train_loss.zip(of.valid_loss));
     let costs = costs || losses.is_some_and(|(train, valid)| valid > TWICE * train);
     match history.outcome() {
         Outcome::Learned if !costs => Severity::Note,
@@ -159,7 +172,13 @@ fn leaked(train: &DataHistory, valid: &DataHistory) -> Option<Finding> {
         rows => (rows, train.first_epoch_distinct),
     };
     let repeat = (different as f64) < UNLIKE * rows as f64;
-    let limit = if possible == 0.0 || by_chance <= RARE {
+    // Of rows of few values that hang together, as those of a text, as many differ from a training row in one place as in none.
+    // Rows that were copied have no such neighbours.
+    let are_natural =
+        train.measured_features == 0 && valid.rows_beside_training >= valid.rows_in_training;
+    let limit = if are_natural && repeat {
+        return None;
+    } else if possible == 0.0 || by_chance <= RARE {
         LEAKED
     } else if repeat {
         return None;
@@ -196,9 +215,13 @@ fn classes(train: &DataHistory, valid: &DataHistory) -> Option<Finding> {
         .map(|(_, rows)| *rows)
         .collect();
     let count = |data: &DataHistory| data.classes.values().sum::<usize>() as f64;
-    // A class of so few rows may be missing among the training rows by chance.
-    let most = unseen.iter().copied().max().unwrap_or(0) as f64 / count(valid);
-    let chance = unseen.len() as f64 * (1.0 - most).powf(count(train));
+    // A class of so few rows may be missing among the training rows by chance (Fisher, 1922): each of them is one of the validation
+    // as often as the validation has rows. Rows that are handed over in each epoch count once.
+    let different = |data: &DataHistory| count(data).min(data.known_rows() as f64);
+    let (known, asked) = (different(train), different(valid));
+    let most = unseen.iter().copied().max().unwrap_or(0) as f64;
+    let most = most * asked / count(valid);
+    let chance = unseen.len() as f64 * (asked / (known + asked)).powf(most);
     let unseen = unseen.len();
     if unseen > 0 && chance > CHANCE {
         return None;

@@ -7,6 +7,7 @@ use burn_tricks_diagnose::{
     Mode, OutputFit, OutputHistory, ReferenceFit, Severity, Structure,
 };
 
+const NOTE: Option<Severity> = Some(Severity::Note);
 const WARNING: Option<Severity> = Some(Severity::Warning);
 const FAULT: Option<Severity> = Some(Severity::Fault);
 
@@ -133,14 +134,20 @@ fn a_validation_of_copies_with_noise_has_leaked() {
     assert_eq!(check(0.21, 300, &nothing), FAULT);
     assert_eq!(check(0.19, 300, &nothing), None);
     assert_eq!(check(0.21, 59, &nothing), None);
+    // Of 1,000 training rows and 300 of the validation, three standard errors of a difference from 0.15 are 0.078.
     let near = |change: fn(&mut Closeness)| {
         move |of: &mut History| of.closeness.iter_mut().for_each(change)
     };
     // Rows that come in groups, or that were copied on purpose.
-    let grouped = near(|near| near.train_copies = 0.21);
-    assert_eq!(check(0.21, 300, &grouped), WARNING);
-    let seldom = near(|near| near.train_copies = 0.19);
-    assert_eq!(check(0.21, 300, &seldom), FAULT);
+    let grouped = near(|near| near.train_copies = 0.52);
+    assert_eq!(check(0.52, 300, &grouped), WARNING);
+    // Rows of which a few are alike by themselves have as many in training and validation.
+    let alike = near(|near| near.train_copies = 0.49);
+    assert_eq!(check(0.49, 300, &alike), NOTE);
+    let seldom = near(|near| near.train_copies = 0.15);
+    assert_eq!(check(0.24, 300, &seldom), FAULT);
+    let by_chance = near(|near| near.train_copies = 0.15);
+    assert_eq!(check(0.21, 300, &by_chance), NOTE);
     // Few rows of a class lie near each other.
     let of_class = near(|near| near.rows_of_class = Some(39.0));
     assert_eq!(check(0.21, 300, &of_class), None);
@@ -416,6 +423,9 @@ fn two_classes_between_which_lots_are_drawn_have_exchanged_labels() {
     assert_eq!(check([45, 50, 84], 0.62), None, "and a third");
     assert_eq!(check([5, 95, 97], 0.62), None, "one bad class alone");
     assert_eq!(check([45, 50, 90], 0.69), None, "others tell them");
+    // Three standard errors of the sum of 0.30 and 0.50 are 0.203.
+    assert_eq!(check([29, 49, 90], 0.69), WARNING, "worse than lots");
+    assert_eq!(check([30, 51, 90], 0.69), None);
     let taken = |recalls: [usize; 4], class: i64, count: usize| {
         let mut of = classification(0.8, 0.62);
         of.trees = reference(0.62, true);

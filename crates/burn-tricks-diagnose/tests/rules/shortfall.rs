@@ -503,3 +503,19 @@ fn a_series_in_its_order_is_a_note_where_it_was_learned() {
     assert_eq!(check(0.1, Some(0.97)), WARNING, "0.07 behind");
     assert_eq!(check(0.1, None), WARNING, "nobody knows what is there");
 }
+
+#[test]
+fn a_few_dozen_steps_below_another_model_are_too_few() {
+    let check = |steps: usize, floor: f64, last: f64| {
+        let mut of = regression(0.3, 0.3, floor);
+        of.steps_taken = steps;
+        of.losses = (0..steps)
+            .map(|at| 0.4 + (last - 0.4) * at as f64 / (steps - 1) as f64)
+            .collect();
+        severity(&of, FindingKind::TooFewSteps)
+    };
+    assert_eq!(check(40, 0.78, 0.3), WARNING, "0.08 behind");
+    assert_eq!(check(40, 0.74, 0.3), None);
+    assert_eq!(check(60, 0.78, 0.3), None, "and still learning");
+    assert_eq!(check(40, 0.78, 0.4), None, "at its end");
+}

@@ -1,4 +1,4 @@
-//! Programs that were written after the last rule of the doctor, by somebody who had seen neither the rules nor what
+//! Programs that were written after the rules that judged them, by somebody who had seen neither the rules nor what
 //! they say of other programs: thirty healthy ones, of the kinds that users of a framework train, and twenty with a
 //! fault each. Each was trained from five seeds without the doctor. A faulty one was kept only where the fault is seen in
 //! all of them or four while the same program without the fault does well in all five; a healthy one only where it does
@@ -41,12 +41,12 @@ use super::{Case, Kind, Origin, Seen, Series};
 
 const ASKED: Series = Series {
     source: "made, after questions in forums and the studies that the eighth set names",
-    origin: Origin::Unseen,
+    origin: Origin::Late,
 };
 
 const SOUND: Series = Series {
     source: "made",
-    origin: Origin::Unseen,
+    origin: Origin::Late,
 };
 
 /// All of them.
