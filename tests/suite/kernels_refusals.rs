@@ -188,9 +188,10 @@ fn batch_norms_that_cannot_be_calculated_are_refused() {
         };
         let fixed = |channels: usize, epsilon: f64, expected: &str| {
             let run = |twin: bool| {
-                let batch_norm = match twin {
-                    true => fixed_batch_norm_twin::<2>,
-                    false => fixed_batch_norm::<2>,
+                let batch_norm = if twin {
+                    fixed_batch_norm_twin::<2>
+                } else {
+                    fixed_batch_norm::<2>
                 };
                 let [gamma, beta, mean, variance] = [(); 4].map(|()| vector(channels, &device));
                 drop(batch_norm(
@@ -231,9 +232,10 @@ fn bounds_that_are_none_are_refused() {
         }
         let clip = |clip: UnitClip, axis: usize, expected: &str| {
             let run = |twin: bool| {
-                let clip_units = match twin {
-                    true => clip_units_twin::<2>,
-                    false => clip_units::<2>,
+                let clip_units = if twin {
+                    clip_units_twin::<2>
+                } else {
+                    clip_units::<2>
                 };
                 drop(clip_units(
                     clip,
@@ -261,9 +263,10 @@ fn bounds_that_are_none_are_refused() {
             let least = UnitClip { epsilon, ..fine };
             clip(least, 1, &expected("ε of clipped units"));
             let run = |twin: bool| {
-                let cautious = match twin {
-                    true => cautious_twin::<2>,
-                    false => cautious::<2>,
+                let cautious = if twin {
+                    cautious_twin::<2>
+                } else {
+                    cautious::<2>
                 };
                 let [new, old, grad] = [(); 3].map(|()| matrix(&device));
                 drop(cautious(new, old, grad, Some(number)));
