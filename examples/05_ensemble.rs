@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = MlpConfig::new(split.train.features);
 
     let untrained =
-        EnsembleConfig::new().init_seeded(5, 42, &device, |device| config.init(device))?;
+        EnsembleConfig::new().init_seeded(5, &device, 42, |device| config.init(device))?;
     let members: Vec<Mlp> = untrained
         .into_members()
         .into_iter()

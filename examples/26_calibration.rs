@@ -106,7 +106,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     show("twenty models of SWAG", &drawn.predict(images.clone()))?;
 
     let init = |device: &Device| config.init(device);
-    let bagged = EnsembleConfig::new().train(5, 42, &device, init, |member, model| {
+    let bagged = EnsembleConfig::new().train(5, &device, 42, init, |member, model| {
         let sample = member.bootstrap(SAMPLES);
         let (model, _) = train(model, &samples, sample.indices(), member.seed);
         Ok::<_, Box<dyn Error>>(model)

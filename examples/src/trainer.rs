@@ -229,7 +229,7 @@ impl Trainer {
         // Far apart, so that no member of one seed has the batches of a member of the next.
         let first_seed = training.seed.wrapping_mul(1000);
         let models = EnsembleConfig::new()
-            .init_seeded(setup.members, first_seed, &device, |device| {
+            .init_seeded(setup.members, &device, first_seed, |device| {
                 config.init(device)
             })?
             .into_members();

@@ -204,7 +204,7 @@ fn an_ensemble_is_trained_in_one_call() {
         let mut seen = Vec::new();
         // What is trained here is noise from the device's generator.
         let mut train = |count| {
-            config.train(count, 5, &device, init, |member, mut net: Net| {
+            config.train(count, &device, 5, init, |member, mut net: Net| {
                 seen.push(member);
                 net.last.weight = net.last.weight.map(|weight| {
                     let noise = weight.random_like(Distribution::Default);
@@ -231,9 +231,9 @@ fn an_ensemble_is_trained_in_one_call() {
         assert_eq!(numbers, [0, 1, 0, 1, 2], "{name}");
         assert_eq!(seen[0].seed, 5, "{name}");
         // Without training it is `init_seeded`, in validation mode: dropout does nothing.
-        let untrained = config.train(3, 5, &device, init, |_, net| Ok::<_, CombineError>(net));
+        let untrained = config.train(3, &device, 5, init, |_, net| Ok::<_, CombineError>(net));
         let untrained = untrained.unwrap();
-        let seeded = config.init_seeded(3, 5, &device, init).unwrap();
+        let seeded = config.init_seeded(3, &device, 5, init).unwrap();
         for (one, other) in untrained.members().iter().zip(seeded.members()) {
             assert_eq!(weight(one), weight(other), "{name}");
         }
@@ -241,7 +241,7 @@ fn an_ensemble_is_trained_in_one_call() {
         let predicted = [(); 2].map(|()| values(untrained.predict(input())));
         assert_eq!(predicted[0], predicted[1], "{name}");
 
-        let failed = config.train(3, 5, &device, init, |member, net| match member.number {
+        let failed = config.train(3, &device, 5, init, |member, net| match member.number {
             1 => Err(CombineError::Empty),
             _ => Ok(net),
         });
@@ -255,7 +255,7 @@ fn each_member_has_a_bootstrap_sample_of_its_own() {
     let device = Device::flex();
     let init = |device: &Device| Net::new(0.0, device);
     let _alone = alone();
-    let ensemble = EnsembleConfig::new().train(3, 11, &device, init, |member, net| {
+    let ensemble = EnsembleConfig::new().train(3, &device, 11, init, |member, net| {
         samples.push(member.bootstrap(500));
         Ok::<_, CombineError>(net)
     });

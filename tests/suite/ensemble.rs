@@ -98,7 +98,7 @@ fn one_member_is_itself_and_a_tie_goes_to_the_lower_class() {
 
 fn nets(count: usize, seed: u64, device: &Device) -> Ensemble<Net> {
     EnsembleConfig::new()
-        .init_seeded(count, seed, device, |device| Net::new(0.0, device))
+        .init_seeded(count, device, seed, |device| Net::new(0.0, device))
         .unwrap()
 }
 
@@ -189,7 +189,7 @@ fn clones_are_refused() {
         error.to_string(),
         "members 1 and 2 share the parameter `first.weight`: is one a clone of the other?"
     );
-    let built = EnsembleConfig::new().init_seeded(2, 0, &device, |_| net.clone());
+    let built = EnsembleConfig::new().init_seeded(2, &device, 0, |_| net.clone());
     assert!(matches!(built, Err(CombineError::SharedParameter { .. })));
 }
 

@@ -107,7 +107,9 @@ impl<M: Module, R: AverageRule> Average<M, R> {
 
     /// Counts a step.
     fn taken(&mut self, taken: Result<(), Mismatch>, counts: bool) {
-        taken.unwrap_or_else(|mismatch| panic!("{mismatch}"));
+        taken.unwrap_or_else(|mismatch| {
+            panic!("the average `{}`: {mismatch}", self.rule.kind().name())
+        });
         self.steps += 1;
         self.updates += u64::from(counts);
     }

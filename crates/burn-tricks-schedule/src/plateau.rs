@@ -186,7 +186,8 @@ impl Plateau {
     /// Takes the metric of the next check, and says whether the scale has just become smaller.
     ///
     /// A NaN or an infinity is no improvement and never the best.
-    pub fn observe(&mut self, value: f64) -> bool {
+    pub fn observe(&mut self, value: impl Into<f64>) -> bool {
+        let value = value.into();
         let rule = Improvement {
             goal: self.config.goal,
             min_delta: self.config.min_delta,

@@ -90,7 +90,7 @@ impl<S> ReduceOnPlateau<S> {
 
     /// Takes the metric of a check, and returns whether the scale has just become smaller: see
     /// [`Plateau::observe`]. (If the learning rate is at its floor already, it does not fall further.)
-    pub fn observe(&mut self, value: f64) -> bool {
+    pub fn observe(&mut self, value: impl Into<f64>) -> bool {
         self.plateau.observe(value)
     }
 

@@ -105,7 +105,7 @@ impl<S> SharedPlateau<S> {
     }
 
     /// Takes the metric of the next check, and returns whether the scale has just become smaller.
-    pub fn observe(&self, value: f64) -> bool {
+    pub fn observe(&self, value: impl Into<f64>) -> bool {
         lock(&self.observed).observe(value)
     }
 }

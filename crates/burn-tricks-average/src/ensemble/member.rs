@@ -42,7 +42,7 @@ impl EnsembleConfig {
     /// # fn main() -> Result<(), CombineError> {
     /// let device = Device::flex().autodiff();
     /// let init = |device: &Device| LinearConfig::new(4, 3).init(device);
-    /// let ensemble = EnsembleConfig::new().train(5, 42, &device, init, |member, model: Linear| {
+    /// let ensemble = EnsembleConfig::new().train(5, &device, 42, init, |member, model: Linear| {
     ///     let sample = member.bootstrap(1_000);
     ///     for index in sample.indices() {
     ///         // ... a step on this sample ...
@@ -62,8 +62,8 @@ impl EnsembleConfig {
     pub fn train<M, E>(
         &self,
         count: usize,
-        seed: u64,
         device: &Device,
+        seed: u64,
         model: impl FnMut(&Device) -> M,
         mut train: impl FnMut(Member, M) -> Result<M, E>,
     ) -> Result<Ensemble<M>, E>
@@ -71,7 +71,7 @@ impl EnsembleConfig {
         M: Module + ModuleDisplay,
         E: From<CombineError>,
     {
-        let untrained = self.init_seeded(count, seed, device, model)?;
+        let untrained = self.init_seeded(count, device, seed, model)?;
         let mut trained = Vec::new();
         for (number, model) in untrained.into_members().into_iter().enumerate() {
             let seed = member_seed(seed, number);

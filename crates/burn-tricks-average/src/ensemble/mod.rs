@@ -60,7 +60,7 @@ pub trait Predict {
 ///
 /// # fn main() -> Result<(), burn_tricks_average::CombineError> {
 /// let device = Device::flex();
-/// let ensemble = EnsembleConfig::new().init_seeded(5, 42, &device, |device| Classifier {
+/// let ensemble = EnsembleConfig::new().init_seeded(5, &device, 42, |device| Classifier {
 ///     layer: LinearConfig::new(64, 10).init(device),
 /// })?;
 /// // `EnsembleConfig::train` makes and trains them in one call, with bagging if wanted.
@@ -163,8 +163,8 @@ impl EnsembleConfig {
     pub fn init_seeded<M: Module + ModuleDisplay>(
         &self,
         count: usize,
-        seed: u64,
         device: &Device,
+        seed: u64,
         model: impl FnMut(&Device) -> M,
     ) -> Result<Ensemble<M>, CombineError> {
         self.init(seeded_members(count, seed, device, model))
