@@ -3,22 +3,24 @@
 use crate::devices::{devices, training_devices};
 use crate::models::{Noise, Pair, dtypes, tensor, values};
 use crate::oracle::{assert_close, case, numbers, read};
-use burn::optim::{ModuleOptimizer, Optimizer};
-use burn::tensor::{DType, Device};
-use burn_tricks::ConfigError;
+use burn::module::{Module, ParamGroup};
+use burn::nn::{BatchNorm, BatchNormConfig};
+use burn::optim::{GradientsParams, ModuleOptimizer, Optimizer};
+use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::average::{Average, AverageRule, ScheduleFreeAverageConfig};
 use burn_tricks::optim::{
     AdamConfig, MasterWeightsConfig, MasterWeightsForm, ModuleOptimizerExt as _, OptimizerExt as _,
-    ScheduleFree, ScheduleFreeConfig, SgdConfig,
+    OptimizerRecordError, ScheduleFreeConfig, SgdConfig,
 };
 
-/// Training and evaluation weights are the oracle's, on every device, in f32.
+/// Training and evaluation weights are the oracle's, on every device, in f32: those of the average, and those that are made of
+/// model and optimizer.
 fn check<O: Optimizer>(
     name: &str,
-    optim: Result<ScheduleFree<O>, ConfigError>,
+    (config, inner): (ScheduleFreeConfig, O),
     average: ScheduleFreeAverageConfig,
 ) {
-    let (case, optim) = (case("wrappers", name), optim.expect(name));
+    let (case, optim) = (case("wrappers", name), config.build(inner).expect(name));
     let settings = &case["settings"];
     let lr = settings["lr"].as_f64().expect("a rate");
     let warmup = settings["warmup_steps"].as_f64().unwrap_or(1.0);
@@ -42,6 +44,13 @@ fn check<O: Optimizer>(
                 &evaluation[step],
                 1e-6,
                 &format!("{what}, average"),
+            );
+            let made = config.evaluation_model(&model, optim.to_record()).unwrap();
+            assert_close(
+                &made.values().0,
+                &evaluation[step],
+                1e-6,
+                &format!("{what}, made of the state"),
             );
         }
     }
@@ -73,25 +82,19 @@ fn powers(beta: f64) -> (ScheduleFreeConfig, ScheduleFreeAverageConfig) {
 #[test]
 fn around_sgd_it_is_schedulefrees() {
     let average = ScheduleFreeAverageConfig::new();
-    check("schedule_free_sgd", sgd().schedule_free(0.9), average);
+    let config = ScheduleFreeConfig::new();
+    check("schedule_free_sgd", (config, sgd()), average);
     let (config, average) = powers(0.8);
-    check("schedule_free_sgd_warmup", config.build(sgd()), average);
+    check("schedule_free_sgd_warmup", (config, sgd()), average);
 }
 
 #[test]
 fn around_adam_without_momentum_it_is_schedulefrees_adamw() {
     let average = ScheduleFreeAverageConfig::new();
-    check(
-        "schedule_free_adamw",
-        adam(0.999).schedule_free(0.9),
-        average,
-    );
+    let config = ScheduleFreeConfig::new();
+    check("schedule_free_adamw", (config, adam(0.999)), average);
     let (config, average) = powers(0.95);
-    check(
-        "schedule_free_adamw_warmup",
-        config.build(adam(0.9)),
-        average,
-    );
+    check("schedule_free_adamw_warmup", (config, adam(0.9)), average);
 }
 
 /// One step of both, at a rate that changes.
@@ -138,6 +141,153 @@ fn both_sets_of_weights_resume_to_the_bit() {
         );
     }
     assert_ne!(mean.model().values(), model.values());
+}
+
+/// In a long run, resumed in its middle, the weights to evaluate are those of the average up to the rounding of both.
+#[test]
+fn weights_made_of_the_state_are_the_average() {
+    for (name, device) in training_devices() {
+        let (config, average) = powers(0.9);
+        let start = || Pair::new(&[1.0, -1.0], &[0.5], DType::F32, &device);
+        let make = || config.init(adam(0.99)).unwrap();
+        let (mut model, mut optim) = (start(), make());
+        let mut mean = average.init(&model).unwrap();
+        let before = config.evaluation_model(&model, optim.to_record()).unwrap();
+        assert_eq!(before.values(), model.values(), "{name}: no step so far");
+        for at in 0..60 {
+            if at == 30 {
+                let bytes = optim.into_bytes().unwrap();
+                let weights = model.clone().into_record();
+                model = start().load_record(weights);
+                optim = make().try_from_bytes(&model, bytes).unwrap();
+            }
+            model = step(at, model, &mut optim, &mut mean);
+            let made = config.evaluation_model(&model, optim.to_record()).unwrap();
+            let (made, average) = (made.values(), mean.model().values());
+            let what = format!("{name}, step {at}");
+            assert_close(&made.0, &average.0, 2e-6, &what);
+            assert_close(&made.1, &average.1, 2e-6, &what);
+        }
+        assert_ne!(mean.model().values(), model.values());
+    }
+}
+
+/// The steps of a module, with the same rates as those of [`step`].
+fn stepped<M: Module>(
+    model: M,
+    grads: impl Fn(&M, f64) -> GradientsParams,
+    optim: &mut ModuleOptimizer,
+) -> M {
+    (0..8).fold(model, |model, at| {
+        let grads = grads(&model, f64::from(at));
+        optim.step(0.1 * f64::from(1 + at % 3), model, grads)
+    })
+}
+
+/// In half precision y is the exact weight, of which the model has the rounded one: with an `f32` copy to the bit what it is
+/// in `f32`, and in Kahan's form with the 16 bits that are kept.
+#[test]
+fn weights_made_of_the_state_have_the_digits_of_master_weights() {
+    let device = Device::flex().autodiff();
+    let config = ScheduleFreeConfig::new();
+    let free = || config.build(sgd()).unwrap();
+    // Numbers and gradients that `bf16` has.
+    let draw = |seed: u64| values(tensor::<1>(&Noise(seed).take(64), DType::BF16, &device));
+    let grads = |model: &Pair, at: f64| model.grads(&draw(at as u64 + 2), &[0.25]);
+    let trained = |dtype: DType, mut optim: ModuleOptimizer| {
+        let model = Pair::new(&draw(1), &[0.5], dtype, &device);
+        let model = stepped(model, grads, &mut optim);
+        let made = config.evaluation_model(&model, optim.to_record()).unwrap();
+        assert_eq!(made.a.val().dtype(), dtype);
+        made.values().0
+    };
+    let wide = trained(DType::F32, free().init());
+    let rounded = values(tensor::<1>(&wide, DType::BF16, &device));
+    let copy = trained(DType::BF16, free().master_weights().init());
+    assert_eq!(copy, rounded);
+    // A number near the middle of two may be rounded to the other one.
+    let kahan = MasterWeightsConfig::new().with_form(MasterWeightsForm::Kahan);
+    let kahan = trained(DType::BF16, kahan.init(free()));
+    let others = kahan.iter().zip(&rounded).filter(|(a, b)| a != b).count();
+    assert!(others <= 2, "{others} of 64: {kahan:?} and {rounded:?}");
+}
+
+/// Frozen parameters, those of another optimizer, tied ones, and running statistics.
+#[test]
+fn weights_without_a_state_stay_and_tied_ones_are_equal() {
+    let device = Device::flex().autodiff();
+    let config = ScheduleFreeConfig::new();
+    let start = Pair::new(&[1.0, -1.0], &[0.5], DType::F32, &device);
+    let grads = |model: &Pair, at: f64| model.grads(&[at.sin(), 0.5], &[at.cos()]);
+    let alone = |model: &Pair, at: f64| {
+        let mut grads = grads(model, at);
+        let _ = grads.remove::<1>(model.b.id);
+        grads
+    };
+    let free = || config.init(sgd()).unwrap();
+    let whole = |mut optim: ModuleOptimizer| {
+        let model = stepped(start.clone(), grads, &mut optim);
+        let made = config.evaluation_model(&model, optim.to_record()).unwrap();
+        (model.values(), made.values())
+    };
+    let (_, made) = whole(free());
+    // Without a gradient.
+    let mut optim = free();
+    let model = stepped(start.clone(), alone, &mut optim);
+    let frozen = config.evaluation_model(&model, optim.to_record()).unwrap();
+    assert_eq!(frozen.values(), (made.0.clone(), start.values().1));
+    // In a group of plain Adam.
+    let group = ParamGroup::from_path("b");
+    let (model, grouped) = whole(free().with_group(group, adam(0.9), None));
+    assert_eq!(grouped, (made.0.clone(), model.1));
+    // In a fused step.
+    let mut fused = config.build(sgd()).unwrap().fused();
+    let model = (0..8).fold(start.clone(), |model, at| {
+        let grads = grads(&model, f64::from(at));
+        fused.step(0.1 * f64::from(1 + at % 3), model, grads)
+    });
+    let of_fused = config.evaluation_model(&model, fused.to_record()).unwrap();
+    assert_eq!(of_fused.values(), made);
+    // At two places, of which the second was not stepped.
+    let mut optim = free();
+    let both = vec![start.clone(), start.clone()];
+    let both = stepped(both, |both, at| grads(&both[0], at), &mut optim);
+    let tied = config.evaluation_model(&both, optim.to_record()).unwrap();
+    assert_eq!(both[1].values(), start.values());
+    assert_eq!([tied[0].values(), tied[1].values()], [made.clone(), made]);
+    // The statistics are copies.
+    let norm: BatchNorm = BatchNormConfig::new(2).init(&device);
+    let shown = config.evaluation_model(&norm, free().to_record()).unwrap();
+    let mean = |norm: &BatchNorm| values(norm.running_mean.value());
+    norm.forward(Tensor::<2>::full([4, 2], 10.0, &device));
+    assert_eq!(mean(&shown), [0.0, 0.0]);
+    assert_ne!(mean(&norm.valid()), [0.0, 0.0]);
+}
+
+#[test]
+fn weights_that_cannot_be_made_are_errors() {
+    let device = Device::flex().autodiff();
+    let start = Pair::new(&[1.0, -1.0], &[0.5], DType::F32, &device);
+    let grads = |model: &Pair, at: f64| model.grads(&[at.sin(), 0.5], &[at.cos()]);
+    let config = ScheduleFreeConfig::new();
+    let refused = |config: &ScheduleFreeConfig, mut optim: ModuleOptimizer| {
+        let model = stepped(start.clone(), grads, &mut optim);
+        let refused = config.evaluation_model(&model, optim.to_record());
+        refused.unwrap_err().to_string()
+    };
+    let text = refused(&config, adam(0.9).init());
+    assert!(text.contains("it has no state `z`"), "{text}");
+    let zero = ScheduleFreeConfig::new().with_beta(0.0);
+    let text = refused(&zero, zero.init(sgd()).unwrap());
+    assert!(text.contains("with β = 0"), "{text}");
+    let mut optim = config.init(sgd()).unwrap();
+    stepped(start.clone(), grads, &mut optim);
+    let other = Pair::new(&[1.0, -1.0], &[0.5], DType::F32, &device);
+    let error = config.evaluation_model(&other, optim.to_record());
+    assert!(matches!(
+        error.unwrap_err(),
+        OptimizerRecordError::UnknownParameters { .. }
+    ));
 }
 
 /// The largest distance, in 2,000 steps, between the weights of a run in `bf16` under `form` and those of a run in `f64`, in

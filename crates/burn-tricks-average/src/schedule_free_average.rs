@@ -18,6 +18,10 @@ use burn_tricks_core::{Buffers, Config, ConfigError};
 /// x ← x + c / (1 − β + c β) (y − x)
 /// ```
 ///
+/// In a loop of your own the optimizer's state has all that is needed: `ScheduleFreeConfig::evaluation_model` makes the
+/// model with the weights `x` when it is wanted, and this average is for Burn's `Learner`, which does not hand out its
+/// optimizer at a validation.
+///
 /// The second line follows from `x ← (1 − c) x + c z`, with `z = (y − β x) / (1 − β)` for the new `x`
 /// substituted.
 ///

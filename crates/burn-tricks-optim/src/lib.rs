@@ -9,6 +9,7 @@ mod adam;
 mod adam_w;
 mod cautious;
 mod decoupled_weight_decay;
+mod evaluation_weights;
 mod fused_step;
 mod lars;
 mod lookahead;

@@ -211,7 +211,7 @@ fn as_saved(path: &Path) -> PathBuf {
 
 /// Catches panics: code of Burn or another crate that reads a state may panic for reasons that are not checked
 /// here.
-fn guarded<T>(
+pub(crate) fn guarded<T>(
     read: impl FnOnce() -> Result<T, OptimizerRecordError>,
 ) -> Result<T, OptimizerRecordError> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {

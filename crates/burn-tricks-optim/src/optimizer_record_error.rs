@@ -47,6 +47,11 @@ pub enum OptimizerRecordError {
         /// The parameters of the model without a state.
         without_state: Vec<String>,
     },
+    /// The weights that schedule-free learning evaluates cannot be made of it.
+    NoEvaluationWeights {
+        /// Why not.
+        reason: &'static str,
+    },
     /// The optimizer cannot read these states: they are another optimizer's, or damaged.
     NotRestored {
         /// The paths of their parameters.
@@ -113,6 +118,10 @@ impl Display for OptimizerRecordError {
                 }
                 f.write_str(" (has the model's own record been loaded first?)")
             }
+            Self::NoEvaluationWeights { reason } => write!(
+                f,
+                "the weights to evaluate cannot be made of the optimizer's record: {reason}"
+            ),
             Self::NotRestored { paths } => write!(
                 f,
                 "this optimizer cannot read the recorded state of {}: it is another optimizer's, or \

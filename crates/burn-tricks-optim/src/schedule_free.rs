@@ -9,7 +9,7 @@ use burn_tricks_core::{Config, ConfigError, WeightDecayScope, accumulation_dtype
 use burn_tricks_kernels::{Number, Skip, blend, lerp};
 
 /// Configuration of [`ScheduleFree`]: a constant learning rate and an average of the weights, instead of a falling
-/// schedule. The average must be configured with the same numbers.
+/// schedule. A separate average must be configured with the same numbers.
 ///
 /// The inner optimizer steps the weights `z`. The gradient is taken at `y`, which lies between `z` and its
 /// average `x`; the model is evaluated with `x` (Defazio et al., 2024). The length of the run need not be
@@ -22,9 +22,10 @@ use burn_tricks_kernels::{Number, Skip, blend, lerp};
 /// y ← β x + (1 − β) z'
 /// ```
 ///
-/// The model in training has the weights `y`. The average `x` is a separate object, `ScheduleFreeAverage` of
-/// `burn-tricks-average`, which gets the learning rate of each step. Weights are not swapped, and there is no
-/// mode to switch.
+/// The model in training has the weights `y`. In a loop, [`evaluation_model`](Self::evaluation_model) makes the model with the
+/// weights `x` of it and the optimizer's state, when it is to be validated or saved. In a `Learner`, which does not hand out its
+/// optimizer at a validation, `x` is a separate object: `ScheduleFreeAverage` of `burn-tricks-average`, which gets the
+/// learning rate of each step. It serves in a loop too. Weights are not swapped, and there is no mode to switch.
 ///
 /// # Example
 ///
@@ -32,20 +33,19 @@ use burn_tricks_kernels::{Number, Skip, blend, lerp};
 /// use burn::nn::LinearConfig;
 /// use burn::optim::GradientsParams;
 /// use burn::tensor::{Device, Tensor};
-/// use burn_tricks_optim::{OptimizerExt, SgdConfig};
+/// use burn_tricks_optim::{ScheduleFreeConfig, SgdConfig};
 ///
-/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let device = Device::flex().autodiff();
 /// let model = LinearConfig::new(4, 2).init(&device);
-/// let mut optim = SgdConfig::torch().build()?.schedule_free(0.9)?.init();
-/// // let mut average = ScheduleFreeAverageConfig::new().init(&model)?;
+/// let free = ScheduleFreeConfig::new(); // as `.schedule_free(0.9)?`
+/// let mut optim = free.init(SgdConfig::torch().build()?)?;
 ///
 /// let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
 /// let grads = GradientsParams::from_grads(loss.backward(), &model);
 /// let model = optim.step(1.0, model, grads);
-/// // average.update_at(&model, 1.0);
-/// // ... validate average.model() ...
-/// # let _ = model;
+/// let to_validate = free.evaluation_model(&model, optim.to_record())?;
+/// # let _ = (model, to_validate);
 /// # Ok(())
 /// # }
 /// ```
@@ -82,13 +82,14 @@ use burn_tricks_kernels::{Number, Skip, blend, lerp};
 /// of which reads two tensors and writes one: 36 bytes per `f32` weight, where a step of Adam moves 28.
 /// Weight decay takes one pass more. With `skip_marked`, on other backends than the CPU's, it is about seven operations on
 /// each tensor and a dozen on single numbers, and a record waits for three numbers of each parameter.
-/// The average takes another copy of the weights and another pass. Since the inner optimizer has no momentum,
-/// the memory is that of momentum and an average.
+/// That is all in a loop, where the weights to evaluate are made of the state; the separate average takes another copy of the
+/// weights and another pass. Since the inner optimizer has no momentum, the memory is that of momentum, or of momentum and
+/// an average.
 ///
 /// # Differences
 ///
 /// - In the authors' code, the optimizer must be switched to `x` before each validation and back afterwards; a
-///   program that forgets this validates or saves the wrong weights. Here the average holds `x`.
+///   program that forgets this validates or saves the wrong weights. Here `x` is a model of its own.
 /// - Their warm-up is part of the optimizer; here it is a schedule, and the weights in the average follow it in
 ///   the same way.
 /// - The weight decay λ uses `y`, as in their code.
@@ -96,8 +97,8 @@ use burn_tricks_kernels::{Number, Skip, blend, lerp};
 /// - With `skip_marked`, on a device without `f64`, `weight_sum` is a sum in `f32`, whose rounding errors grow with the number
 ///   of steps: at a rate of 1e-3 and p = 2 it is about 5 % off after a million steps, and with it the share `c` of a step.
 /// - A step that is skipped by `skip_marked` changes neither weights nor these numbers, which are on the device if only the
-///   device sees the mark. The separate average does not know of the skip and takes the weights once more. From then
-///   on it is not exactly the `x` of the optimizer. With a `StepGuard` of `burn-tricks-grad` both leave the step out.
+///   device sees the mark. The model of [`evaluation_model`](Self::evaluation_model) is the `x` of the optimizer. A separate
+///   average does not know of the skip and takes the weights once more; from then on it is not exactly that `x`. With a `StepGuard` of `burn-tricks-grad` both leave the step out.
 ///
 /// # Suggested values
 ///

@@ -61,7 +61,8 @@ use burn_tricks_kernels::{
 /// Put it around the optimizer with its decay, and inside of [`LookaheadConfig`](crate::LookaheadConfig) and
 /// [`MasterWeightsConfig`](crate::MasterWeightsConfig). If the inner step is proportional to the gradient, clipping the
 /// gradient by its norm has no effect, since the norm of the step is fixed by the weights. Vectors (if
-/// `vectors` is off) and weights that are all zero take the step of the inner optimizer.
+/// `vectors` is off) and weights that are all zero take the step of the inner optimizer, to the bit. No setting makes every
+/// tensor take it, since the ratio follows from the norms.
 ///
 /// # Cost
 ///

@@ -1,0 +1,175 @@
+//! The weights that schedule-free learning evaluates, from those of the model and the optimizer's state.
+
+use crate::optimizer_record::{check_optimizer_record, guarded};
+use crate::optimizer_record_error::OptimizerRecordError;
+use crate::record_entries::{Entry, entries};
+use crate::schedule_free::ScheduleFreeConfig;
+use burn::module::{Module, Param, ParamId};
+use burn::optim::OptimizerRecord;
+use burn::tensor::{Tensor, TensorData};
+use burn_tricks_core::walk::{Location, Mapper, map};
+use burn_tricks_core::{Snapshot, accumulation_dtype};
+use burn_tricks_kernels::{AnyTensor, blend, cast, compensated, take_over};
+use std::collections::HashMap;
+
+impl ScheduleFreeConfig {
+    /// The model to evaluate, with the weights `x = (y − (1 − β) z) / β`: y are the weights of `model`, which is in training,
+    /// and z those in `record`, the present record of its optimizer. So a loop needs no second copy of the weights during the
+    /// training.
+    ///
+    /// ```
+    /// use burn::nn::LinearConfig;
+    /// use burn::optim::GradientsParams;
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tricks_optim::{ScheduleFreeConfig, SgdConfig};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let device = Device::flex().autodiff();
+    /// let mut model = LinearConfig::new(4, 2).init(&device);
+    /// let free = ScheduleFreeConfig::new();
+    /// let mut optim = free.init(SgdConfig::torch().build()?)?;
+    /// for _ in 0..3 {
+    ///     let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+    ///     let grads = GradientsParams::from_grads(loss.backward(), &model);
+    ///     model = optim.step(1.0, model, grads);
+    /// }
+    /// let to_validate = free.evaluation_model(&model, optim.to_record())?;
+    /// # let _ = to_validate;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// The returned model is one to predict with, as from an average: no gradients, dropout off, its running statistics those
+    /// of `model` (recalibrate batch norms). `model` stays as it is. Around this optimizer there may be others: with
+    /// `MasterWeights` y is the `f32` weight. A parameter that the record has no z of keeps its weight, as one that was never
+    /// stepped or is stepped by another optimizer of a group. If a parameter is tied, all its places get the weight of the
+    /// first, which the optimizer steps.
+    ///
+    /// It costs what making the record costs: the optimizer's state goes to the host, and z back to the device.
+    ///
+    /// # Errors
+    ///
+    /// If the record cannot be read, is not that of an optimizer of `model`, or has states but no z; or if β is 0: then y is
+    /// z, and x is in neither. Use a `ScheduleFreeAverage` of `burn-tricks-average` in this case.
+    pub fn evaluation_model<M: Module>(
+        &self,
+        model: &M,
+        record: OptimizerRecord,
+    ) -> Result<M, OptimizerRecordError> {
+        let no_weights = |reason| Err(OptimizerRecordError::NoEvaluationWeights { reason });
+        if !(self.beta > 0.0 && self.beta < 1.0) {
+            return no_weights("β must lie in (0, 1): with β = 0 the model has the weights z");
+        }
+        guarded(|| {
+            let bytes = record.into_bytes()?.shared();
+            check_optimizer_record(model, bytes.clone())?;
+            let entries = entries(bytes)?;
+            let has_states = !entries.is_empty();
+            let mut of_params = HashMap::new();
+            for (id, entry) in entries {
+                if let Some(state) = State::of(entry)? {
+                    of_params.insert(ParamId::from(id), state);
+                }
+            }
+            if has_states && of_params.is_empty() {
+                return no_weights("it has no state `z`, so the optimizer is not schedule-free");
+            }
+            let mut evaluate = Evaluate {
+                beta: self.beta,
+                of_params,
+                found: HashMap::new(),
+            };
+            let training = Snapshot::new(model);
+            let evaluated = map(training.held_model(), &mut evaluate);
+            let evaluated = training.with_held_model(&evaluated);
+            Ok(evaluated.expect("of the same model").as_mean().model())
+        })
+    }
+}
+
+/// What the weight to evaluate is made of, besides that of the model.
+struct State {
+    z: TensorData,
+    /// The exact y, of which the model has the rounded one.
+    master: Option<TensorData>,
+    /// What is lost in rounding it.
+    compensation: Option<TensorData>,
+}
+
+impl State {
+    /// None if the optimizer of this parameter is not schedule-free.
+    fn of(entry: Entry) -> Result<Option<Self>, OptimizerRecordError> {
+        let mut tensors = HashMap::new();
+        for tensor in entry.tensors {
+            let (name, dtype, shape, _, bytes) = tensor.into_parts()?;
+            // Behind the number of the parameter, as `inner.z`.
+            let field = name.split_once('.').map_or("", |(_, field)| field);
+            let data = TensorData::from_bytes(bytes, shape, dtype);
+            tensors.insert(field.to_owned(), data);
+        }
+        let paths = tensors.keys().filter_map(|field| field.strip_suffix("z"));
+        let paths = paths.filter(|path| path.is_empty() || path.ends_with('.'));
+        let Some(path) = paths.min_by_key(|path| path.len()).map(str::to_owned) else {
+            return Ok(None);
+        };
+        let z = tensors.remove(&format!("{path}z")).expect("found above");
+        // Of a wrapper around it, the nearest one.
+        let mut around = path.as_str();
+        let (mut master, mut compensation) = (None, None);
+        while let Some(outer) = around.strip_suffix("inner.") {
+            around = outer;
+            master = tensors.remove(&format!("{outer}master"));
+            compensation = tensors.remove(&format!("{outer}compensation"));
+            if master.is_some() || compensation.is_some() {
+                break;
+            }
+        }
+        Ok(Some(Self {
+            z,
+            master,
+            compensation,
+        }))
+    }
+}
+
+struct Evaluate {
+    beta: f64,
+    of_params: HashMap<ParamId, State>,
+    /// The weights at first places.
+    found: HashMap<ParamId, AnyTensor>,
+}
+
+impl Evaluate {
+    fn x<const D: usize>(&self, state: State, weight: Tensor<D>) -> Tensor<D> {
+        let (device, dtype) = (weight.device(), weight.dtype());
+        let wide = accumulation_dtype(dtype);
+        let read = |data: TensorData| {
+            let dtype = data.dtype();
+            Tensor::<D>::from_data(data, (&device, dtype))
+        };
+        let y = match (state.master, state.compensation) {
+            (Some(master), _) => take_over(cast(read(master), wide), weight),
+            (None, Some(lost)) => compensated(&weight, &read(lost)),
+            (None, None) => cast(weight, wide),
+        };
+        let z = cast(read(state.z), wide);
+        let x = blend(y, 1.0 / self.beta, z, (self.beta - 1.0) / self.beta);
+        x.cast(dtype)
+    }
+}
+
+impl Mapper for Evaluate {
+    fn float<const D: usize>(&mut self, _: &Location, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, weight, mapper) = param.consume();
+        let weight = match (self.of_params.remove(&id), self.found.get(&id)) {
+            (Some(state), _) => {
+                let x = self.x(state, weight);
+                self.found.insert(id, x.clone().into());
+                x
+            }
+            (None, Some(first)) => first.clone().into_tensor(),
+            (None, None) => weight,
+        };
+        Param::from_mapped_value(id, weight, mapper)
+    }
+}
