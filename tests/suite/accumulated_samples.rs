@@ -12,6 +12,7 @@ use burn::train::{
     ExecutionStrategy, InferenceStep, Learner, MultiDeviceOptim, RegressionOutput,
     SupervisedTraining, TrainOutput, TrainStep, TrainingStrategy,
 };
+use burn_tricks::grad::{GradientTransform as _, scale_gradients};
 use burn_tricks::prelude::*;
 use burn_tricks::train::{
     EpochClock, EpochLoader, EpochLoaderConfig, MeanOfAccumulated, StepContext, Trick,
@@ -267,7 +268,11 @@ fn the_samples_of_a_batch_make_no_gradient_of_half_precision_infinite() {
         let mut sum = GradientsAccumulator::new();
         for samples in batches {
             let grads = TrainStep::step(&model, *samples).grads;
-            let grad = values(grads.get::<1>(model.model().weight.id).unwrap())[0];
+            let Some(grad) = grads.get::<1>(model.model().weight.id) else {
+                assert_eq!(*samples, 0, "{batches:?}");
+                continue;
+            };
+            let grad = values(grad)[0];
             assert!(grad.is_finite(), "{samples} of {batches:?}: {grad}");
             if *batches == [256, 256] {
                 assert_eq!(grad, 300.0, "a power of two is not multiplied");
@@ -279,5 +284,115 @@ fn the_samples_of_a_batch_make_no_gradient_of_half_precision_infinite() {
         let expected = 1.0 - 0.25 * (window + 1) as f64;
         let weight = values(model.model().weight.val())[0];
         assert!((weight - expected).abs() < 2e-3, "{batches:?}: {weight}");
+    }
+}
+
+/// The weight times the sum of the samples, which is not a number without samples: 0 / 0.
+#[derive(Module, Debug)]
+struct Mean {
+    weight: Param<Tensor<1>>,
+}
+
+impl Mean {
+    fn new() -> Self {
+        let device = Device::flex().autodiff();
+        let weight = tensor::<1>(&[1.0], DType::F32, &device).require_grad();
+        Self {
+            weight: Param::initialized(ParamId::new(), weight),
+        }
+    }
+}
+
+impl TrainStep for Mean {
+    type Input = Vec<f64>;
+    type Output = ();
+
+    fn step(&self, samples: Vec<f64>) -> TrainOutput<()> {
+        let mean = samples.iter().sum::<f64>() / samples.len() as f64;
+        let loss = (self.weight.val() * mean).sum();
+        TrainOutput::new(self, loss.backward(), ())
+    }
+}
+
+/// The gradient after a window of these micro-batches, as the optimizer gets it.
+fn of_window<H: Trick<Mean>>(tricks: H, batches: &[Vec<f64>]) -> f64 {
+    let model = Mean::new().with_tricks(tricks);
+    let mut sum = GradientsAccumulator::new();
+    for batch in batches {
+        sum.accumulate(&model, TrainStep::step(&model, batch.clone()).grads);
+    }
+    let model = model.optimize(&mut SgdConfig::new().init(), 1.0.into(), sum.grads());
+    1.0 - values(model.model().weight.val())[0]
+}
+
+#[test]
+fn a_batch_without_samples_is_left_out_whatever_its_gradient_is() {
+    let mean = || MeanOfAccumulated::weighted(|samples: &Vec<f64>| samples.len());
+    let batches = [vec![], vec![1.0, 2.0], vec![], vec![6.0]];
+    assert_eq!(of_window(mean(), &batches), 3.0);
+    assert_eq!(of_window(mean(), &[vec![]]), 0.0);
+}
+
+/// Notes by what it is to multiply the gradients, and does so.
+#[derive(Debug, Default, Clone)]
+struct Notes(Arc<Mutex<Vec<f64>>>);
+
+impl<M: Module> Trick<M> for Notes {
+    fn sees_gradients(&self) -> bool {
+        true
+    }
+
+    fn before_scaled(
+        &mut self,
+        model: &M,
+        grads: GradientsParams,
+        factor: f64,
+        _: &StepContext,
+    ) -> GradientsParams {
+        self.0.lock().unwrap().push(factor);
+        scale_gradients(model, grads, factor)
+    }
+}
+
+/// Sees no gradients.
+#[derive(Debug)]
+struct Blind;
+
+impl<M: Module> Trick<M> for Blind {}
+
+/// Burn's sum is divided in the pass of the first trick that sees the gradients, wherever that stands.
+#[test]
+fn the_first_trick_that_sees_gradients_divides_them() {
+    let mean = MeanOfAccumulated::new;
+    let batches = [vec![1.0], vec![2.0], vec![6.0]];
+    let third = 1.0 / 3.0;
+    let (one, other) = (Notes::default(), Notes::default());
+    let boxed: Box<dyn Trick<Mean>> = Box::new((Blind, one.clone()));
+    let tricks = (
+        Blind,
+        mean(),
+        (None::<Notes>, vec![boxed]),
+        Some(other.clone()),
+    );
+    assert!((of_window(tricks, &batches) - 3.0).abs() < 1e-6);
+    assert_eq!(*one.0.lock().unwrap(), [third]);
+    assert!(other.0.lock().unwrap().is_empty(), "divided twice");
+    // Without such a trick, and with one that does not know of it.
+    assert!((of_window((Blind, mean()), &batches) - 3.0).abs() < 1e-6);
+    let guard = (mean(), StepGuard::new(), Notes::default());
+    assert!((of_window(guard, &batches) - 3.0).abs() < 1e-6);
+}
+
+/// A clip in the same pass clips the mean, not the sum.
+#[test]
+fn a_clip_that_divides_clips_the_mean() {
+    let batches = [vec![1.0], vec![2.0], vec![6.0]];
+    let clip = |max_norm| ClipGradNormConfig::new(max_norm).init().unwrap();
+    for (max_norm, expected) in [(2.0, 2.0), (3.5, 3.0), (100.0, 3.0)] {
+        let got = of_window((MeanOfAccumulated::new(), clip(max_norm)), &batches);
+        assert!((got - expected).abs() < 1e-6, "{max_norm}: {got}");
+        let chained = clip(max_norm).then(clip(1e6));
+        let got = of_window((chained, MeanOfAccumulated::new()), &batches);
+        assert!((got - expected).abs() < 1e-6, "{max_norm}: {got}");
     }
 }

@@ -1,6 +1,7 @@
 //! Transforms of gradients against PyTorch, optax and timm, and how they compose.
 
 use crate::devices::devices;
+use crate::loss_scaler::scaler_of;
 use crate::models::{Noise, Pair, alone, dtypes, tensor, values};
 use crate::oracle::{assert_close, case, numbers, read};
 use burn::module::{Module, Param, ParamGroup, ParamId};
@@ -10,8 +11,9 @@ use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::grad::{
     AgcConfig, AutoClip, AutoClipConfig, CentralizeGradConfig, ClipGradNormConfig,
-    ClipGradValueConfig, GradNoiseConfig, GradientTransform, GradientsExt as _, NoTransform,
-    NonFinite, NormKind, NormsByPath, Only, ParamPaths, StepGuard, norms_by_path,
+    ClipGradValueConfig, GradNoiseConfig, GradientTransform, GradientsExt as _, LossScalerConfig,
+    NoTransform, NonFinite, NormKind, NormScope, NormalizeGradConfig, NormsByPath, Only,
+    ParamPaths, StepGuard, norms_by_path, scale_gradients,
 };
 use burn_tricks::kernels::{UnitClip, add_normal, add_normal_twin, clip_units, clip_units_twin};
 
@@ -95,12 +97,12 @@ fn all(model: &Layers, grads: &GradientsParams) -> Vec<Vec<f64>> {
 fn one<const D: usize>(
     case: &serde_json::Value,
     transform: &mut impl GradientTransform,
-    device: &Device,
+    (dtype, device): (DType, &Device),
 ) -> Vec<f64> {
     let shape: Vec<usize> = read(&case["shape"]);
     let shape: [usize; D] = shape.try_into().expect("the case's rank");
     let number = |field: &str| -> Tensor<D> {
-        let flat: Tensor<1> = tensor(&numbers(&case[field]), DType::F32, device);
+        let flat: Tensor<1> = tensor(&numbers(&case[field]), dtype, device);
         flat.reshape(shape)
     };
     let weight = if case["weight"].is_null() {
@@ -152,21 +154,21 @@ fn agc_agrees_with_optax_and_timm_unit_by_unit() {
             case("agc", "conv"),
             case("agc", "bias"),
         );
-        let got = one::<2>(linear, &mut agc, &device);
+        let got = one::<2>(linear, &mut agc, (DType::F32, &device));
         assert_close(
             &got,
             &numbers(&linear["clipped"]),
             1e-6,
             &format!("linear on {name}"),
         );
-        let got = one::<4>(conv, &mut agc, &device);
+        let got = one::<4>(conv, &mut agc, (DType::F32, &device));
         assert_close(
             &got,
             &numbers(&conv["clipped"]),
             1e-6,
             &format!("conv on {name}"),
         );
-        let got = one::<1>(bias, &mut agc, &device);
+        let got = one::<1>(bias, &mut agc, (DType::F32, &device));
         assert_close(
             &got,
             &numbers(&bias["clipped"]),
@@ -346,19 +348,32 @@ fn centralisation_agrees_with_optax_in_every_layout() {
     let _alone = alone();
     for (name, device) in devices() {
         let mut centralize = CentralizeGradConfig::new().init().unwrap();
-        for (layer, got) in [
-            (
-                "linear",
-                one::<2>(case("centralize", "linear"), &mut centralize, &device),
-            ),
-            (
-                "conv",
-                one::<4>(case("centralize", "conv"), &mut centralize, &device),
-            ),
-        ] {
-            let expected = numbers(&case("centralize", layer)["centralized"]);
-            // A centred number is a difference from the mean, with the rounding of both.
-            assert_close(&got, &expected, 1e-5, &format!("{layer} on {name}"));
+        for dtype in [DType::F64, DType::F32] {
+            if !dtypes(&device).contains(&dtype) {
+                continue;
+            }
+            for layer in ["linear", "conv"] {
+                let case = case("centralize", layer);
+                let got = match layer {
+                    "linear" => one::<2>(case, &mut centralize, (dtype, &device)),
+                    _ => one::<4>(case, &mut centralize, (dtype, &device)),
+                };
+                let expected = numbers(&case["centralized"]);
+                let what = format!("{layer} in {dtype:?} on {name}");
+                if dtype == DType::F64 {
+                    assert_close(&got, &expected, 1e-12, &what);
+                    continue;
+                }
+                // A centred number is a difference of gradients of up to 2, whose rounding to `f32` it has: one of 0.008 is
+                // off by 2.6e-6 of itself.
+                for (got, expected) in got.iter().zip(&expected) {
+                    assert!(
+                        (got - expected).abs() < 1e-6,
+                        "{what}: {got} and {expected}"
+                    );
+                }
+                assert_close(&got, &expected, 1e-5, &what);
+            }
         }
         let model = layers(&device);
         let given = all(&model, &grads(&model, 1.0));
@@ -406,6 +421,47 @@ fn auto_clip_clips_at_numpys_percentile() {
             let what = format!("{name} on {device_name}");
             assert_close(&thresholds, &numbers(&case["thresholds"]), 1e-6, &what);
             assert_close(&clipped, &numbers(&case["clipped_norms"]), 1e-6, &what);
+        }
+    }
+}
+
+/// The threshold is a norm of the sorted history, on every device, whatever the length of the history: here that of a run
+/// of more than 5,000 steps, which goes on.
+#[test]
+fn the_percentile_of_a_long_history_is_that_of_a_sort() {
+    const HISTORY: usize = 5001;
+    // Of 5,001 norms the 1,500th, without interpolation; and between that and the next.
+    for (percentile, share) in [(30.0, 0.0), (30.005, 0.25)] {
+        let config = AutoClipConfig::new()
+            .with_percentile(percentile)
+            .with_history(HISTORY)
+            .with_norm(NormKind::LInf);
+        // With equal ones among them.
+        let norms = Noise(3).take(HISTORY + 20).into_iter();
+        let norms: Vec<f32> = norms.map(|x| (x.abs() * 2000.0).round() as f32).collect();
+        let push = |clip: &mut AutoClip, norm: f32, device: &Device| {
+            let (pair, grads) = Pair::with_grads(&[f64::from(norm)], &[0.0], DType::F32, device);
+            let clipped = pair.read_grads_a(&clip.apply(&pair, grads))[0];
+            (clipped, values(clip.threshold().unwrap())[0])
+        };
+        let mut filled = config.init().unwrap();
+        for norm in &norms[..HISTORY + 10] {
+            push(&mut filled, *norm, &Device::flex());
+        }
+        let state = GradientTransform::state(&filled).unwrap();
+        for (name, device) in devices() {
+            let mut clip = config.init().unwrap();
+            clip.load_state(&state).unwrap();
+            for step in HISTORY + 10..norms.len() {
+                let got = push(&mut clip, norms[step], &device);
+                let mut sorted = norms[step + 1 - HISTORY..=step].to_vec();
+                sorted.sort_by(f32::total_cmp);
+                let [low, high] = [1500, 1501].map(|at| f64::from(sorted[at]));
+                let threshold = low + share * (high - low);
+                assert_close(&[got.1], &[threshold], 1e-6, name);
+                let clipped = f64::from(norms[step]).min(threshold);
+                assert_close(&[got.0], &[clipped], 1e-6, name);
+            }
         }
     }
 }
@@ -736,4 +792,108 @@ fn all_ways_to_compose_are_one_and_a_skip_ends_the_chain() {
     chain.restart();
     assert_eq!(chain.second().sigma(), 0.1);
     assert_eq!(chain.describe().len(), 3);
+}
+
+/// `factor` times the gradients, in the pass of the transform itself: to the bit what two passes give for a power of two, and
+/// nearly so for another factor.
+#[test]
+fn a_factor_of_the_gradients_is_one_of_the_transform() {
+    fn check<T: GradientTransform>(on: &(&'static str, Device), make: impl Fn() -> T) {
+        let (pair, _) = Pair::with_grads(&[3.0, -4.0], &[0.5], DType::F32, &on.1);
+        for factor in [0.25, 4.0, 1.0 / 3.0, 1.0, 0.0] {
+            let (mut once, mut twice) = (make(), make());
+            for step in 1..5 {
+                let step = f64::from(step);
+                let grads = || pair.grads(&[3.0 * step, -4.0], &[0.5 / step]);
+                let of_once = once.apply_scaled(&pair, grads(), factor);
+                let scaled = scale_gradients(&pair, grads(), factor);
+                let of_twice = twice.apply(&pair, scaled);
+                let what = format!("{factor} times, {once:?} on {}", on.0);
+                assert_eq!(of_once.len(), of_twice.len(), "{what}");
+                if of_once.is_empty() {
+                    continue;
+                }
+                let (one, other) = (pair.read_grads(&of_once), pair.read_grads(&of_twice));
+                if factor != 1.0 / 3.0 && on.0 == "flex" {
+                    assert_eq!(one, other, "{what}");
+                }
+                assert_close(&one.0, &other.0, 1e-6, &what);
+                assert_close(&one.1, &other.1, 1e-6, &what);
+            }
+            if factor != 1.0 / 3.0 && on.0 == "flex" {
+                assert_eq!(once.state(), twice.state(), "{factor}: {once:?}");
+            }
+        }
+    }
+    let clip = |max_norm| ClipGradNormConfig::new(max_norm).init().unwrap();
+    let auto_clip = || {
+        let config = AutoClipConfig::new().with_percentile(40.0);
+        config.with_history(3).init().unwrap()
+    };
+    let noise = || GradNoiseConfig::new(0.1).init().unwrap();
+    for on in &devices() {
+        check(on, || clip(1.5));
+        check(on, || clip(1e6));
+        let each = ClipGradNormConfig::new(1.5).with_scope(NormScope::Tensor);
+        check(on, || each.init().unwrap());
+        check(on, || ClipGradNormConfig::to_unit_norm(1.0).init().unwrap());
+        check(on, || ClipGradNormConfig::torch(0.5).init().unwrap());
+        check(on, auto_clip);
+        check(on, || NormalizeGradConfig::new().init().unwrap());
+        check(on, || scaler_of(&LossScalerConfig::new()));
+        check(on, StepGuard::new);
+        check(on, || clip(1.5).then(noise()));
+        check(on, || (clip(1.5), noise(), auto_clip()));
+        check(on, || vec![auto_clip(), auto_clip()]);
+        check(on, Vec::<AutoClip>::new);
+        check(on, || (None::<AutoClip>, Some(clip(1.5))));
+    }
+}
+
+/// A mark of one group is one of the whole step, which an optimizer takes or skips for all parameters alike.
+#[test]
+fn a_mark_of_a_group_is_a_mark_of_all() {
+    let marks = |config: ClipGradNormConfig| config.with_non_finite(NonFinite::SkipStep);
+    let clip = || marks(ClipGradNormConfig::new(1.0)).init().unwrap();
+    let each = || {
+        let config = marks(ClipGradNormConfig::keras(1.0));
+        config.init().unwrap()
+    };
+    let normalize = NormalizeGradConfig::new().with_non_finite(NonFinite::SkipStep);
+    let normalize = || normalize.init().unwrap();
+    let noise = || GradNoiseConfig::new(0.1).init().unwrap();
+    let of_b = || ParamGroup::from_path("b");
+    fn check<T: GradientTransform>(on: &(&'static str, Device), make: impl Fn() -> T) {
+        let what = format!("{:?} on {}", make(), on.0);
+        let apply = |a: f64, b: f64| {
+            let (pair, grads) = Pair::with_grads(&[a, 1.0], &[b], DType::F32, &on.1);
+            pair.read_grads(&make().apply(&pair, grads))
+        };
+        for bad in [f64::NAN, f64::INFINITY] {
+            let (a, b) = apply(0.25, bad);
+            assert!([a, b].concat().iter().all(|x| x.is_nan()), "{what}");
+        }
+        let (a, b) = apply(0.25, 0.125);
+        assert_eq!(a, [0.25, 1.0], "{what}");
+        assert!(b[0].is_finite(), "{what}");
+        // Of others nothing is known.
+        let (a, b) = apply(f64::INFINITY, 0.125);
+        assert_eq!(a, [f64::INFINITY, 1.0], "{what}");
+        assert!(b[0].is_finite(), "{what}");
+    }
+    for on in &devices() {
+        check(on, || Only::new(of_b(), clip()));
+        check(on, || Only::new(of_b(), each()));
+        check(on, || Only::new(of_b(), normalize()));
+        check(on, || Only::new(of_b(), (clip(), noise())));
+        check(on, || Only::new(of_b(), vec![clip()]));
+        check(on, || Only::new(of_b(), Some(clip().then(noise()))));
+        check(on, || Only::new(of_b(), Only::new(of_b(), clip())));
+        check(on, || (Only::new(of_b(), clip()), NoTransform));
+    }
+    // One that does not mark leaves the others as they are.
+    let propagates = ClipGradNormConfig::new(1.0).init().unwrap();
+    let (pair, grads) = Pair::with_grads(&[0.25], &[f64::NAN], DType::F32, &Device::flex());
+    let grads = Only::new(of_b(), propagates).apply(&pair, grads);
+    assert_eq!(pair.read_grads_a(&grads), [0.25]);
 }

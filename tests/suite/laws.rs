@@ -313,7 +313,9 @@ fn every_trick_keeps_the_laws() {
             ClipGradValueConfig::new(0.1).init().unwrap()
         });
         trick("noise", on, |_| GradNoiseConfig::new(0.01).init().unwrap());
-        trick("loss scale", on, |_| scaler_of(&LossScalerConfig::new()));
+        trick("loss scale", on, |_| {
+            AsTrick(scaler_of(&LossScalerConfig::new()))
+        });
         trick("norms", on, |_| NormsByPath::init(NormKind::L2).unwrap());
         trick("a group", on, |_| {
             let noise = GradNoiseConfig::new(0.01).init().unwrap();

@@ -2,20 +2,58 @@
 
 use crate::devices::{devices, training_devices};
 use crate::models::{Pair, tensor, values};
-use crate::oracle::{case, numbers, read};
-use burn::module::ParamGroup;
+use crate::oracle::{assert_close, case, numbers, read};
+use burn::module::{Module, ParamGroup};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::grad::{
-    ClipGradNormConfig, GradientTransform, LossScaler, LossScalerConfig, Only, StepGuard,
+    ClipGradNormConfig, GradAccumulatorConfig, GradientOrder, GradientTransform, LossScaler,
+    LossScalerConfig, Only, SamConfig, StateError, StepGuard,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// A scaler of gradients that are given: as if their loss had been multiplied by its scale.
-pub(crate) fn scaler_of(config: &LossScalerConfig) -> LossScaler {
-    let scaler = config.init().unwrap();
-    assert_eq!(scaler.loss_scale(), config.init_scale);
-    scaler
+/// A scaler of gradients that are given: at each step as if their loss had been multiplied by its scale.
+#[derive(Debug, Clone)]
+pub(crate) struct OfGiven(pub(crate) LossScaler);
+
+pub(crate) fn scaler_of(config: &LossScalerConfig) -> OfGiven {
+    OfGiven(config.init().unwrap())
+}
+
+/// Multiplies some loss.
+pub(crate) fn scale_a_loss(scaler: &LossScaler) {
+    let _ = scaler.scale(tensor::<1>(&[1.0], DType::F32, &Device::flex()));
+}
+
+impl GradientTransform for OfGiven {
+    fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        scale_a_loss(&self.0);
+        self.0.apply(model, grads)
+    }
+
+    fn gradient_order(&self, order: &mut GradientOrder) {
+        self.0.gradient_order(order);
+    }
+
+    fn describe(&self) -> Vec<String> {
+        self.0.describe()
+    }
+
+    fn restart(&mut self) {
+        self.0.restart();
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        GradientTransform::state(&self.0)
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        self.0.load_state(state)
+    }
+
+    fn roll_back_state(&self) -> Option<Vec<u8>> {
+        self.0.roll_back_state()
+    }
 }
 
 fn config(case: &serde_json::Value) -> LossScalerConfig {
@@ -95,8 +133,9 @@ fn the_scale_is_constant_between_unscalings_and_clones_share_it() {
     }
     let grads = |number: f64| model.grads(&[number], &[0.0]);
     assert!(scaler.unscale(&model, grads(1.0)).is_some());
-    assert_eq!(values(of_the_model.scale(loss)), [131072.0]);
+    assert_eq!(values(of_the_model.scale(loss.clone())), [131072.0]);
     for expected in 1..4 {
+        of_the_model.scale(loss.clone());
         assert!(scaler.unscale(&model, grads(f64::NAN)).is_none());
         assert_eq!(of_the_model.skipped_in_a_row(), expected);
     }
@@ -113,15 +152,17 @@ fn the_scale_is_constant_between_unscalings_and_clones_share_it() {
 fn the_scale_never_becomes_zero() {
     for (name, device) in devices() {
         let (pair, _) = Pair::with_grads(&[1.0], &[1.0], DType::F32, &device);
-        let mut scaler = scaler_of(&LossScalerConfig::new());
+        let mut scaler = LossScalerConfig::new().init().unwrap();
         for _ in 0..200 {
             let bad = pair.grads(&[f64::INFINITY], &[0.0]);
+            scale_a_loss(&scaler);
             assert!(scaler.unscale(&pair, bad).is_none(), "{name}");
         }
         assert_eq!(scaler.loss_scale(), f32::MIN_POSITIVE);
         let state = GradientTransform::state(&scaler).unwrap();
         scaler.load_state(&state).unwrap();
         let good = pair.grads(&[0.0], &[f64::from(f32::MIN_POSITIVE)]);
+        scale_a_loss(&scaler);
         let grads = scaler.unscale(&pair, good).expect("finite");
         assert_eq!(pair.read_grads(&grads), (vec![0.0], vec![1.0]), "{name}");
     }
@@ -152,17 +193,20 @@ fn a_loss_in_f16_is_refused() {
 #[test]
 fn gradients_that_nobody_scaled_are_refused() {
     let scaler = || LossScalerConfig::new().init().unwrap();
-    let said = "`LossScaler` would divide the gradients by 65536, and has scaled no loss";
+    let said = "`LossScaler` would divide the gradients by 65536, and has scaled no loss since the last step";
     assert!(refused(scaler()).starts_with(said));
     let (of_the_model, trick) = (scaler(), scaler());
     let loss = || tensor::<1>(&[1.0], DType::F32, &Device::flex());
     of_the_model.scale(loss());
     assert!(refused(trick).starts_with(said));
-    // By a clone; and by hand.
+    // To look at the scale is not to use it.
+    let trick = scaler();
+    assert_eq!(trick.loss_scale(), 65536.0);
+    assert!(refused(trick).starts_with(said));
+    // By a clone.
     let trick = scaler();
     trick.clone().scale(loss());
     assert_eq!(refused(trick), "");
-    assert_eq!(refused(scaler_of(&LossScalerConfig::new())), "");
     // Nor do gradients that are not there, nor another run, need a loss.
     let pair = Pair::new(&[1.0], &[2.0], DType::F32, &devices()[0].1);
     let mut scaler = scaler();
@@ -171,6 +215,74 @@ fn gradients_that_nobody_scaled_are_refused() {
     scaler.scale(loss());
     scaler.restart();
     assert_eq!(refused(scaler), "");
+}
+
+/// In every step, and not in the first alone; after a skipped step, too.
+#[test]
+fn a_loss_that_is_not_scaled_later_is_refused() {
+    let device = Device::flex().autodiff();
+    let model = Pair::new(&[1.0], &[2.0], DType::F32, &device);
+    for number in [1.0, f64::NAN] {
+        let scaler = LossScalerConfig::new().init().unwrap();
+        let grads = || model.grads(&[number], &[2.0]);
+        for step in 0..3 {
+            scale_a_loss(&scaler);
+            let taken = scaler.clone().unscale(&model, grads());
+            assert_eq!(taken.is_some(), number == 1.0, "step {step}");
+            let said = refused(scaler.clone());
+            assert!(
+                said.contains("scaled no loss since the last step"),
+                "{said}"
+            );
+        }
+        assert_eq!(scaler.skipped(), if number == 1.0 { 0 } else { 3 });
+    }
+}
+
+/// Each micro-batch of a window is scaled, and the window is unscaled once.
+#[test]
+fn a_window_of_scaled_losses_is_one_step() {
+    let device = Device::flex().autodiff();
+    let mut model = Pair::new(&[1.0], &[0.5], DType::F32, &device);
+    let mut scaler = LossScalerConfig::new().init().unwrap();
+    let mut accumulator = GradAccumulatorConfig::new(3).init().unwrap();
+    let mut optim = SgdConfig::new().init();
+    let mut steps = 0;
+    for at in 0..6 {
+        let loss = (model.a.val() * f64::from(at)).sum() + model.b.val().square().sum();
+        let Some(grads) = accumulator.add(&model, scaler.scale(loss).backward(), 1) else {
+            continue;
+        };
+        let grads = scaler.unscale(&model, grads).expect("finite");
+        let expected = [1.0, 4.0][steps];
+        let mean = model.read_grads_a(&grads);
+        assert_close(&mean, &[expected], 1e-6, "the mean of the window");
+        model = optim.step(0.1, model, grads);
+        steps += 1;
+    }
+    assert_eq!((steps, scaler.skipped()), (2, 0));
+}
+
+/// Both backward passes of sharpness-aware minimisation are of the scaled loss.
+#[test]
+fn two_backward_passes_are_one_step() {
+    let device = Device::flex().autodiff();
+    let start = || Pair::new(&[1.0, -0.5], &[0.5], DType::F32, &device);
+    let sam = SamConfig::new(0.125).init().unwrap();
+    let loss = |model: &Pair| model.a.val().square().sum() + model.b.val().powf_scalar(4.0).sum();
+    let (mut plain, mut scaled) = (start(), start());
+    let mut scaler = LossScalerConfig::new().init().unwrap();
+    let (mut optim, mut other) = (SgdConfig::new().init(), SgdConfig::new().init());
+    for _ in 0..3 {
+        let grads = sam.gradients(&plain, loss).0;
+        plain = optim.step(0.1, plain, grads);
+        let grads = sam.gradients(&scaled, |model| scaler.scale(loss(model))).0;
+        let grads = scaler.unscale(&scaled, grads).expect("finite");
+        scaled = other.step(0.1, scaled, grads);
+    }
+    let (plain, scaled) = (plain.values(), scaled.values());
+    assert_close(&scaled.0, &plain.0, 1e-6, "a");
+    assert_close(&scaled.1, &plain.1, 1e-6, "b");
 }
 
 #[test]

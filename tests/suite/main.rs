@@ -70,7 +70,6 @@ mod kernels_keep_buffer;
 mod kernels_lerp_task;
 mod kernels_modules;
 mod kernels_noise;
-mod kernels_order;
 mod kernels_prodigy;
 mod kernels_refusals;
 mod kernels_summary;

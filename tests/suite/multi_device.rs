@@ -1,10 +1,9 @@
 //! Several devices: the numbers are those of one device with accumulated gradients.
 
-use crate::loss_scaler::scaler_of;
 use crate::models::{Noise, alone, numbers, shown};
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataset::InMemDataset;
-use burn::module::{Module, Param, ParamId};
+use burn::module::{Module, Param, ParamGroup, ParamId};
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::distributed::{DistributedConfig, ReduceOperation};
@@ -16,13 +15,14 @@ use burn::train::{
 use burn_tricks::average::Ema;
 use burn_tricks::grad::{
     AgcConfig, AutoClipConfig, CentralizeGradConfig, ClipGradNorm, ClipGradValueConfig,
-    GradNoiseConfig, LossScalerConfig, NormKind, NormsByPath,
+    GradNoiseConfig, GradientTransform as _, LossScalerConfig, NormKind, NormsByPath, Only,
+    ProdigyConfig,
 };
 use burn_tricks::optim;
 use burn_tricks::prelude::*;
 use burn_tricks::train::{
-    EpochClock, EpochContext, EpochLoaderConfig, MeanOfAccumulated, Outcome, SessionError, Trick,
-    TrickError, Tricked,
+    AsTrick, EpochClock, EpochContext, EpochLoaderConfig, MeanOfAccumulated, Outcome, SessionError,
+    Trick, TrickError, Tricked,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -357,23 +357,75 @@ fn micro_batches_are_not_counted_by_a_worker() {
     );
 }
 
+/// The message of the first step's panic, with this trick beside another one; empty if there is none.
+fn refused<H: Trick<Empty> + 'static>(worker: bool, trick: H) -> String {
+    let clip = ClipGradNormConfig::new(1.0).init().unwrap();
+    let model = Empty::new().with_tricks(((trick, clip), ()));
+    let mut learner = Learner::new(model, AdamConfig::new().init(), 0.1);
+    if worker {
+        learner.grad_sharded();
+    }
+    let optimize = move || learner.optimizer_step(GradientsParams::new());
+    match catch_unwind(AssertUnwindSafe(optimize)) {
+        Ok(_) => String::new(),
+        Err(panic) => *panic.downcast::<String>().unwrap(),
+    }
+}
+
+/// What a transform with a memory does to the gradients would be another thing in each worker.
 #[test]
-fn a_loss_scale_is_not_shared_by_workers() {
-    let step = |worker: bool| {
-        let scaler = scaler_of(&LossScalerConfig::new());
-        let model = Empty::new().with_tricks((scaler, GradNoiseConfig::new(0.1).init().unwrap()));
-        let mut learner = Learner::new(model, AdamConfig::new().init(), 0.1);
-        if worker {
-            learner.grad_sharded();
-        }
-        let optimize = move || learner.optimizer_step(GradientsParams::new());
-        catch_unwind(AssertUnwindSafe(optimize))
-    };
-    assert!(step(false).is_ok());
-    let panic = step(true).unwrap_err();
-    let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
-    assert!(
-        text.contains("`LossScaler` cannot be used with `ddp`"),
-        "{text}"
+fn a_memory_is_not_shared_by_workers() {
+    let noise = || GradNoiseConfig::new(0.1).init().unwrap();
+    let scaler = || LossScalerConfig::new().init().unwrap();
+    let auto_clip = || AutoClipConfig::new().init().unwrap();
+    let prodigy = || ProdigyConfig::new().init(&Empty::new()).unwrap();
+    let agc = || AgcConfig::new().init().unwrap();
+    let all = ParamGroup::all;
+    for (name, [alone, as_worker]) in [
+        (
+            "LossScaler",
+            [false, true].map(|worker| refused(worker, scaler())),
+        ),
+        (
+            "GradNoise",
+            [false, true].map(|worker| refused(worker, noise())),
+        ),
+        (
+            "AutoClip",
+            [false, true].map(|worker| refused(worker, auto_clip())),
+        ),
+        (
+            "Prodigy",
+            [false, true].map(|worker| refused(worker, prodigy())),
+        ),
+        // In a combination.
+        (
+            "GradNoise",
+            [false, true].map(|worker| refused(worker, agc().then(noise()))),
+        ),
+        (
+            "GradNoise",
+            [false, true].map(|worker| refused(worker, Only::new(all(), noise()))),
+        ),
+        (
+            "GradNoise",
+            [false, true].map(|worker| refused(worker, AsTrick((agc(), vec![noise()])))),
+        ),
+        (
+            "AutoClip",
+            [false, true].map(|worker| refused(worker, Some((agc(), auto_clip())))),
+        ),
+    ] {
+        assert_eq!(alone, "", "{name}");
+        let said = format!("`{name}` cannot be used with `ddp`");
+        assert!(as_worker.starts_with(&said), "{as_worker}");
+    }
+    // Others do the same in each worker.
+    let off = LossScalerConfig::new().with_enabled(false);
+    let same = (
+        StepGuard::new(),
+        agc(),
+        CentralizeGradConfig::new().init().unwrap(),
     );
+    assert_eq!(refused(true, (off.init().unwrap(), same)), "");
 }

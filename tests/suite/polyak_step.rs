@@ -1,12 +1,15 @@
 //! Polyak's step: optax's numbers, and steps that must not be taken.
 
-use crate::devices::{devices, training_devices};
-use crate::models::Pair;
+use crate::devices::{devices, is_gpu, training_devices};
+use crate::models::{Pair, tensor};
 use crate::oracle::{assert_close, case, read};
 use crate::sharpness_aware::Small;
+use burn::module::Module;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{DType, Tensor};
+use burn::train::ModuleSharder;
 use burn_tricks::grad::{PolyakStep, PolyakStepConfig};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 fn matches_optax(name: &str, config: &PolyakStepConfig, lr: f64) {
     let polyak = config.init().unwrap();
@@ -161,5 +164,27 @@ fn a_loss_below_the_lowest_one_makes_a_step_uphill_without_a_bound() {
     let never = below.with_never_uphill(true).init().unwrap();
     for got in scaled(&never, [1e-4, 0.0], 0.29, DType::F64) {
         assert_eq!(got.map(f64::abs), [0.0, 0.0]);
+    }
+}
+
+/// Burn reduces the gradients of `ddp`, which runs on GPUs alone, before a worker has them: its loss is not theirs.
+#[test]
+fn a_worker_is_refused() {
+    for (name, device) in training_devices() {
+        let polyak = PolyakStepConfig::new().init().unwrap();
+        let loss = tensor::<1>(&[0.5], DType::F32, &device);
+        let step = |model: Pair| {
+            let grads = model.grads(&[1.0], &[2.0]);
+            catch_unwind(AssertUnwindSafe(|| {
+                drop(polyak.apply(&model, grads, &loss))
+            }))
+        };
+        let model = Pair::new(&[1.0], &[2.0], DType::F32, &device);
+        assert!(step(model.clone()).is_ok(), "{name}");
+        if is_gpu(name) {
+            let panic = step(model.map(&mut ModuleSharder)).unwrap_err();
+            let text = panic.downcast_ref::<&str>().copied().unwrap_or_default();
+            assert!(text.contains("cannot be used with `ddp`"), "{name}: {text}");
+        }
     }
 }

@@ -2,16 +2,16 @@
 
 use crate::devices::{devices, training_devices};
 use crate::models::{Net, Pair, alone, dtypes, numbers, values};
-use crate::oracle::{case, read};
+use crate::oracle::{assert_close, case, read};
 use crate::sharpness_aware::Small;
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder, batcher::Batcher};
 use burn::data::dataset::InMemDataset;
-use burn::module::{Module, Param};
+use burn::module::{Module, Param, ParamGroup};
 use burn::optim::{GradientsParams, ModuleOptimizer, OptimizerRecord};
 use burn::tensor::{Bytes, DType, Device, Tensor};
 use burn::train::{InferenceStep, Learner, SupervisedTraining, TrainOutput, TrainStep};
-use burn_tricks::grad::{GradientTransform as _, Prodigy, ProdigyConfig, StepGuard};
-use burn_tricks::optim::OptimizerExt as _;
+use burn_tricks::grad::{GradientTransform, Only, Prodigy, ProdigyConfig, StepGuard};
+use burn_tricks::optim::{OptimizerExt as _, SgdConfig};
 use burn_tricks::train::TrickedExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
@@ -191,7 +191,6 @@ fn a_step_whose_gradients_were_not_seen_is_a_panic() {
 #[test]
 fn two_rates_in_one_step_are_a_panic() {
     use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
-    use burn::module::ParamGroup;
     let device = Device::flex().autodiff();
     let model = Pair::new(&[1.0], &[1.0], DType::F32, &device);
     let mut prodigy = ProdigyConfig::new().init(&model).unwrap();
@@ -207,6 +206,111 @@ fn two_rates_in_one_step_are_a_panic() {
         text,
         "Prodigy needs one learning rate for all parameters, and has got 1 and 0.5 in one step"
     );
+}
+
+/// The authors' program leaves parameters of a rate of 0 out of the estimate, whose part here does not see the rates.
+#[test]
+fn a_rate_of_zero_for_some_parameters_is_a_panic_that_names_both_rates() {
+    use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
+    let device = Device::flex().autodiff();
+    for (zero, both) in [("a", "0 and 1"), ("b", "1 and 0")] {
+        let model = Pair::new(&[1.0], &[1.0], DType::F32, &device);
+        let mut prodigy = ProdigyConfig::new().init(&model).unwrap();
+        let mut optim = prodigy.optimizer();
+        // At first of both parameters, so that each has a state.
+        let grads = prodigy.apply(&model, model.grads(&[1.0], &[1.0]));
+        let model = optim.step(1.0, model, grads);
+        let rates = ModuleLrScheduler::new(1.0)
+            .with_group(ParamGroup::from_path(zero), 0.0)
+            .step();
+        let grads = prodigy.apply(&model, model.grads(&[1.0], &[1.0]));
+        let text = panic_of(|| {
+            optim.step(rates, model.clone(), grads);
+        });
+        let said = format!(
+            "Prodigy needs one learning rate for all parameters, and has got {both} in one step"
+        );
+        assert_eq!(text, said, "`{zero}` at 0");
+        // A step whose rates are all 0 changes nothing, and the next one is taken.
+        let grads = prodigy.apply(&model, model.grads(&[1.0], &[1.0]));
+        let still = optim.step(0.0, model.clone(), grads);
+        assert_eq!(still.values(), model.values());
+        let grads = prodigy.apply(&still, still.grads(&[1.0], &[1.0]));
+        assert_ne!(optim.step(1.0, still, grads).values(), model.values());
+    }
+}
+
+/// The weights after six steps with a large first distance; `grads` are those of step `at`.
+fn six_steps<M: Module>(
+    model: M,
+    grads: impl Fn(&M, usize) -> GradientsParams,
+    optim: impl Fn(&Prodigy) -> ModuleOptimizer,
+) -> M {
+    let config = ProdigyConfig::new().with_first_distance(1e-2);
+    let mut prodigy = config.init(&model).unwrap();
+    let mut optim = optim(&prodigy);
+    (0..6).fold(model, |model, at| {
+        let seen = prodigy.apply(&model, grads(&model, at));
+        optim.step(1.0, model, seen)
+    })
+}
+
+/// The laws of optimizers, whose table makes them without gradients that a transform has seen.
+#[test]
+fn its_optimizer_keeps_the_laws_of_optimizers() {
+    for (name, device) in training_devices() {
+        let start = Pair::new(&[1.0, -0.5], &[0.25], DType::F32, &device);
+        let wave = |at: usize| (at as f64).sin();
+        let all = |pair: &Pair, at| pair.grads(&[wave(at), 0.5], &[wave(at + 7)]);
+        let of_a = |pair: &Pair, at| {
+            let mut grads = all(pair, at);
+            let _ = grads.remove::<1>(pair.b.id);
+            grads
+        };
+        let plain = |prodigy: &Prodigy| prodigy.optimizer();
+        let whole = six_steps(start.clone(), all, plain).values();
+
+        // A parameter without a gradient is left alone.
+        let alone = six_steps(start.clone(), of_a, plain).values();
+        assert_eq!(alone.1, start.values().1, "{name}");
+        assert_ne!(alone.0, start.values().0, "{name}");
+
+        // A tied one is stepped at its first place, as if it were there alone, and counts once in the estimate.
+        let places = vec![start.clone(), start.clone()];
+        let tied = six_steps(places, |places, at| all(&places[0], at), plain);
+        assert_eq!(tied[0].values(), whole, "{name}");
+        assert_eq!(tied[1].values(), start.values(), "{name}");
+
+        // In a group whose gradients alone it sees, it takes the steps that it takes alone, while another optimizer steps
+        // the others.
+        let group = || ParamGroup::from_path("a");
+        let config = ProdigyConfig::new().with_first_distance(1e-2);
+        let prodigy = config.init(&start).unwrap();
+        let sgd = SgdConfig::torch().init().unwrap();
+        let mut optim = sgd.with_group(group(), prodigy.build(), None);
+        let mut of_group = Only::new(group(), prodigy);
+        let grouped = (0..6).fold(start.clone(), |model, at| {
+            let grads = GradientTransform::apply(&mut of_group, &model, all(&model, at));
+            optim.step(1.0, model, grads)
+        });
+        let by_sgd = (0..6).fold(0.25, |b, at| b - wave(at + 7));
+        assert_close(&grouped.values().1, &[by_sgd], 1e-5, name);
+        assert_eq!(grouped.values().0, alone.0, "{name}");
+
+        // Neutral wrappers around it change nothing, and others something.
+        let neutral = six_steps(start.clone(), all, |prodigy| {
+            let slow = prodigy.build().lookahead(2, 1.0).unwrap();
+            slow.decoupled_weight_decay(0.0)
+                .unwrap()
+                .master_weights()
+                .init()
+        });
+        assert_eq!(neutral.values(), whole, "{name}");
+        let slower = six_steps(start.clone(), all, |prodigy| {
+            prodigy.build().lookahead(2, 0.5).unwrap().init()
+        });
+        assert_ne!(slower.values(), whole, "{name}");
+    }
 }
 
 /// The first step of a parameter makes the estimate for all, under a lock. A thread of the pool that waited for others there

@@ -1,7 +1,7 @@
 //! Runs of gradient transforms that have a state, for `resume`: in a loop, as tricks around a model, and, here, in a
 //! session. Each is saved at every phase of its cycle.
 
-use crate::loss_scaler::scaler_of;
+use crate::loss_scaler::{OfGiven, scaler_of};
 use crate::models::{Net, Pair, alone, numbers, tensor, values};
 use crate::net_training::session;
 use crate::resume::{Case, case};
@@ -12,12 +12,14 @@ use burn::tensor::{Bytes, DType, Device, Tensor};
 use burn::train::{Interrupter, Learner};
 use burn_tricks::grad::{
     AutoClip, AutoClipConfig, ClipGradNormConfig, GradAccumulator, GradAccumulatorConfig,
-    GradNoise, GradNoiseConfig, GradientTransform, LossScaler, LossScalerConfig, NonFinite,
-    NormKind, NormsByPath, PolyakStepConfig, Prodigy, ProdigyConfig, SamConfig, StepGuard,
+    GradNoise, GradNoiseConfig, GradientTransform, LossScalerConfig, NonFinite, NormKind,
+    NormsByPath, PolyakStepConfig, Prodigy, ProdigyConfig, SamConfig, StepGuard,
 };
 use burn_tricks::optim::{AdamConfig, ModuleOptimizerExt as _, SgdConfig};
 use burn_tricks::prelude::*;
-use burn_tricks::train::{EpochClock, StepContext, StopAfterMarked, StopAfterSkips, Trick};
+use burn_tricks::train::{
+    AsTrick, EpochClock, StepContext, StopAfterMarked, StopAfterSkips, Trick,
+};
 use std::path::Path;
 use std::process::Command;
 
@@ -226,8 +228,8 @@ fn clip() -> AutoClip {
     config.with_history(4).init().unwrap()
 }
 
-fn scaler() -> LossScaler {
-    scaler_of(&LossScalerConfig::new().with_growth_interval(2))
+fn scaler() -> AsTrick<OfGiven> {
+    AsTrick(scaler_of(&LossScalerConfig::new().with_growth_interval(2)))
 }
 
 pub(crate) fn transforms() -> Vec<Case> {

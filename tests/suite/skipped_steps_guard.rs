@@ -6,13 +6,16 @@ use crate::models::{Net, Noise, Pair, alone, dtypes, numbers};
 use crate::net_training::{Batch, training};
 use crate::skipped_steps::{BAD, GOOD};
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
+use burn::module::ParamGroup;
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor};
 use burn::train::{Learner, TrainStep};
-use burn_tricks::grad::GradientTransform;
+use burn_tricks::grad::{GradientTransform, NonFinite, Only};
+use burn_tricks::optim::AdamConfig;
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::{LinearRampConfig, SkipCount};
-use burn_tricks::train::StepContext;
+use burn_tricks::stop::StopReason;
+use burn_tricks::train::{EpochContext, StepContext, StopAfterMarked};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -327,4 +330,23 @@ fn a_session_resumes_between_skipped_steps() {
         run(folder.path(), epochs);
     }
     assert_eq!(run(folder.path(), 8), whole);
+}
+
+/// A clip of some parameters that marks a step: the optimizer skips it for all, and the trick that looks for marks at the
+/// first parameter sees it.
+#[test]
+fn a_step_that_a_group_marks_is_skipped_and_counted() {
+    let device = Device::flex().autodiff();
+    let clip = ClipGradNormConfig::new(1.0).with_non_finite(NonFinite::SkipStep);
+    let mut clip = Only::new(ParamGroup::from_path("b"), clip.init().unwrap());
+    let mut stop = StopAfterMarked::init(1).unwrap();
+    let start = Pair::new(&[1.0], &[2.0], DType::F32, &device);
+    let mut optim = AdamConfig::new().with_skip_marked(true).init().unwrap();
+    let grads = GradientTransform::apply(&mut clip, &start, start.grads(&[0.5], &[f64::NAN]));
+    let grads = stop.before(&start, grads, &StepContext::new(1, 0.1));
+    let model = optim.step(0.1, start.clone(), grads);
+    assert_eq!(model.values(), start.values());
+    let mut epoch = EpochContext::new(1, &start);
+    stop.epoch_end(model, &mut epoch).unwrap();
+    assert_eq!(epoch.stop_reason(), Some(StopReason::NonFinite));
 }

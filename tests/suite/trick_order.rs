@@ -1,7 +1,7 @@
 //! A trick that must see the gradients first, behind another one.
 
 use crate::counter::{Counter, counting, learner, weight};
-use crate::loss_scaler::scaler_of;
+use crate::loss_scaler::{OfGiven, scaler_of};
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::{Module, ParamGroup};
 use burn::optim::{GradientsParams, SgdConfig};
@@ -10,11 +10,15 @@ use burn_tricks::grad::{
     GradientOrder, GradientTransform as _, LossScaler, LossScalerConfig, NoTransform, Only,
 };
 use burn_tricks::prelude::*;
-use burn_tricks::train::{GradNorm, MeanOfAccumulated, SessionError, Trick};
+use burn_tricks::train::{AsTrick, GradNorm, MeanOfAccumulated, SessionError, Trick};
 use std::error::Error as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 fn scaler() -> LossScaler {
+    LossScalerConfig::new().init().unwrap()
+}
+
+fn of_given() -> OfGiven {
     scaler_of(&LossScalerConfig::new())
 }
 
@@ -93,14 +97,20 @@ fn a_trick_that_sees_gradients_in_front_of_a_scaler_is_refused() {
 
 #[test]
 fn every_other_order_is_accepted() {
-    accepted(|| (scaler(), clip(), GradNorm::new()));
+    accepted(|| (AsTrick(of_given()), clip(), GradNorm::new()));
     accepted(|| (None::<LossScaler>, clip(), scaler_that_is_off()));
-    accepted(|| (None::<GradNorm>, Vec::<GradNorm>::new(), scaler()));
+    accepted(|| {
+        (
+            None::<GradNorm>,
+            Vec::<GradNorm>::new(),
+            AsTrick(of_given()),
+        )
+    });
     // A trick that sees no gradients, and one whose division comes before all tricks.
-    accepted(|| (StopNothing, scaler()));
-    accepted(|| (NoTransform, scaler()));
-    accepted(|| NoTransform.then(scaler()));
-    accepted(|| (MeanOfAccumulated::new(), scaler(), clip()));
+    accepted(|| (StopNothing, AsTrick(of_given())));
+    accepted(|| (NoTransform, AsTrick(of_given())));
+    accepted(|| NoTransform.then(of_given()));
+    accepted(|| (MeanOfAccumulated::new(), AsTrick(of_given()), clip()));
     accepted(|| (First, clip()));
 }
 

@@ -1,7 +1,8 @@
 //! AutoClip.
 
+use crate::gradient_order::GradientOrder;
 use crate::norm::{NormKind, ScaledNorm};
-use crate::rescale::{NonFinite, rescale, rescale_list};
+use crate::rescale::{NonFinite, of_multiple, rescale, rescale_list};
 use crate::stored::Stored;
 use crate::transform::GradientTransform;
 use burn::module::Module;
@@ -10,7 +11,7 @@ use burn::tensor::{DType, Device, Tensor, s};
 use burn_tricks_core::{
     Config, ConfigError, ListTransform, NormScope, StateError, state_from_bytes, state_to_bytes,
 };
-use burn_tricks_kernels::{TensorList, nth_smallest};
+use burn_tricks_kernels::TensorList;
 
 /// Configuration of [`AutoClip`]: clipping at a percentile of the gradient norms so far, instead of at a chosen
 /// threshold.
@@ -50,20 +51,22 @@ use burn_tricks_kernels::{TensorList, nth_smallest};
 ///
 /// # Cost
 ///
-/// That of clipping by norm, `history` numbers on the device, and the selection of two of them. On the CPU backend this
-/// takes time in proportion to the history, on others a comparison of each of these numbers with each: a million with
-/// the default, and 17 million in a tensor of 67 MB with a history of 4,096. No value is read from a device.
-///
-/// **On a GPU the history must not be longer than 4,096**, or the run ends at step 4,097: of more norms the selection on
-/// other backends is Burn's top-k, with k up to half the history. Burn's GPU backends compile a kernel for each k, which
-/// holds k numbers per thread, and a k above about 100 does not run there. The preset [`AutoClipConfig::paper`] is for the
-/// CPU.
+/// That of clipping by norm, and `2 · history` numbers on the device: the norms in the order of the steps, and sorted. Each
+/// step takes the oldest norm out of the sorted ones and puts the new one in, in a few passes over them, so that the
+/// percentile is found at its place: no sort, no selection and no value read from a device, and the same to the bit on
+/// every backend and for every length of the history. With a million norms ([`AutoClipConfig::paper`]) a pass is 4 MB, or 8
+/// in `f64`.
 ///
 /// # State
 ///
 /// The norms of the history, in the type in which they were computed: `f64` on the CPU backend and for `f64` gradients,
 /// otherwise `f32`. A resumed run clips at the same thresholds. A longer history than the saved one is filled up; a shorter
 /// one is refused.
+///
+/// # Several devices
+///
+/// With Burn's `ddp` a tricked model panics at its first step, since its workers would share one history, and each would clip at another threshold.
+/// `multi` works.
 ///
 /// # Differences
 ///
@@ -139,8 +142,18 @@ impl AutoClip {
     ///
     /// Gradients of parameters that `module` does not have do not count in the norm and are not changed.
     pub fn apply<M: Module>(&mut self, module: &M, grads: GradientsParams) -> GradientsParams {
+        self.apply_to_multiple(module, grads, 1.0)
+    }
+
+    /// [`apply`](Self::apply) to `times` the gradients.
+    fn apply_to_multiple<M: Module>(
+        &mut self,
+        module: &M,
+        grads: GradientsParams,
+        times: f64,
+    ) -> GradientsParams {
         let (norm, non_finite) = (self.config.norm, self.config.non_finite);
-        let mut factor = |norm: &ScaledNorm| self.factor(norm);
+        let mut factor = of_multiple(|norm: &ScaledNorm| self.factor(norm), times);
         let scope = NormScope::Model;
         rescale(module, grads, norm, scope, non_finite, &mut factor).0
     }
@@ -163,7 +176,7 @@ impl AutoClip {
 
     /// The threshold at the last step, as a tensor of one element; `None` before the first step.
     pub fn threshold(&self) -> Option<Tensor<1>> {
-        let device = self.norms.values.as_ref()?.device();
+        let device = self.norms.values.as_ref()?.sorted.device();
         Some(self.norms.percentile(self.config.percentile, &device))
     }
 
@@ -203,6 +216,24 @@ impl GradientTransform for AutoClip {
         Self::apply(self, model, grads)
     }
 
+    fn apply_scaled<M: Module>(
+        &mut self,
+        model: &M,
+        grads: GradientsParams,
+        factor: f64,
+    ) -> GradientsParams {
+        self.apply_to_multiple(model, grads, factor)
+    }
+
+    fn marks_non_finite(&self) -> bool {
+        self.config.non_finite == NonFinite::SkipStep
+    }
+
+    fn gradient_order(&self, order: &mut GradientOrder) {
+        order.add::<Self>(false);
+        order.add_memory::<Self>();
+    }
+
     fn describe(&self) -> Vec<String> {
         vec![format!("{:?}", self.config)]
     }
@@ -231,11 +262,63 @@ impl ListTransform for AutoClip {
 /// The last norms, on the device.
 #[derive(Debug, Clone, Default)]
 struct Ring {
-    values: Option<Tensor<1>>,
+    values: Option<Norms>,
     /// Norms that were loaded and are not yet on the device of the gradients.
     loaded: Option<Stored>,
     /// The position of the next norm, once the history is full.
     next: usize,
+}
+
+/// The same norms twice, so that a percentile is found without a sort, which would be made on the host.
+#[derive(Debug, Clone)]
+struct Norms {
+    /// In the order of the steps, from the position of the next norm on.
+    in_time: Tensor<1>,
+    /// From the smallest to the largest.
+    sorted: Tensor<1>,
+}
+
+impl Norms {
+    /// Norms from the host.
+    fn loaded(stored: Stored, device: &Device) -> Self {
+        Self {
+            in_time: stored.clone().tensor(device),
+            sorted: stored.sorted().tensor(device),
+        }
+    }
+
+    /// In this type and on this device. The order stays: no number passes another one when it is rounded.
+    fn moved_to(self, device: &Device, dtype: DType) -> Self {
+        let moved = |values: Tensor<1>| {
+            let values = if values.dtype() == dtype {
+                values
+            } else {
+                values.clamp_max(largest(dtype)).cast(dtype)
+            };
+            values.to_device(device)
+        };
+        Self {
+            in_time: moved(self.in_time),
+            sorted: moved(self.sorted),
+        }
+    }
+}
+
+/// The sorted numbers with one more: the number at each place is the middle one of its two neighbours and `x`.
+fn with_one_more(sorted: Tensor<1>, x: Tensor<1>) -> Tensor<1> {
+    let bound = largest(x.dtype());
+    let before = Tensor::cat(vec![x.full_like(-bound), sorted.clone()], 0);
+    let after = Tensor::cat(vec![sorted, x.full_like(bound)], 0);
+    let x = x.expand(after.shape());
+    before.max_pair(after.min_pair(x))
+}
+
+/// The sorted numbers without `x`, which is one of them.
+fn without_one(sorted: Tensor<1>, x: Tensor<1>) -> Tensor<1> {
+    let [count] = sorted.dims();
+    let (before, after) = (sorted.clone().slice(s![..count - 1]), sorted.slice(s![1..]));
+    let is_behind = before.clone().greater_equal(x.expand(before.shape()));
+    before.mask_where(is_behind, after)
 }
 
 impl Ring {
@@ -248,43 +331,47 @@ impl Ring {
     }
 
     fn push(&mut self, norm: Tensor<1>, history: usize) {
-        let device = norm.device();
-        let dtype = norm.dtype();
+        let (device, dtype) = (norm.device(), norm.dtype());
         // Of a run on another device, which may have computed its norms in `f64`, where this one has no `f64`.
-        let loaded = self.loaded.take();
-        let loaded = loaded.map(|loaded| loaded.narrowed(dtype).tensor(&device).cast(dtype));
-        let values = self.values.take().map(|values| {
-            let values = if values.dtype() == dtype {
-                values
-            } else {
-                values.clamp_max(largest(dtype)).cast(dtype)
-            };
-            values.to_device(&device)
-        });
-        let values = values.or(loaded);
+        let loaded = self.loaded.take().map(|loaded| loaded.narrowed(dtype));
+        let loaded = loaded.map(|loaded| Norms::loaded(loaded, &device));
+        let values = self.values.take().or(loaded);
+        let values = values.map(|values| values.moved_to(&device, dtype));
         self.values = Some(match values {
-            None => norm,
-            Some(values) if values.dims()[0] < history => Tensor::cat(vec![values, norm], 0),
-            Some(values) => {
+            Some(Norms { in_time, sorted }) if in_time.dims()[0] < history => Norms {
+                in_time: Tensor::cat(vec![in_time, norm.clone()], 0),
+                sorted: with_one_more(sorted, norm),
+            },
+            Some(Norms { in_time, sorted }) if history > 1 => {
                 let at = self.next;
                 self.next = (at + 1) % history;
-                values.slice_assign(s![at..at + 1], norm)
+                let oldest = in_time.clone().slice(s![at..at + 1]);
+                Norms {
+                    in_time: in_time.slice_assign(s![at..at + 1], norm.clone()),
+                    sorted: with_one_more(without_one(sorted, oldest), norm),
+                }
             }
+            _ => Norms {
+                in_time: norm.clone(),
+                sorted: norm,
+            },
         });
     }
 
     /// The percentile as in numpy.
     fn percentile(&self, percentile: f64, device: &Device) -> Tensor<1> {
-        let Some(values) = self.values.clone() else {
+        let Some(Norms { sorted, .. }) = &self.values else {
             return Tensor::from_data([largest(DType::F32)], (device, DType::F32));
         };
-        let count = values.dims()[0];
+        let count = sorted.dims()[0];
         let rank = percentile / 100.0 * (count - 1) as f64;
         let (below, share) = (rank.floor() as usize, rank.fract());
-        let [low, high] = nth_smallest(&values, [below, (below + 1).min(count - 1)]);
+        let at = |place: usize| sorted.clone().slice(s![place..place + 1]);
+        let low = at(below);
         if share == 0.0 {
             low
         } else {
+            let high = at((below + 1).min(count - 1));
             low.clone() + (high - low) * share
         }
     }
@@ -292,7 +379,7 @@ impl Ring {
     /// Waits for the device.
     fn read(&self) -> Stored {
         match (&self.values, &self.loaded) {
-            (Some(values), _) => Stored::of(values.clone()),
+            (Some(values), _) => Stored::of(values.in_time.clone()),
             (None, Some(loaded)) => loaded.clone(),
             (None, None) => Stored::F32(Vec::new()),
         }

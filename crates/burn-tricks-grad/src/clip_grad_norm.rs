@@ -1,7 +1,7 @@
 //! Gradient clipping at a norm threshold.
 
 use crate::norm::{NormKind, ScaledNorm};
-use crate::rescale::{NonFinite, check_scope, rescale, rescale_list};
+use crate::rescale::{NonFinite, check_scope, of_multiple, rescale, rescale_list};
 use crate::transform::GradientTransform;
 use burn::module::Module;
 use burn::optim::GradientsParams;
@@ -186,15 +186,24 @@ impl ClipGradNorm {
         module: &M,
         grads: GradientsParams,
     ) -> (GradientsParams, Option<Tensor<1>>) {
+        self.apply_to_multiple(module, grads, 1.0)
+    }
+
+    /// [`apply_with_norm`](Self::apply_with_norm) to `times` the gradients, but the norm is that of the gradients.
+    fn apply_to_multiple<M: Module>(
+        &self,
+        module: &M,
+        grads: GradientsParams,
+        times: f64,
+    ) -> (GradientsParams, Option<Tensor<1>>) {
         let ClipGradNormConfig {
             norm,
             scope,
             non_finite,
             ..
         } = self.config;
-        rescale(module, grads, norm, scope, non_finite, &mut |norm| {
-            self.factor(norm)
-        })
+        let mut factor = of_multiple(|norm: &ScaledNorm| self.factor(norm), times);
+        rescale(module, grads, norm, scope, non_finite, &mut factor)
     }
 
     fn factor(&self, norm: &ScaledNorm) -> Tensor<1> {
@@ -211,6 +220,19 @@ impl ClipGradNorm {
 impl GradientTransform for ClipGradNorm {
     fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
         Self::apply(self, model, grads)
+    }
+
+    fn apply_scaled<M: Module>(
+        &mut self,
+        model: &M,
+        grads: GradientsParams,
+        factor: f64,
+    ) -> GradientsParams {
+        self.apply_to_multiple(model, grads, factor).0
+    }
+
+    fn marks_non_finite(&self) -> bool {
+        self.config.non_finite == NonFinite::SkipStep
     }
 
     fn describe(&self) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! Annealed gradient noise.
 
 use crate::change_each::{ChangeGradient, change_each};
+use crate::gradient_order::GradientOrder;
 use crate::transform::GradientTransform;
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
@@ -63,6 +64,11 @@ use burn_tricks_kernels::key_of;
 ///
 /// A read and a write of the gradients, and the random numbers, which take about one and a half nanoseconds per number and core on
 /// the CPU. No tensor is kept. No value is read from a device.
+///
+/// # Several devices
+///
+/// With Burn's `ddp` a tricked model panics at its first step, since its workers would share one count of steps, and each would draw other noise.
+/// `multi` works.
 ///
 /// # Differences
 ///
@@ -157,6 +163,11 @@ impl GradNoise {
 impl GradientTransform for GradNoise {
     fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
         Self::apply(self, model, grads)
+    }
+
+    fn gradient_order(&self, order: &mut GradientOrder) {
+        order.add::<Self>(false);
+        order.add_memory::<Self>();
     }
 
     fn describe(&self) -> Vec<String> {

@@ -22,9 +22,12 @@ use std::fmt::{Display, Formatter};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// It also finds a transform or trick with a memory, which Burn's `ddp` cannot use.
 #[derive(Debug, Clone, Default)]
 pub struct GradientOrder {
     first: Option<&'static str>,
+    memory: Option<&'static str>,
     error: Option<GradientOrderError>,
 }
 
@@ -48,6 +51,23 @@ impl GradientOrder {
             }
             Some(_) => {}
         }
+    }
+
+    /// Notes that what a transform or trick of type `T` does to the gradients depends on the steps that it has seen. The
+    /// workers of Burn's `ddp` share the tricks of a model: such a one would see each step once per worker, and do something
+    /// else to the gradients of each, whose weights would drift apart. A tricked model panics at its first step under `ddp`.
+    pub fn add_memory<T: ?Sized>(&mut self) {
+        self.memory.get_or_insert(name_of::<T>());
+    }
+
+    /// The name of the first type that was [added](Self::add_memory) with a memory.
+    pub fn memory(&self) -> Option<&'static str> {
+        self.memory
+    }
+
+    /// Whether nothing has been added that looks at the gradients.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none()
     }
 
     /// Whether the order is right.

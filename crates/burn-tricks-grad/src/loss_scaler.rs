@@ -55,8 +55,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 ///
 /// In a `Learner`, use two clones of the scaler, which share one scale. Keep one in the model
 /// (`#[module(skip)]`), whose `TrainStep::step` calls `self.scaler.scale(loss)`, and put the other first among
-/// the tricks: `model.with_tricks((scaler, clip))`. Gradients of a loss that was not scaled, or by a scaler that is no
-/// clone of this one, are an error: the first step panics.
+/// the tricks: `model.with_tricks((scaler, clip))`. A step without a call of `scale` since the step before, by this scaler or a
+/// clone of it, panics: its gradients are those of a loss that was not scaled. (Of several losses of a step, as with
+/// accumulated micro-batches or the two backward passes of SAM, scale each: one that is forgotten beside others is not seen.)
 ///
 /// # Order
 ///
@@ -163,7 +164,7 @@ impl LossScalerConfig {
         Ok(LossScaler {
             config: self.clone(),
             state: Arc::new(Mutex::new(State::new(self.init_scale))),
-            is_known: Arc::new(AtomicBool::new(false)),
+            has_scaled: Arc::new(AtomicBool::new(false)),
             skips: SkipCount::new(),
         })
     }
@@ -174,8 +175,8 @@ impl LossScalerConfig {
 pub struct LossScaler {
     config: LossScalerConfig,
     state: Arc<Mutex<State>>,
-    /// Whether somebody has scaled a loss, or asked by what to.
-    is_known: Arc<AtomicBool>,
+    /// Whether a loss has been scaled since the last step.
+    has_scaled: Arc<AtomicBool>,
     skips: SkipCount,
 }
 
@@ -214,6 +215,7 @@ impl LossScaler {
             "a loss in f16 cannot be scaled by {}: cast the logits to f32 and calculate the loss in f32",
             self.loss_scale(),
         );
+        self.has_scaled.store(true, Ordering::Relaxed);
         loss * self.loss_scale()
     }
 
@@ -222,25 +224,36 @@ impl LossScaler {
     ///
     /// # Panics
     ///
-    /// If there are gradients, and neither this scaler nor a clone of it has ever scaled a loss or been asked for the
-    /// [`loss_scale`](Self::loss_scale): those gradients are not scaled.
+    /// If there are gradients, and neither this scaler nor a clone of it has scaled a loss since the last call: those
+    /// gradients are not scaled.
     pub fn unscale<M: Module>(
         &mut self,
         module: &M,
         grads: GradientsParams,
     ) -> Option<GradientsParams> {
+        self.unscale_multiple(module, grads, 1.0)
+    }
+
+    /// [`unscale`](Self::unscale) of `times` the gradients.
+    fn unscale_multiple<M: Module>(
+        &mut self,
+        module: &M,
+        grads: GradientsParams,
+        times: f64,
+    ) -> Option<GradientsParams> {
         if !self.config.enabled {
-            return Some(grads);
+            return Some(scale_gradients(module, grads, times));
         }
         let used = self.lock().scale;
+        let has_scaled = self.has_scaled.swap(false, Ordering::Relaxed);
         assert!(
-            grads.is_empty() || self.is_known.load(Ordering::Relaxed),
-            "`LossScaler` would divide the gradients by {used}, and has scaled no loss: call `scale` of this scaler, or \
-             of a clone of it, with the loss before `backward`"
+            grads.is_empty() || has_scaled,
+            "`LossScaler` would divide the gradients by {used}, and has scaled no loss since the last step: call `scale` of \
+             this scaler, or of a clone of it, with the loss before `backward`"
         );
         if is_finite(module, &grads) {
             self.grow();
-            Some(scale_gradients(module, grads, 1.0 / f64::from(used)))
+            Some(scale_gradients(module, grads, times / f64::from(used)))
         } else {
             self.back_off();
             None
@@ -249,7 +262,6 @@ impl LossScaler {
 
     /// s, by which the next loss is multiplied; 1 if the scaler is off.
     pub fn loss_scale(&self) -> f32 {
-        self.is_known.store(true, Ordering::Relaxed);
         if self.config.enabled {
             self.lock().scale
         } else {
@@ -328,9 +340,20 @@ impl GradientTransform for LossScaler {
         self.unscale(model, grads).unwrap_or_default()
     }
 
+    fn apply_scaled<M: Module>(
+        &mut self,
+        model: &M,
+        grads: GradientsParams,
+        factor: f64,
+    ) -> GradientsParams {
+        self.unscale_multiple(model, grads, factor)
+            .unwrap_or_default()
+    }
+
     fn gradient_order(&self, order: &mut GradientOrder) {
         if self.config.enabled {
             order.add::<Self>(true);
+            order.add_memory::<Self>();
         }
     }
 

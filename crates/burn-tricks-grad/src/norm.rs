@@ -184,6 +184,14 @@ impl ScaledNorm {
         (self.scale * self.root).cast(dtype)
     }
 
+    /// The norm of `factor` times the gradients.
+    pub(crate) fn times(&self, factor: f64) -> Self {
+        Self {
+            scale: self.scale.clone() * factor,
+            root: self.root.clone(),
+        }
+    }
+
     /// `numerator / (norm + epsilon)`, without forming the norm. Infinite if the norm is zero.
     pub(crate) fn under(&self, numerator: f64, epsilon: f64) -> Tensor<1> {
         let (scale, root) = (self.scale.clone(), self.root.clone());

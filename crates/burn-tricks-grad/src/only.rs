@@ -1,13 +1,15 @@
 //! A transform for some parameters.
 
 use crate::change_each::merged;
+use crate::gradient_list::take;
 use crate::gradient_order::GradientOrder;
 use crate::transform::GradientTransform;
-use burn::module::{Module, Param, ParamGroup};
+use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn_tricks_core::StateError;
 use burn_tricks_core::walk::{Location, Visitor, visit};
+use burn_tricks_kernels::scale_or_nan;
 
 /// A transform for some parameters: the gradients of the others stay as they are, and do not count in norms.
 ///
@@ -45,6 +47,9 @@ use burn_tricks_core::walk::{Location, Visitor, visit};
 ///
 /// In PyTorch you pass the parameters of one group, in optax a mask (`masked`). A tied parameter belongs to the
 /// group of its first path, since Burn's optimizers step it there.
+///
+/// With [`NonFinite::SkipStep`](crate::NonFinite::SkipStep) in the transform, a number of the group that is not finite marks the
+/// gradients of all parameters, since an optimizer takes a step or does not. Numbers of other parameters are not looked at.
 ///
 /// If the transform returns no gradient of its group at all, the step is skipped for all parameters, as a
 /// [`StepGuard`](crate::StepGuard) asks for it. So do not put a [`Freeze`](crate::Freeze) that removes every gradient of the
@@ -111,10 +116,18 @@ impl<T: GradientTransform> GradientTransform for Only<T> {
         }
         let chosen = self.transform.apply(model, chosen);
         if chosen.is_empty() {
-            chosen // the step is skipped, for all
-        } else {
-            merged(model, others, chosen)
+            return chosen; // the step is skipped, for all
         }
+        let others = if self.transform.marks_non_finite() {
+            marked_like(model, others, &chosen)
+        } else {
+            others
+        };
+        merged(model, others, chosen)
+    }
+
+    fn marks_non_finite(&self) -> bool {
+        self.transform.marks_non_finite()
     }
 
     fn gradient_order(&self, order: &mut GradientOrder) {
@@ -165,5 +178,47 @@ impl Visitor for Choose<'_> {
             &mut self.others
         };
         to.register(param.id, grad);
+    }
+}
+
+/// The gradients, all of whose numbers become NaN if those of `marked` are: a mark is in all of them, so one is looked at, on
+/// the device.
+fn marked_like<M: Module>(
+    model: &M,
+    grads: GradientsParams,
+    marked: &GradientsParams,
+) -> GradientsParams {
+    let mut first = First {
+        grads: marked,
+        number: None,
+    };
+    model.visit(&mut first);
+    let Some(number) = first.number else {
+        return grads;
+    };
+    let (mut grads, mut taken) = take(model, grads);
+    let dtype = taken.list.accumulation_dtype();
+    let mark = number.cast(dtype);
+    let factor = mark.ones_like().mask_fill(mark.is_nan(), f64::NAN);
+    taken.list = scale_or_nan(taken.list, &factor);
+    taken.put_into(&mut grads);
+    grads
+}
+
+/// A number of the first gradient that has one.
+struct First<'a> {
+    grads: &'a GradientsParams,
+    number: Option<Tensor<1>>,
+}
+
+impl ModuleVisitor for First<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self.number.is_none()
+            && let Some(grad) = self.grads.get::<D>(param.id)
+            && !grad.dims().contains(&0)
+        {
+            let flat: Tensor<1> = grad.flatten(0, -1);
+            self.number = Some(flat.narrow(0, 0, 1));
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::norm::{NormKind, ScaledNorm};
 use crate::rescale::{NonFinite, rescale};
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError, NormScope};
@@ -74,6 +74,12 @@ use burn_tricks_core::{Config, ConfigError, NormScope};
 /// penalties as the gradient. Use plain SGD after it: an optimizer that divides gradients by their size (Adam)
 /// undoes γ. Under a [`LossScaler`](crate::LossScaler) unscale first, and give it the loss before scaling; in Burn's
 /// `Learner`, where the gradients are unscaled by a trick after `TrainStep::step`, the two exclude each other.
+///
+/// # Several devices
+///
+/// With Burn's `multi` each device scales its own gradients by its own loss, and the scaled gradients are summed. With `ddp`
+/// the gradients are those of all workers already when a worker has them, and its loss is that of its own batch: each worker
+/// would take another step, and their weights would drift apart. So [`apply`](PolyakStep::apply) panics there.
 ///
 /// # Cost
 ///
@@ -147,12 +153,21 @@ pub struct PolyakStep {
 impl PolyakStep {
     /// The gradients times γ. `loss` is the loss of these gradients, on a device with or without autodiff; if
     /// it has several numbers, their sum counts.
+    ///
+    /// # Panics
+    ///
+    /// If Burn's `ddp` trains `module`.
     pub fn apply<M: Module>(
         &self,
         module: &M,
         grads: GradientsParams,
         loss: &Tensor<1>,
     ) -> GradientsParams {
+        assert!(
+            !is_of_a_worker(module),
+            "`PolyakStep` cannot be used with `ddp`: each worker would divide the loss of its own batch by the norm of the \
+             gradients of all, and their weights would drift apart; train on a single device or with `multi`"
+        );
         let loss = loss.clone().without_autodiff().sum();
         let (norm, scope, non_finite) = (NormKind::L2, NormScope::Model, NonFinite::Propagate);
         let mut factor = |norm: &ScaledNorm| self.factor(norm, &loss);
@@ -191,4 +206,20 @@ impl PolyakStep {
         let long = step.clone().greater_elem(max_step);
         step.mask_fill(long, max_step).mask_fill(zero, 0.0)
     }
+}
+
+/// Whether Burn reduces the gradients of the module over the workers of `ddp`.
+fn is_of_a_worker<M: Module>(module: &M) -> bool {
+    struct Distributed(bool);
+
+    impl ModuleVisitor for Distributed {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let weight = param.val();
+            self.0 |= weight.device().is_autodiff() && weight.is_distributed();
+        }
+    }
+
+    let mut distributed = Distributed(false);
+    module.visit(&mut distributed);
+    distributed.0
 }

@@ -43,6 +43,24 @@ pub(crate) fn check_scope(scope: NormScope) -> Result<(), ConfigError> {
 /// Computes from a norm the factor by which the gradients are multiplied.
 pub(crate) type Factor<'a> = &'a mut dyn FnMut(&ScaledNorm) -> Tensor<1>;
 
+/// The factor of the gradients, from that of `times` the gradients.
+pub(crate) fn of_multiple(
+    mut factor: impl FnMut(&ScaledNorm) -> Tensor<1>,
+    times: f64,
+) -> impl FnMut(&ScaledNorm) -> Tensor<1> {
+    move |norm| {
+        if times == 1.0 {
+            return factor(norm);
+        }
+        let factor = factor(&norm.times(times));
+        if times == 0.0 {
+            // Where the norm is divided by, the factor of gradients that are all 0 is none.
+            return norm.root.clone() * 0.0;
+        }
+        factor * times
+    }
+}
+
 /// Multiplies the gradients by `factor` of their norm, and returns the norm over the whole module before that
 /// (`None` without gradients). Gradients of parameters that `module` does not have stay as they are.
 pub(crate) fn rescale<M: Module>(

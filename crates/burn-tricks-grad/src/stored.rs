@@ -37,6 +37,15 @@ impl Stored {
         }
     }
 
+    /// The numbers from the smallest to the largest.
+    pub(crate) fn sorted(mut self) -> Self {
+        match &mut self {
+            Self::F32(numbers) => numbers.sort_by(f32::total_cmp),
+            Self::F64(numbers) => numbers.sort_by(f64::total_cmp),
+        }
+        self
+    }
+
     /// The same numbers in `f32` if that is `dtype`; those beyond its range become its largest.
     pub(crate) fn narrowed(self, dtype: DType) -> Self {
         match (self, dtype) {

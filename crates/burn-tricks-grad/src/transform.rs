@@ -1,6 +1,7 @@
 //! The trait of all transforms, and how transforms are combined.
 
 use crate::gradient_order::GradientOrder;
+use crate::rescale::scale_gradients;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn_tricks_core::{ListTransform, StateError, bytes_to_parts, parts_to_bytes};
@@ -89,6 +90,24 @@ pub trait GradientTransform: Debug + Send {
     /// If it returns no gradients at all although there were some, the step is to be skipped.
     fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams;
 
+    /// [`apply`](Self::apply) to `factor` times the gradients. A transform that multiplies the gradients by a factor of its own,
+    /// such as a clip, implements it to multiply once. Default: multiplies, and then applies.
+    fn apply_scaled<M: Module>(
+        &mut self,
+        model: &M,
+        grads: GradientsParams,
+        factor: f64,
+    ) -> GradientsParams {
+        self.apply(model, scale_gradients(model, grads, factor))
+    }
+
+    /// Whether this transform marks gradients that are not finite for an optimizer with `skip_marked`, as with
+    /// [`NonFinite::SkipStep`](crate::NonFinite::SkipStep). [`Only`](crate::Only) then carries the mark to the gradients of the
+    /// other parameters. Default: no.
+    fn marks_non_finite(&self) -> bool {
+        false
+    }
+
     /// The name and configuration of this transform, as one text, or as several texts for a combination of
     /// transforms. The texts must not depend on the gradients seen, because a resumed session compares them.
     /// Default: the name of the type.
@@ -128,7 +147,7 @@ pub trait GradientTransform: Debug + Send {
     ///
     /// A [`StepGuard`](crate::StepGuard) and a [`LossScaler`](crate::LossScaler) have none: a schedule that repeats its
     /// rate after a skipped step compares their number of skipped steps with the number it has seen, and goes on from its
-    /// present step. A combination returns what its transforms return.
+    /// present step. A combination returns what its transforms return, and none if none of them returns a state.
     fn roll_back_state(&self) -> Option<Vec<u8>> {
         self.state()
     }
@@ -206,6 +225,21 @@ impl<A: GradientTransform, B: GradientTransform> GradientTransform for Then<A, B
         apply_next(&mut self.second, model, grads)
     }
 
+    fn apply_scaled<M: Module>(
+        &mut self,
+        model: &M,
+        grads: GradientsParams,
+        factor: f64,
+    ) -> GradientsParams {
+        assert_order(self);
+        let grads = self.first.apply_scaled(model, grads, factor);
+        apply_next(&mut self.second, model, grads)
+    }
+
+    fn marks_non_finite(&self) -> bool {
+        self.first.marks_non_finite() || self.second.marks_non_finite()
+    }
+
     fn gradient_order(&self, order: &mut GradientOrder) {
         self.first.gradient_order(order);
         self.second.gradient_order(order);
@@ -231,8 +265,7 @@ impl<A: GradientTransform, B: GradientTransform> GradientTransform for Then<A, B
     }
 
     fn roll_back_state(&self) -> Option<Vec<u8>> {
-        let parts = [self.first.roll_back_state(), self.second.roll_back_state()];
-        Some(parts_to_bytes(&parts))
+        parts_that_go_back(&[self.first.roll_back_state(), self.second.roll_back_state()])
     }
 
     fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
@@ -260,6 +293,23 @@ impl<T: GradientTransform> GradientTransform for Option<T> {
             Some(transform) => transform.apply(model, grads),
             None => grads,
         }
+    }
+
+    fn apply_scaled<M: Module>(
+        &mut self,
+        model: &M,
+        grads: GradientsParams,
+        factor: f64,
+    ) -> GradientsParams {
+        match self {
+            Some(transform) => transform.apply_scaled(model, grads, factor),
+            None => scale_gradients(model, grads, factor),
+        }
+    }
+
+    fn marks_non_finite(&self) -> bool {
+        self.as_ref()
+            .is_some_and(GradientTransform::marks_non_finite)
     }
 
     fn gradient_order(&self, order: &mut GradientOrder) {
@@ -307,6 +357,25 @@ impl<T: GradientTransform> GradientTransform for Vec<T> {
             .fold(grads, |grads, each| apply_next(each, model, grads))
     }
 
+    fn apply_scaled<M: Module>(
+        &mut self,
+        model: &M,
+        grads: GradientsParams,
+        factor: f64,
+    ) -> GradientsParams {
+        assert_order(self);
+        let mut each = self.iter_mut();
+        let grads = match each.next() {
+            Some(first) => first.apply_scaled(model, grads, factor),
+            None => scale_gradients(model, grads, factor),
+        };
+        each.fold(grads, |grads, each| apply_next(each, model, grads))
+    }
+
+    fn marks_non_finite(&self) -> bool {
+        self.iter().any(GradientTransform::marks_non_finite)
+    }
+
     fn gradient_order(&self, order: &mut GradientOrder) {
         self.iter().for_each(|each| each.gradient_order(order));
     }
@@ -332,7 +401,7 @@ impl<T: GradientTransform> GradientTransform for Vec<T> {
 
     fn roll_back_state(&self) -> Option<Vec<u8>> {
         let states: Vec<_> = self.iter().map(T::roll_back_state).collect();
-        Some(parts_to_bytes(&states))
+        parts_that_go_back(&states)
     }
 
     fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
@@ -349,6 +418,25 @@ macro_rules! tuple_of_transforms {
                 assert_order(self);
                 $(let grads = apply_next(&mut self.$index, model, grads);)+
                 grads
+            }
+
+            fn apply_scaled<Model: Module>(
+                &mut self,
+                model: &Model,
+                grads: GradientsParams,
+                factor: f64,
+            ) -> GradientsParams {
+                assert_order(self);
+                let mut factor = Some(factor);
+                $(let grads = match factor.take() {
+                    Some(factor) => self.$index.apply_scaled(model, grads, factor),
+                    None => apply_next(&mut self.$index, model, grads),
+                };)+
+                grads
+            }
+
+            fn marks_non_finite(&self) -> bool {
+                false $(|| self.$index.marks_non_finite())+
             }
 
             fn gradient_order(&self, order: &mut GradientOrder) {
@@ -375,7 +463,7 @@ macro_rules! tuple_of_transforms {
             }
 
             fn roll_back_state(&self) -> Option<Vec<u8>> {
-                Some(parts_to_bytes(&[$(self.$index.roll_back_state()),+]))
+                parts_that_go_back(&[$(self.$index.roll_back_state()),+])
             }
 
             fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
@@ -432,6 +520,12 @@ pub(crate) fn load_part<T: GradientTransform>(
         None if transform.state().is_some() => Err(StateError::NotSaved { what: "transform" }),
         None => Ok(()),
     }
+}
+
+/// The states of several transforms that go back with the weights, if there is one.
+fn parts_that_go_back(parts: &[Option<Vec<u8>>]) -> Option<Vec<u8>> {
+    let some = parts.iter().any(Option::is_some);
+    some.then(|| parts_to_bytes(parts))
 }
 
 /// Returns one transform of several to its state, if it has a part that goes back.

@@ -18,7 +18,7 @@ const STEPS: u64 = 6;
 /// - a tied parameter's gradient is changed once, as if the parameter had only its first place;
 /// - it can be saved and resumed after every step, to the last bit, if [`saved`](Self::saved) says how;
 /// - it goes back with the weights, to the last bit, if [`goes_back`](Self::goes_back) says how: after a few steps with other
-///   gradients it continues as if they had not been;
+///   gradients, which change the state that goes back, it continues as if they had not been;
 /// - it changes nothing, to the last bit, if it is declared as [`neutral`](Self::neutral).
 ///
 /// ```
@@ -46,6 +46,9 @@ type Apply<T> = Box<dyn Fn(&mut T, &Vec<Weights>, GradientsParams) -> GradientsP
 type Keep<T> = dyn Fn(&T) -> Option<Vec<u8>>;
 /// Puts it back.
 type PutBack<T> = dyn Fn(&mut T, &[u8]);
+
+/// The gradients of a run, and the state at its end that goes back.
+type Run = (Vec<f64>, Option<Vec<u8>>);
 
 /// How the state is kept that goes back with the weights, and how it is put back.
 struct GoesBack<T> {
@@ -90,7 +93,8 @@ impl<T> TransformLaws<T> {
     }
 
     /// `keep` returns the state of the transform that goes back with the weights when a training that has diverged returns
-    /// to earlier weights, if there is one, and `put_back` returns the transform to it.
+    /// to earlier weights, if there is one, and `put_back` returns the transform to it. A state that two steps leave as it
+    /// is breaks the law, since it could not be seen whether it is put back.
     pub fn goes_back(
         mut self,
         keep: impl Fn(&T) -> Option<Vec<u8>> + 'static,
@@ -155,10 +159,15 @@ impl<T> TransformLaws<T> {
         }
         if let Some(how) = &self.goes_back {
             report.check("goes back with the weights", || {
-                let whole = self.run(None);
+                let (whole, state) = self.run_back(how, None)?;
                 (0..STEPS).try_for_each(|at| {
-                    let gone_back = self.run_back(how, at)?;
-                    same(&format!("gone back to step {at}"), &gone_back, &whole)
+                    let (gone_back, state_then) = self.run_back(how, Some(at))?;
+                    same(&format!("gone back to step {at}"), &gone_back, &whole)?;
+                    if state_then == state {
+                        Ok(())
+                    } else {
+                        Err(format!("gone back to step {at}, it ends in another state"))
+                    }
                 })
             });
         }
@@ -195,23 +204,26 @@ impl<T> TransformLaws<T> {
         all
     }
 
-    /// All gradients of a run that goes astray for two steps before step `at`, and then goes back.
-    fn run_back(&self, how: &GoesBack<T>, at: u64) -> Result<Vec<f64>, String> {
+    /// All gradients, and the state at the end, of a run that goes astray for two steps before step `at`, and then goes back.
+    fn run_back(&self, how: &GoesBack<T>, at: Option<u64>) -> Result<Run, String> {
         let (mut transform, mut model) = ((self.init)(), vec![self.weights(1, DType::F32)]);
         let mut all = Vec::new();
         for step in 0..STEPS {
-            if step == at {
+            if at == Some(step) {
                 let kept = (how.keep)(&transform);
                 for astray in 0..2 {
                     let grads = model[0].grads(100 + astray);
                     let _ = (self.apply)(&mut transform, &model, grads);
                 }
                 if let Some(kept) = &kept {
+                    if (how.keep)(&transform).as_ref() == Some(kept) {
+                        return Err(format!("two steps leave the state of step {step} as it is"));
+                    }
                     (how.put_back)(&mut transform, kept);
                 }
                 if (how.keep)(&transform) != kept {
                     return Err(format!(
-                        "the state of step {at} is another one when it is back"
+                        "the state of step {step} is another one when it is back"
                     ));
                 }
             }
@@ -222,7 +234,7 @@ impl<T> TransformLaws<T> {
                 .map(|weights| weights.shifted(0.125))
                 .collect();
         }
-        Ok(all)
+        Ok((all, (how.keep)(&transform)))
     }
 
     /// Checks the two gradients in each element type in which the device computes.

@@ -410,6 +410,21 @@ fn each_fault_of_a_transform_breaks_its_law() {
     assert_eq!(laws("forgets"), ["resumes after every step"]);
     assert_eq!(laws("goes back"), [""; 0]);
     assert_eq!(laws("stays ahead"), ["goes back with the weights"]);
+    // A state that the gradients do not depend on: counted, and put back or not; and one that is never another.
+    let counts = |steps: &mut u8, _: &Vec<Weights>, grads: GradientsParams| {
+        *steps += 1;
+        grads
+    };
+    let state = |puts_back: bool, counted: bool| {
+        let laws = TransformLaws::new("counts", || 0, counts, &Device::flex()).goes_back(
+            move |steps: &u8| Some(vec![if counted { *steps } else { 0 }]),
+            move |steps: &mut u8, kept: &[u8]| *steps = if puts_back { kept[0] } else { *steps },
+        );
+        broken(&laws.check())
+    };
+    assert_eq!(state(true, true), [""; 0]);
+    assert_eq!(state(false, true), ["goes back with the weights"]);
+    assert_eq!(state(true, false), ["goes back with the weights"]);
     assert_eq!(
         laws("at each place"),
         ["changes a tied parameter's gradient once"]

@@ -130,6 +130,12 @@ impl ProdigyAdam {
         state: Option<ProdigyAdamState>,
     ) -> (AnyTensor, Option<ProdigyAdamState>) {
         let mut estimate = self.estimate.lock();
+        if let Some(of_step) = estimate.rate()
+            && lr != of_step
+            && (lr == 0.0 || of_step == 0.0)
+        {
+            panic!("{}", two_rates(of_step, lr));
+        }
         if lr == 0.0 {
             estimate.pass();
             return (weight, state);
@@ -176,12 +182,15 @@ impl ProdigyAdamState {
 const UNSEEN: &str = "Prodigy has not seen the gradients of this step: call `prodigy.apply(&model, grads)` before \
                       `optim.step`, and load the states of both";
 
+fn two_rates(first: f64, second: f64) -> String {
+    format!(
+        "Prodigy needs one learning rate for all parameters, and has got {first} and {second} in one step"
+    )
+}
+
 fn check(step: &StepNumbers, lr: f64, state: Option<&ProdigyAdamState>, weight: &AnyTensor) {
     let of_step = step.lr;
-    assert!(
-        lr == of_step,
-        "Prodigy needs one learning rate for all parameters, and has got {of_step} and {lr} in one step"
-    );
+    assert!(lr == of_step, "{}", two_rates(of_step, lr));
     let Some(state) = state else { return };
     assert!(state.steps < step.taken, "{UNSEEN}");
     let (of_state, shape) = (state.exp_avg.shape(), weight.shape());

@@ -103,6 +103,8 @@ pub(super) struct Estimate {
     seen: Option<Vec<Seen>>,
     /// The numbers of the step that is being taken.
     step: Option<StepNumbers>,
+    /// Whether the learning rate of the step that is being taken is 0.
+    passes: bool,
 }
 
 impl Estimate {
@@ -116,6 +118,7 @@ impl Estimate {
             memories: BTreeMap::new(),
             seen: None,
             step: None,
+            passes: false,
         }
     }
 
@@ -127,6 +130,7 @@ impl Estimate {
 
     pub(super) fn observe(&mut self, seen: Vec<Seen>) {
         self.seen = Some(seen);
+        self.passes = false;
     }
 
     pub(super) fn restart(&mut self) {
@@ -134,9 +138,19 @@ impl Estimate {
         *self = Self::new(self.settings, sizes, self.device.clone());
     }
 
-    /// Makes the next step change nothing.
+    /// The learning rate of the step that is being taken, if a parameter has been stepped with it.
+    pub(super) fn rate(&self) -> Option<f64> {
+        match &self.step {
+            _ if self.passes => Some(0.0),
+            Some(step) if self.seen.is_none() => Some(step.lr),
+            _ => None,
+        }
+    }
+
+    /// Makes the step change nothing.
     pub(super) fn pass(&mut self) {
         self.seen = None;
+        self.passes = true;
     }
 
     /// The numbers of the step of learning rate `lr` that is being taken, or of the last one if nothing was seen

@@ -3,6 +3,7 @@
 pub(crate) mod adam;
 mod estimate;
 
+use crate::gradient_order::GradientOrder;
 use crate::prodigy::adam::ProdigyAdam;
 use crate::transform::GradientTransform;
 use burn::module::Module;
@@ -91,7 +92,7 @@ use std::fmt::Debug;
 ///
 /// It must be the last transform, since the optimizer must see the gradients that the estimate saw. All
 /// parameters must have the same learning rate, or the step panics; the authors' program refuses different
-/// rates, too.
+/// rates, too, but for groups at 0. Freeze such a group with [`FreezeConfig`](crate::FreezeConfig) before this transform.
 ///
 /// The optimizer panics in a step whose gradients [`Prodigy`] has not seen, instead of continuing with the
 /// estimate of the step before.
@@ -108,6 +109,11 @@ use std::fmt::Debug;
 /// writes s; the step moves as many bytes as Adam's. On other backends both are tensor operations. No value is read from
 /// the device.
 ///
+/// # Several devices
+///
+/// With Burn's `ddp` a tricked model panics at its first step, since its workers would share one estimate, and each would add the same gradients to it.
+/// `multi` works.
+///
 /// # Differences
 ///
 /// The results are those of the authors' `prodigyopt` 1.1.2 with decoupled decay (its `decouple=True`). Its
@@ -118,7 +124,8 @@ use std::fmt::Debug;
 /// # Precision
 ///
 /// While d is small, w₀ − w is a difference of nearly equal numbers. In `f32`, with weights of size 1 and d₀ = 1e-6, the
-/// first estimates have three correct digits, here as in the authors' program. Steps of `f16` or `bf16` weights of size 1
+/// first estimates have three correct digits, here as in the authors' program: on the network of our tests d is at most
+/// 1.1e-3 of itself away from that of a run in `f64`, there 2.0e-3; in `f64` both are equal to 1e-10. Steps of `f16` or `bf16` weights of size 1
 /// vanish in rounding below 5e-4 or 4e-3, so that with the default d₀ such a model neither moves nor finds a larger d:
 /// train `f32` weights.
 ///
@@ -265,6 +272,11 @@ impl GradientTransform for Prodigy {
             self.estimate.lock().observe(gathered(model, &grads));
         }
         grads
+    }
+
+    fn gradient_order(&self, order: &mut GradientOrder) {
+        order.add::<Self>(false);
+        order.add_memory::<Self>();
     }
 
     fn describe(&self) -> Vec<String> {

@@ -8,7 +8,7 @@ use crate::trick::trick_metric::TrickMetric;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn_tricks_core::{StateError, bytes_to_parts, parts_to_bytes};
-use burn_tricks_grad::GradientOrder;
+use burn_tricks_grad::{GradientOrder, scale_gradients};
 use std::any::Any;
 
 /// What an error about a saved state calls its parts.
@@ -33,6 +33,16 @@ impl<M: Module, T: Trick<M> + ?Sized> Trick<M> for Box<T> {
 
     fn before(&mut self, model: &M, grads: GradientsParams, step: &StepContext) -> GradientsParams {
         (**self).before(model, grads, step)
+    }
+
+    fn before_scaled(
+        &mut self,
+        model: &M,
+        grads: GradientsParams,
+        factor: f64,
+        step: &StepContext,
+    ) -> GradientsParams {
+        (**self).before_scaled(model, grads, factor, step)
     }
 
     fn after(&mut self, model: M, step: &StepContext) -> M {
@@ -117,6 +127,19 @@ impl<M: Module, T: Trick<M>> Trick<M> for Option<T> {
         match self {
             Some(trick) => trick.before(model, grads, step),
             None => grads,
+        }
+    }
+
+    fn before_scaled(
+        &mut self,
+        model: &M,
+        grads: GradientsParams,
+        factor: f64,
+        step: &StepContext,
+    ) -> GradientsParams {
+        match self {
+            Some(trick) => trick.before_scaled(model, grads, factor, step),
+            None => scale_gradients(model, grads, factor),
         }
     }
 
@@ -216,6 +239,20 @@ impl<M: Module, T: Trick<M>> Trick<M> for Vec<T> {
             .fold(grads, |grads, trick| trick.before(model, grads, step))
     }
 
+    fn before_scaled(
+        &mut self,
+        model: &M,
+        grads: GradientsParams,
+        factor: f64,
+        step: &StepContext,
+    ) -> GradientsParams {
+        let mut left = Some(factor);
+        let grads = self.iter_mut().fold(grads, |grads, trick| {
+            before_by_the_first(trick, model, grads, &mut left, step)
+        });
+        scale_gradients(model, grads, left.unwrap_or(1.0))
+    }
+
     fn after(&mut self, model: M, step: &StepContext) -> M {
         self.iter_mut()
             .fold(model, |model, trick| trick.after(model, step))
@@ -282,6 +319,25 @@ impl<M: Module, T: Trick<M>> Trick<M> for Vec<T> {
     }
 }
 
+/// [`Trick::before`] of one trick of several, of which the first that looks at the gradients multiplies them by the factor.
+fn before_by_the_first<M: Module>(
+    trick: &mut impl Trick<M>,
+    model: &M,
+    grads: GradientsParams,
+    factor: &mut Option<f64>,
+    step: &StepContext,
+) -> GradientsParams {
+    let looks = || {
+        let mut order = GradientOrder::new();
+        trick.gradient_order(&mut order);
+        !order.is_empty()
+    };
+    match factor.take_if(|_| looks()) {
+        Some(factor) => trick.before_scaled(model, grads, factor, step),
+        None => trick.before(model, grads, step),
+    }
+}
+
 /// No trick: for a model that a session trains without tricks.
 impl<M: Module> Trick<M> for () {}
 
@@ -319,6 +375,18 @@ macro_rules! tuple_of_tricks {
             ) -> GradientsParams {
                 $(let grads = self.$index.before(model, grads, step);)+
                 grads
+            }
+
+            fn before_scaled(
+                &mut self,
+                model: &M,
+                grads: GradientsParams,
+                factor: f64,
+                step: &StepContext,
+            ) -> GradientsParams {
+                let mut left = Some(factor);
+                $(let grads = before_by_the_first(&mut self.$index, model, grads, &mut left, step);)+
+                scale_gradients(model, grads, left.unwrap_or(1.0))
             }
 
             fn after(&mut self, model: M, step: &StepContext) -> M {

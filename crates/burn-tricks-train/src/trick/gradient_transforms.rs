@@ -45,6 +45,17 @@ macro_rules! transform_is_a_trick {
                 GradientTransform::apply(&mut $inner, model, grads)
             }
 
+            fn before_scaled(
+                &mut self,
+                model: &M,
+                grads: GradientsParams,
+                factor: f64,
+                _: &StepContext,
+            ) -> GradientsParams {
+                let $this = self;
+                GradientTransform::apply_scaled(&mut $inner, model, grads, factor)
+            }
+
             fn restart(&mut self, _model: &M) {
                 let $this = self;
                 GradientTransform::restart(&mut $inner);

@@ -22,8 +22,10 @@ use std::sync::Arc;
 /// ```
 ///
 /// with nᵢ = 1, or with nᵢ the number of samples of micro-batch i. In the second case g is the gradient of the mean
-/// loss over all samples of the window, as for one large batch. All nᵢ are divided by a power of two that is about the first
-/// of them, so that no gradient of `f16` weights becomes infinite by its number of samples.
+/// loss over all samples of the window, as for one large batch. All nᵢ of a window are divided by a power of two, the next
+/// one from the largest micro-batch up to the first of the window, so that gradients of `f16` weights are not multiplied by
+/// hundreds of samples. Only a micro-batch that is larger than all before it, and not the first of its window, may be
+/// multiplied, by about their ratio. A micro-batch without samples is left out, whatever its gradient is.
 ///
 /// # Example
 ///
@@ -71,12 +73,12 @@ use std::sync::Arc;
 ///
 /// # Cost
 ///
-/// A read and a write of the gradients per step. With numbers of samples, also a read and a write per micro-batch, except for
-/// micro-batches whose size is the same power of two as that of the first one of the window (32, 64, ...).
-///
-/// The division is a pass of its own even if a clip follows. A clip that multiplied by its factor and the divisor at once
-/// would save this pass in the steps that it clips, and in no others. Every trick before the clip (a check, a norm per
-/// layer, a trick of your own) would then see the sum instead of the mean.
+/// A read and a write of the gradients per step, or nothing if the first trick that sees the gradients multiplies them
+/// anyway: a [`ClipGradNorm`](burn_tricks_grad::ClipGradNorm) or an [`AutoClip`](burn_tricks_grad::AutoClip) in a step that it
+/// clips, a [`NormalizeGrad`](burn_tricks_grad::NormalizeGrad), a [`LossScaler`](burn_tricks_grad::LossScaler). They multiply once
+/// by the product of both factors, which may differ from two multiplications in the last digit. With numbers of samples,
+/// also a read and a write per micro-batch, except for micro-batches whose size is a power of two (32, 64, ...) and the
+/// largest so far.
 ///
 /// # Several devices
 ///

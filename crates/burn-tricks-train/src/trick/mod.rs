@@ -34,7 +34,7 @@ use crate::trick::trick_metric::TrickMetric;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn_tricks_core::StateError;
-use burn_tricks_grad::GradientOrder;
+use burn_tricks_grad::{GradientOrder, scale_gradients};
 use std::any::Any;
 use std::fmt::Debug;
 
@@ -264,6 +264,20 @@ pub trait Trick<M: Module>: Debug + Send {
         _step: &StepContext,
     ) -> GradientsParams {
         grads
+    }
+
+    /// [`before`](Self::before), of `factor` times the gradients. [`Tricked`](crate::Tricked) calls it instead of `before` if
+    /// accumulated gradients are to be divided ([`micro_batch_weight`](Self::micro_batch_weight)). A trick that multiplies the
+    /// gradients by a factor of its own, such as a clip, implements it to multiply once. Default: multiplies, and then calls
+    /// `before`.
+    fn before_scaled(
+        &mut self,
+        model: &M,
+        grads: GradientsParams,
+        factor: f64,
+        step: &StepContext,
+    ) -> GradientsParams {
+        self.before(model, scale_gradients(model, grads, factor), step)
     }
 
     /// Gets the model after the optimizer's step and returns it: unchanged, or changed, as a constraint does. The

@@ -92,7 +92,7 @@ impl<H> SharedTricks<H> {
     where
         H: Trick<M>,
     {
-        order_of(&*lock(&self.tricks))
+        order_of(&*lock(&self.tricks)).check()
     }
 
     /// The description of each trick.
@@ -190,20 +190,11 @@ impl<H> SharedTricks<H> {
     }
 }
 
-/// Whether the tricks see the gradients in the right order.
-pub(crate) fn order_of<M: Module>(tricks: &impl Trick<M>) -> Result<(), GradientOrderError> {
+/// The order in which the tricks see the gradients.
+pub(crate) fn order_of<M: Module>(tricks: &impl Trick<M>) -> GradientOrder {
     let mut order = GradientOrder::new();
     tricks.gradient_order(&mut order);
-    order.check()
-}
-
-/// The name of a trick that must see the gradients before all others, since it unscales them.
-pub(crate) fn unscales<M: Module>(tricks: &impl Trick<M>) -> Option<&'static str> {
-    // Behind another one it is in the wrong order.
-    let mut order = GradientOrder::new();
-    order.add::<()>(false);
-    tricks.gradient_order(&mut order);
-    order.check().err().map(|error| error.first)
+    order
 }
 
 /// The requests of the tricks at the end of an epoch.

@@ -2,7 +2,7 @@
 
 use crate::lock::lock;
 use crate::trick::Trick;
-use crate::trick::shared::{order_of, unscales};
+use crate::trick::shared::order_of;
 use crate::trick::step_context::StepContext;
 use crate::trick::trained::Trained;
 use crate::trick::tricked::{Mode, Tricked};
@@ -27,7 +27,11 @@ impl<M: TrainStep + Module, H: Trick<M>> TrainStep for Tricked<M, H> {
                  the loss by the number of accumulated micro-batches instead"
             );
             let factor = self.tricks.micro_batches().add(weight);
-            output.grads = scale_gradients(&*model, output.grads, factor);
+            output.grads = match factor {
+                // Without samples the mean loss of a batch is no number, and its gradient neither.
+                0.0 => GradientsParams::new(),
+                factor => scale_gradients(&*model, output.grads, factor),
+            };
         }
         output
     }
@@ -44,8 +48,10 @@ impl<M: TrainStep + Module, H: Trick<M>> TrainStep for Tricked<M, H> {
         let share = self.tricks.micro_batches().take_share();
         self.stepped(optim, lr_module, |model, optim, tricks, step| {
             let some = !grads.is_empty();
-            let grads = scale_gradients(&model, grads, share.unwrap_or(1.0));
-            let grads = tricks.before(&model, grads, step);
+            let grads = match share {
+                Some(share) => tricks.before_scaled(&model, grads, share, step),
+                None => tricks.before(&model, grads, step),
+            };
             if some && grads.is_empty() {
                 return Step::Skipped(model);
             }
@@ -68,8 +74,10 @@ impl<M: TrainStep + Module, H: Trick<M>> TrainStep for Tricked<M, H> {
             }
             let grads = gather(&model, grads);
             let some = !grads.is_empty();
-            let grads = scale_gradients(&model, grads, share.unwrap_or(1.0));
-            let grads = tricks.before(&model, grads, step);
+            let grads = match share {
+                Some(share) => tricks.before_scaled(&model, grads, share, step),
+                None => tricks.before(&model, grads, step),
+            };
             if some && grads.is_empty() {
                 return Step::Skipped(model);
             }
@@ -98,16 +106,17 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
     ) -> Self {
         let mut step = StepContext::new(self.tricks.next_step(), rates);
         let mut tricks = lock(self.tricks.tricks());
-        if let Err(error) = order_of(&*tricks) {
-            panic!("{error}"); // a session has refused it at launch
-        }
-        if let Some(name) = unscales(&*tricks)
+        let order = order_of(&*tricks);
+        if let Some(name) = order.memory()
             && self.tricks.is_distributed()
         {
             panic!(
-                "`{name}` cannot be used with `ddp`, whose workers share its scale and change it one after the other: train \
-                 on a single device or with `multi`, or in `bf16` without a scale"
+                "`{name}` cannot be used with `ddp`, whose workers share its state and change it one after the other, so that \
+                 their weights would drift apart: train on a single device or with `multi`"
             );
+        }
+        if let Err(error) = order.check() {
+            panic!("{error}"); // a session has refused it at launch
         }
         let model = self.model.into_current();
         tricks.begin(&model, optim, &mut step);
