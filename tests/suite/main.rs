@@ -110,6 +110,7 @@ mod penalties;
 mod polyak_step;
 mod prelude;
 mod prodigy;
+mod prodigy_steps;
 mod recalibration;
 mod recalibration_layers;
 mod renderer;

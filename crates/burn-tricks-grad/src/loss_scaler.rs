@@ -58,6 +58,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// the tricks: `model.with_tricks((scaler, clip))`. A step without a call of `scale` since the step before, by this scaler or a
 /// clone of it, panics: its gradients are those of a loss that was not scaled. (Of several losses of a step, as with
 /// accumulated micro-batches or the two backward passes of SAM, scale each: one that is forgotten beside others is not seen.)
+/// The `Learner` asks its schedule for a learning rate before the gradients are known: give it
+/// `schedule.repeating_skipped(scaler.skips())` of `burn-tricks-schedule`, which repeats the last rate after a skipped step.
 ///
 /// # Order
 ///

@@ -1,6 +1,6 @@
 //! The optimizer of one parameter, whose step size depends on the estimate.
 
-use super::estimate::{SharedEstimate, StepNumbers};
+use super::estimate::{Refused, SharedEstimate, StepNumbers};
 use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Bytes, Device, Shape, Tensor, TensorData};
 use burn_tricks_core::{ConfigError, accumulation_dtype};
@@ -11,7 +11,8 @@ use std::fmt::Debug;
 /// with that [`Prodigy`](super::Prodigy).
 ///
 /// A step panics if [`Prodigy`](super::Prodigy) has not seen its gradients, if its learning rate differs from
-/// that of the parameters stepped before it, or if the state is that of a parameter of another shape.
+/// that of the parameters stepped before it, also if one of the two is 0, or if the state is that of a parameter of
+/// another shape.
 #[derive(Clone)]
 pub struct ProdigyAdam {
     estimate: SharedEstimate,
@@ -129,21 +130,17 @@ impl ProdigyAdam {
         grad: AnyTensor,
         state: Option<ProdigyAdamState>,
     ) -> (AnyTensor, Option<ProdigyAdamState>) {
+        if weight.is_empty() {
+            return (weight, state); // the estimate does not count it
+        }
         let mut estimate = self.estimate.lock();
-        if let Some(of_step) = estimate.rate()
-            && lr != of_step
-            && (lr == 0.0 || of_step == 0.0)
-        {
-            panic!("{}", two_rates(of_step, lr));
-        }
-        if lr == 0.0 {
-            estimate.pass();
-            return (weight, state);
-        }
-        let step = estimate.step(lr).expect(UNSEEN);
+        let step = estimate.step(lr);
         let settings = estimate.settings;
         drop(estimate);
-        check(&step, lr, state.as_ref(), &weight);
+        let Some(step) = step.unwrap_or_else(|error| panic!("{error}")) else {
+            return (weight, state); // at a rate of 0
+        };
+        check(&step, state.as_ref(), &weight);
 
         let dtype = accumulation_dtype(weight.dtype());
         let numbers = ProdigyNumbers {
@@ -179,20 +176,9 @@ impl ProdigyAdamState {
     }
 }
 
-const UNSEEN: &str = "Prodigy has not seen the gradients of this step: call `prodigy.apply(&model, grads)` before \
-                      `optim.step`, and load the states of both";
-
-fn two_rates(first: f64, second: f64) -> String {
-    format!(
-        "Prodigy needs one learning rate for all parameters, and has got {first} and {second} in one step"
-    )
-}
-
-fn check(step: &StepNumbers, lr: f64, state: Option<&ProdigyAdamState>, weight: &AnyTensor) {
-    let of_step = step.lr;
-    assert!(lr == of_step, "{}", two_rates(of_step, lr));
+fn check(step: &StepNumbers, state: Option<&ProdigyAdamState>, weight: &AnyTensor) {
     let Some(state) = state else { return };
-    assert!(state.steps < step.taken, "{UNSEEN}");
+    assert!(state.steps < step.taken, "{}", Refused::Unseen);
     let (of_state, shape) = (state.exp_avg.shape(), weight.shape());
     assert!(
         of_state == shape,

@@ -10,6 +10,7 @@ use burn_tricks_core::{StateError, accumulation_dtype, state_from_bytes, state_t
 use burn_tricks_kernels::{ProdigySums, prodigy_sums};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
+use std::fmt::{Display, Formatter};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The settings of an estimate.
@@ -78,8 +79,6 @@ struct Numbers {
 /// The numbers that all parameters share in one step.
 #[derive(Clone)]
 pub(super) struct StepNumbers {
-    /// η of the step.
-    pub(super) lr: f64,
     /// How many steps were taken with it.
     pub(super) taken: u64,
     /// d.
@@ -88,6 +87,39 @@ pub(super) struct StepNumbers {
     pub(super) rate: Tensor<1>,
     /// ε d'.
     pub(super) epsilon: Tensor<1>,
+}
+
+/// The step that is being taken.
+struct Step {
+    /// η.
+    lr: f64,
+    /// How many of the gradients seen have not been stepped with.
+    left: usize,
+    /// None at a learning rate of 0, where nothing changes.
+    numbers: Option<StepNumbers>,
+}
+
+/// Why a parameter cannot be stepped.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Refused {
+    Unseen,
+    /// The learning rate of the parameters before it, and its own.
+    OtherRate(f64, f64),
+}
+
+impl Display for Refused {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unseen => f.write_str(
+                "Prodigy has not seen the gradients of this step: call `prodigy.apply(&model, grads)` before \
+                 `optim.step`, and load the states of both",
+            ),
+            Self::OtherRate(before, lr) => write!(
+                f,
+                "Prodigy needs one learning rate for all parameters, and has got {before} and {lr} in one step"
+            ),
+        }
+    }
 }
 
 pub(super) struct Estimate {
@@ -101,10 +133,7 @@ pub(super) struct Estimate {
     memories: BTreeMap<String, Memory>,
     /// The gradients of the next step.
     seen: Option<Vec<Seen>>,
-    /// The numbers of the step that is being taken.
-    step: Option<StepNumbers>,
-    /// Whether the learning rate of the step that is being taken is 0.
-    passes: bool,
+    step: Option<Step>,
 }
 
 impl Estimate {
@@ -118,7 +147,6 @@ impl Estimate {
             memories: BTreeMap::new(),
             seen: None,
             step: None,
-            passes: false,
         }
     }
 
@@ -130,7 +158,6 @@ impl Estimate {
 
     pub(super) fn observe(&mut self, seen: Vec<Seen>) {
         self.seen = Some(seen);
-        self.passes = false;
     }
 
     pub(super) fn restart(&mut self) {
@@ -138,28 +165,25 @@ impl Estimate {
         *self = Self::new(self.settings, sizes, self.device.clone());
     }
 
-    /// The learning rate of the step that is being taken, if a parameter has been stepped with it.
-    pub(super) fn rate(&self) -> Option<f64> {
-        match &self.step {
-            _ if self.passes => Some(0.0),
-            Some(step) if self.seen.is_none() => Some(step.lr),
-            _ => None,
-        }
-    }
-
-    /// Makes the step change nothing.
-    pub(super) fn pass(&mut self) {
-        self.seen = None;
-        self.passes = true;
-    }
-
-    /// The numbers of the step of learning rate `lr` that is being taken, or of the last one if nothing was seen
-    /// since.
-    pub(super) fn step(&mut self, lr: f64) -> Option<StepNumbers> {
+    /// The numbers of the step of the next parameter, whose learning rate is `lr`; none if it is 0. The first parameter
+    /// after gradients were seen makes them, for as many parameters as have a gradient.
+    pub(super) fn step(&mut self, lr: f64) -> Result<Option<StepNumbers>, Refused> {
         if let Some(seen) = self.seen.take().filter(|seen| !seen.is_empty()) {
-            self.step = Some(self.stepped(lr, seen));
+            self.step = Some(Step {
+                lr,
+                left: seen.len(),
+                numbers: (lr != 0.0).then(|| self.stepped(lr, seen)),
+            });
         }
-        self.step.clone()
+        match &mut self.step {
+            Some(step) if step.left > 0 && step.lr != lr => Err(Refused::OtherRate(step.lr, lr)),
+            Some(step) if step.left > 0 => {
+                step.left -= 1;
+                Ok(step.numbers.clone())
+            }
+            _ if lr == 0.0 => Ok(None),
+            _ => Err(Refused::Unseen),
+        }
     }
 
     fn stepped(&mut self, lr: f64, seen: Vec<Seen>) -> StepNumbers {
@@ -232,7 +256,6 @@ impl Estimate {
         });
         self.taken += 1;
         StepNumbers {
-            lr,
             taken: self.taken,
             distance,
             rate: rate.mask_fill(never, 0.0),

@@ -91,8 +91,9 @@ use std::fmt::Debug;
 /// # Order
 ///
 /// It must be the last transform, since the optimizer must see the gradients that the estimate saw. All
-/// parameters must have the same learning rate, or the step panics; the authors' program refuses different
-/// rates, too, but for groups at 0. Freeze such a group with [`FreezeConfig`](crate::FreezeConfig) before this transform.
+/// parameters must have the same learning rate, or the step panics. The authors' program refuses different
+/// rates, too, except for 0: its parameters of rate 0 do not count in the estimate. Remove their gradients with a
+/// [`Freeze`](crate::Freeze) before this transform, which does the same.
 ///
 /// The optimizer panics in a step whose gradients [`Prodigy`] has not seen, instead of continuing with the
 /// estimate of the step before.

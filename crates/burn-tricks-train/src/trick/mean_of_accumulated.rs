@@ -22,10 +22,13 @@ use std::sync::Arc;
 /// ```
 ///
 /// with nᵢ = 1, or with nᵢ the number of samples of micro-batch i. In the second case g is the gradient of the mean
-/// loss over all samples of the window, as for one large batch. All nᵢ of a window are divided by a power of two, the next
-/// one from the largest micro-batch up to the first of the window, so that gradients of `f16` weights are not multiplied by
-/// hundreds of samples. Only a micro-batch that is larger than all before it, and not the first of its window, may be
-/// multiplied, by about their ratio. A micro-batch without samples is left out, whatever its gradient is.
+/// loss over all samples of the window, as for one large batch. A micro-batch without samples is left out, whatever its
+/// gradient is.
+///
+/// All nᵢ of a window are divided by a power of two: the next above the largest micro-batch of the run up to the first
+/// one of the window. So the gradients of `f16` weights are not multiplied by hundreds of samples, by which they could
+/// become infinite. They are multiplied only if a micro-batch is larger than all before it and not the first of its
+/// window, and then by about how many times it is larger.
 ///
 /// # Example
 ///
