@@ -117,7 +117,7 @@ fn what_is_not_finite_is_never_the_best() {
         let mut plateau = config.init().unwrap();
         assert!(plateau.observe(bad), "it counts as no improvement");
         assert_eq!(plateau.state().best, None);
-        assert!(!plateau.observe(3.0), "the first finite value improves");
+        assert!(!plateau.observe(3.0_f32), "the first finite value improves");
         assert!(plateau.observe(bad));
         assert_eq!(plateau.state().best, Some(3.0));
     }

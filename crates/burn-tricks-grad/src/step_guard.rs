@@ -86,6 +86,9 @@ use burn_tricks_core::{NormScope, SkipCount, StateError, state_from_bytes, state
 /// for a learning rate before the gradients are known: give it `schedule.repeating_skipped(guard.skips())` of
 /// `burn-tricks-schedule`, which repeats the last rate after a skipped step.
 ///
+/// Under Burn's `ddp` each worker skips the same steps, since all have the same gradients; the shared count is that of all
+/// workers, so give it to no schedule there.
+///
 /// # Cost
 ///
 /// One read of the gradients, and one number read from the device per step.
