@@ -229,6 +229,10 @@ fn what_is_carried_out_is_the_configuration_of_the_prescription() {
     assert_eq!(removed.data.width(), width - 2);
     let kept = &(columns.program)(1).data.train.inputs[0];
     assert_eq!(removed.data.train.inputs[0][..2], [kept[1], kept[3]]);
+    let removed = Program {
+        epochs: 1,
+        ..removed
+    };
     assert!(removed.run(1, &mut ()).result().valid_loss.is_finite());
 }
 
