@@ -7,7 +7,6 @@ use crate::lock::{Lock, LockError};
 use crate::part::Entry;
 use crate::saved::Saved;
 use burn_tricks_core::ConfigError;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What a file begins with: this, and the version of what follows.
@@ -130,16 +129,21 @@ impl CheckpointFolder {
     }
 }
 
-/// The file of each step that has one.
-fn files(folder: &Path) -> Result<BTreeMap<usize, PathBuf>, CheckpointError> {
+/// The file of each step that has one, in the order of the steps.
+fn files(folder: &Path) -> Result<Vec<(usize, PathBuf)>, CheckpointError> {
     let step = |path: &PathBuf| {
         let name = path.file_name()?.to_str()?.strip_prefix("step-")?;
         name.strip_suffix(".checkpoint")?.parse().ok()
     };
-    let paths = file::contents(folder)?.into_iter();
-    Ok(paths
-        .filter_map(|path| Some((step(&path)?, path)))
-        .collect())
+    let mut files = Vec::new();
+    for path in file::contents(folder)? {
+        if let Some(step) = step(&path) {
+            files.push((step, path));
+        }
+    }
+    files.sort();
+    files.dedup_by_key(|(step, _)| *step);
+    Ok(files)
 }
 
 /// What a file of a checkpoint turns out to be.

@@ -3,7 +3,6 @@
 use crate::config_error::ConfigError;
 use crate::params::params;
 use burn::module::{Module, ParamGroup};
-use std::collections::BTreeSet;
 
 /// Some parameters of a model, by the paths of the parameters or of the modules that hold them: `head`,
 /// `encoder.layers.0`, `encoder.layers.*.bias`. A `*` stands for any one part of a path.
@@ -141,16 +140,18 @@ pub fn near_names(path: &str, known: &[String]) -> Vec<String> {
         let dots = path.match_indices('.').map(|(at, _)| at);
         dots.chain([path.len()]).collect::<Vec<_>>()
     };
-    let names: BTreeSet<&str> = known
-        .iter()
-        .flat_map(|known| ends(known).into_iter().map(|end| &known[..end]))
-        .collect();
-    let mut names: Vec<_> = names
-        .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(path, name), name))
-        .filter(|(distance, name)| *distance <= name.len().max(path.len()) / 2)
-        .collect();
+    let mut names = Vec::new();
+    for known in known {
+        for end in ends(known) {
+            let name = &known[..end];
+            let distance = strsim::damerau_levenshtein(path, name);
+            if distance <= name.len().max(path.len()) / 2 {
+                names.push((distance, name));
+            }
+        }
+    }
     names.sort();
+    names.dedup();
     let names = names.into_iter().take(3);
     names.map(|(_, name)| name.to_owned()).collect()
 }

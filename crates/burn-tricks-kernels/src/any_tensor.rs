@@ -1,8 +1,9 @@
 //! A float tensor of any rank.
 
-use crate::rank::{flattened, restored, with_rank};
+use crate::rank::{flattened, restored};
 use burn::backend::ops::FloatTensorOps as _;
 use burn::backend::{Dispatch, DispatchTensor, TensorMetadata as _};
+use burn::tensor::kind::BridgeTensor;
 use burn::tensor::{DType, Device, FloatDType, Shape, Tensor, TensorData};
 
 /// A float tensor whose rank is known only at run time.
@@ -57,6 +58,16 @@ impl AnyTensor {
         Tensor::from_dispatch(self.0)
     }
 
+    /// What Burn hands between its layers, as [`Tensor::into_bridge`] gives it.
+    pub fn into_bridge(self) -> BridgeTensor {
+        self.of_some_rank().into_bridge()
+    }
+
+    /// For operations of Burn that do not look at the rank: the code of one rank serves all.
+    fn of_some_rank(self) -> Tensor<1> {
+        Tensor::from_dispatch(self.0)
+    }
+
     /// The tensor with one dimension.
     pub fn flatten(self) -> Tensor<1> {
         flattened(self.0)
@@ -100,8 +111,7 @@ impl AnyTensor {
 
     /// Its device.
     pub fn device(&self) -> Device {
-        let tensor = self.clone();
-        with_rank!(self.rank(), D => { tensor.into_tensor::<D>().device() })
+        self.clone().of_some_rank().device()
     }
 
     /// Whether it is on this device.
@@ -125,7 +135,7 @@ impl AnyTensor {
 
     /// The tensor on this device.
     pub fn to_device(self, device: &Device) -> Self {
-        with_rank!(self.rank(), D => { self.into_tensor::<D>().to_device(device).into() })
+        self.of_some_rank().to_device(device).into()
     }
 
     /// The tensor in this element type.
@@ -139,7 +149,7 @@ impl AnyTensor {
     /// Its numbers. Waits for the device.
     #[allow(clippy::disallowed_methods)] // what this method is for, off the step path
     pub fn into_data(self) -> TensorData {
-        with_rank!(self.rank(), D => { self.into_tensor::<D>().into_data() })
+        self.of_some_rank().into_data()
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::optimizer_record_error::OptimizerRecordError;
 use burn::tensor::Bytes;
 use burn_pack::{Reader, Tensor as Recorded};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The name under which Burn records the rank of a parameter.
 pub(crate) const RANK: &str = "__rank";
@@ -15,7 +15,7 @@ pub(crate) struct Entry {
     pub(crate) path: Option<String>,
     pub(crate) rank: Option<u64>,
     /// The names of the fields, without the parameter's number.
-    pub(crate) fields: BTreeSet<String>,
+    pub(crate) fields: Vec<String>,
     pub(crate) tensors: Vec<Recorded>,
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn entries_of(reader: Reader) -> Result<Entries, OptimizerRecordError
             let rank = u64::try_from(*value);
             entry.rank = Some(rank.map_err(|_| damaged(name))?);
         }
-        entry.fields.insert(field.to_owned());
+        entry.fields.push(field.to_owned());
     }
     for (name, path) in reader.metadata() {
         let id = name.parse().map_err(|_| damaged(name))?;
@@ -47,7 +47,7 @@ pub(crate) fn entries_of(reader: Reader) -> Result<Entries, OptimizerRecordError
             return Err(damaged(&tensor.name));
         }
         let entry = entries.entry(id).or_default();
-        entry.fields.insert(field.to_owned());
+        entry.fields.push(field.to_owned());
         entry.tensors.push(tensor);
     }
     Ok(entries)

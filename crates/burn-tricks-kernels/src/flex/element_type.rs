@@ -1,7 +1,7 @@
 //! The float types that tensors are stored in.
 
 use super::bfloat;
-use super::vector::Wide;
+use super::step_loop::Stepped;
 use burn::tensor::{DType, Element};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
@@ -32,7 +32,7 @@ pub(super) use with_element_type;
 /// A type in which weights are stored, and how to compute with it.
 pub(super) trait Stored: Element + bytemuck::Pod {
     /// The type in which the arithmetic is done.
-    type Wide: Wide + Element;
+    type Wide: Stepped + Element;
 
     /// The stored numbers themselves, if the arithmetic uses their own type.
     fn as_wide(stored: &[Self]) -> Option<&[Self::Wide]>;

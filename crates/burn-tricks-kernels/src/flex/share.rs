@@ -14,15 +14,17 @@ where
     let count = pieces.size_hint().0;
     let pieces = Mutex::new(pieces);
     let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let work_on = || {
-        while let Some(piece) = next() {
-            work(piece);
-        }
-    };
-    if count <= 1 {
-        return work_on();
+    share_all(count, &|| next().map(&work).is_some());
+}
+
+/// Calls `one`, on as many threads as there are pieces at least, until it returns that there was no piece left. Apart from
+/// [`share`], so that it is compiled once and not for each kernel.
+fn share_all(pieces: usize, one: &(dyn Fn() -> bool + Sync)) {
+    let all = || while one() {};
+    if pieces <= 1 {
+        return all();
     }
-    on_threads(count, &work_on);
+    on_threads(pieces, &all);
 }
 
 /// Calls `work` on the calling thread and on others, on at most `most` together. Apart from [`share`], so that rayon's code

@@ -1,13 +1,14 @@
 //! A master weight takes over what others have changed, in one read.
 
 use super::buffer::{close, dense, look, numbers, open};
-use super::element_type::{Stored, with_element_type};
+use super::element_type::Stored;
 use super::share::share;
 use super::vector::Wide;
 use super::{FlexTensor, GRAIN};
 use crate::precision::accumulation_dtype;
 use burn::backend::DispatchTensor;
 use burn::tensor::DType;
+use half::{bf16, f16};
 
 /// How many numbers are rounded and compared at a time.
 pub(super) const BLOCK: usize = 256;
@@ -24,10 +25,13 @@ pub(crate) fn takes_over(master: &DispatchTensor, weight: &DispatchTensor) -> bo
     }
 }
 
-/// The new master weights.
+/// The new master weights of weights that this backend [takes over](takes_over).
 pub(crate) fn take_over(master: DispatchTensor, weight: DispatchTensor) -> DispatchTensor {
     let (master, weight) = (open(master), open(weight));
-    close(with_element_type!(weight.dtype(), E => taken_over::<E>(master, &weight)))
+    close(match weight.dtype() {
+        DType::F16 => taken_over::<f16>(master, &weight),
+        _ => taken_over::<bf16>(master, &weight),
+    })
 }
 
 fn taken_over<E: Stored>(master: FlexTensor, weight: &FlexTensor) -> FlexTensor {

@@ -81,13 +81,7 @@ impl<T: Computed, F: Terms<N>, const N: usize> NullaryFnOnce for Sums<'_, T, F, 
         let mut blocks = [[T::ZERO; BLOCK]; 2];
         if part.run > 1 {
             for row in part.rows.clone() {
-                let range = part.range(row);
-                if let Some((a, b)) = wide {
-                    let (a, b) = (&a[range.clone()], &b[range]);
-                    add_runs(terms, sums, a, b, part.shifts, part.run);
-                } else {
-                    add_runs_in_blocks(terms, sums, &part, range, &mut blocks);
-                }
+                add_runs(terms, sums, &part, part.range(row), wide, &mut blocks);
             }
             return;
         }
@@ -99,20 +93,14 @@ impl<T: Computed, F: Terms<N>, const N: usize> NullaryFnOnce for Sums<'_, T, F, 
             rows.start = some.end;
             for row in some {
                 let range = part.range(row);
-                if let Some((a, b)) = wide {
-                    add_each(
-                        terms,
-                        &mut short,
-                        0,
-                        &a[range.clone()],
-                        &b[range],
-                        part.shifts,
-                    );
-                    continue;
-                }
-                for start in range.clone().step_by(BLOCK) {
+                let piece = if wide.is_some() { TILE } else { BLOCK };
+                for start in range.clone().step_by(piece) {
                     let at = start - range.start;
-                    let [a, b] = load_both(&mut blocks, &part, start..range.end.min(start + BLOCK));
+                    let here = start..range.end.min(start + piece);
+                    let [a, b] = match wide {
+                        Some((a, b)) => [&a[here.clone()], &b[here]],
+                        None => load_both(&mut blocks, &part, here),
+                    };
                     add_each(terms, &mut short, at, a, b, part.shifts);
                 }
             }
@@ -148,48 +136,39 @@ fn add_each<T: Wide, F: Terms<N>, const N: usize>(
     }
 }
 
-/// Adds the terms of each run to one sum of each kind.
+/// Adds the terms of each run to one sum of each kind. `wide` are the numbers, if they need not be widened.
 #[inline(always)]
-fn add_runs<T: Wide, F: Terms<N>, const N: usize>(
-    terms: F,
-    sums: &mut [Vec<f64>; N],
-    a: &[T],
-    b: &[T],
-    shifts: &[T],
-    run: usize,
-) {
-    for (unit, (a, b)) in a.chunks(run).zip(b.chunks(run)).enumerate() {
-        let shift = if F::SHIFTED { shifts[unit] } else { T::ZERO };
-        let more = of_run(terms, a, b, shift);
-        for (sums, more) in sums.iter_mut().zip(more) {
-            sums[unit] += more;
-        }
-    }
-}
-
-/// The same for numbers in half precision.
-#[inline(always)]
-fn add_runs_in_blocks<T: Computed, F: Terms<N>, const N: usize>(
+fn add_runs<T: Computed, F: Terms<N>, const N: usize>(
     terms: F,
     sums: &mut [Vec<f64>; N],
     part: &SumPart<'_, T>,
     range: Range<usize>,
+    wide: Option<(&[T], &[T])>,
     blocks: &mut [[T; BLOCK]; 2],
 ) {
-    for (unit, start) in range.clone().step_by(part.run).enumerate() {
+    let piece = if wide.is_some() { part.run } else { BLOCK };
+    let (mut unit, mut start) = (0, range.start);
+    while start < range.end {
         let shift = if F::SHIFTED {
             part.shifts[unit]
         } else {
             T::ZERO
         };
-        let end = range.end.min(start + part.run);
-        for start in (start..end).step_by(BLOCK) {
-            let [a, b] = load_both(blocks, part, start..end.min(start + BLOCK));
+        let run_end = range.end.min(start + part.run);
+        while start < run_end {
+            let here = start..run_end.min(start + piece);
+            start = here.end;
+            // One place where the sum is called, since it is inlined at each.
+            let [a, b] = match wide {
+                Some((a, b)) => [&a[here.clone()], &b[here]],
+                None => load_both(blocks, part, here),
+            };
             let more = of_run(terms, a, b, shift);
             for (sums, more) in sums.iter_mut().zip(more) {
                 sums[unit] += more;
             }
         }
+        unit += 1;
     }
 }
 

@@ -58,66 +58,48 @@ impl<T: Computed, F: Combine<K>, const K: usize> NullaryFnOnce for Looped<'_, T,
         let MapPart { run, coefs, .. } = part;
         let coefs = of_range(coefs, 0..coefs[0].len());
         let (b, a) = (T::as_slice(part.b), part.a.map(T::as_slice));
-        let mut out = match T::as_mut_slice(part.out) {
-            Ok(out) => {
-                let b = b.expect("both are of one type");
-                let a = a.map(|a| a.expect("both are of one type"));
-                return wide(combine, run, part.first, out, a, b, coefs);
-            }
-            Err(out) => out,
+        let mut out = T::as_mut_slice(part.out);
+        let len = match &out {
+            Ok(out) => out.len(),
+            Err(out) => out.len(),
         };
         // A block lies in a run, or in a row.
         let count = coefs[0].len();
         let piece = if run == 1 { count } else { run }.max(1);
+        let most = if out.is_ok() { piece } else { BLOCK };
         let (mut block, mut block_b) = ([T::ZERO; BLOCK], [T::ZERO; BLOCK]);
-        let (mut start, mut unit) = (0, part.first);
-        while start < out.len() {
-            let at = start % piece;
-            let range = start..out.len().min(start + BLOCK.min(piece - at));
-            let wide_out = &mut block[..range.len()];
-            let wide_b = &mut block_b[..range.len()];
-            let a = part.a.unwrap_or(out.as_ref());
-            T::widen(a.part(range.clone()), wide_out);
-            T::widen(part.b.part(range.clone()), wide_b);
-            if run == 1 {
-                let coefs = of_range(&coefs, at..at + wide_out.len());
-                row(combine, wide_out, None, wide_b, coefs);
-            } else {
-                each(combine, wide_out, None, wide_b, of_unit(&coefs, unit));
-                if range.end % piece == 0 {
-                    unit = (unit + 1) % count;
+        let (mut start, mut at, mut unit) = (0, 0, part.first);
+        while start < len {
+            let range = start..len.min(start + most.min(piece - at));
+            let here = at..at + range.len();
+            let (wide_out, a, wide_b) = match &mut out {
+                Ok(out) => {
+                    let b = b.expect("both are of one type");
+                    let a = a.map(|a| &a.expect("both are of one type")[range.clone()]);
+                    (&mut out[range.clone()], a, &b[range.clone()])
                 }
+                Err(out) => {
+                    let wide_out = &mut block[..range.len()];
+                    let wide_b = &mut block_b[..range.len()];
+                    let a = part.a.unwrap_or(out.as_ref());
+                    T::widen(a.part(range.clone()), wide_out);
+                    T::widen(part.b.part(range.clone()), wide_b);
+                    (wide_out, None, &*wide_b)
+                }
+            };
+            // One place where each is called, since they are inlined.
+            if run == 1 {
+                row(combine, wide_out, a, wide_b, of_range(&coefs, here.clone()));
+            } else {
+                each(combine, wide_out, a, wide_b, of_unit(&coefs, unit));
             }
-            T::round_to(wide_out, out.part(range.clone()));
-            start = range.end;
-        }
-    }
-}
-
-/// All rows, or all runs.
-#[inline(always)]
-fn wide<T: Wide, F: Combine<K>, const K: usize>(
-    combine: F,
-    run: usize,
-    first: usize,
-    out: &mut [T],
-    a: Option<&[T]>,
-    b: &[T],
-    coefs: [&[T]; K],
-) {
-    let count = coefs[0].len();
-    let piece = if run == 1 { count } else { run }.max(1);
-    let mut unit = first;
-    let mut start = 0;
-    for out in out.chunks_mut(piece) {
-        let range = start..start + out.len();
-        start = range.end;
-        let (a, b) = (a.map(|a| &a[range.clone()]), &b[range]);
-        if run == 1 {
-            row(combine, out, a, b, coefs);
-        } else {
-            each(combine, out, a, b, of_unit(&coefs, unit));
-            unit = (unit + 1) % count;
+            if let Err(out) = &mut out {
+                T::round_to(&block[..range.len()], out.part(range.clone()));
+            }
+            (start, at) = (range.end, here.end);
+            if at == piece {
+                (at, unit) = (0, if unit + 1 == count { 0 } else { unit + 1 });
+            }
         }
     }
 }

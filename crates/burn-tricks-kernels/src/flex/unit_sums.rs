@@ -56,9 +56,10 @@ impl<T: Computed> Sums<'_, T> {
     fn of_runs(mut self) {
         for row in self.rows.clone() {
             let range = self.range(row);
-            let [of_weight, of_grad] = &mut self.sums;
-            add_runs::<T>(of_weight, self.weight.part(range.clone()), self.run);
-            add_runs::<T>(of_grad, self.grad.part(range), self.run);
+            // A loop, since what it calls is inlined.
+            for (sums, numbers) in self.sums.iter_mut().zip([self.weight, self.grad]) {
+                add_runs::<T>(sums, numbers.part(range.clone()), self.run);
+            }
         }
     }
 
@@ -80,11 +81,11 @@ impl<T: Computed> Sums<'_, T> {
         while !rows.is_empty() {
             let some = rows.start..rows.end.min(rows.start + DEPTH);
             rows.start = some.end;
-            let [of_weight, of_grad] = &mut squares;
             for row in some {
                 let range = self.range(row);
-                add_each(of_weight, self.weight.part(range.clone()));
-                add_each(of_grad, self.grad.part(range));
+                for (squares, numbers) in squares.iter_mut().zip([self.weight, self.grad]) {
+                    add_each(squares, numbers.part(range.clone()));
+                }
             }
             for (sums, squares) in self.sums.iter_mut().zip(&mut squares) {
                 for (sum, squares) in sums.iter_mut().zip(&mut **squares) {
@@ -120,31 +121,36 @@ fn add_each<T: Computed>(sums: &mut [T], numbers: AnySlice<'_>) {
 /// Adds the squares of each run to one sum.
 #[inline(always)]
 fn add_runs<T: Computed>(sums: &mut [f64], numbers: AnySlice<'_>, run: usize) {
-    if let Some(numbers) = T::as_slice(numbers) {
-        let groups = if is_short::<T>(run) {
-            sums.len().min(numbers.len() / run) / TOGETHER
-        } else {
-            0
-        };
-        let (grouped, sums) = sums.split_at_mut(groups * TOGETHER);
-        let (of_groups, numbers) = numbers.split_at(groups * TOGETHER * run);
+    let wide = T::as_slice(numbers);
+    let mut sums = sums;
+    let mut first = 0;
+    if let Some(numbers) = wide
+        && is_short::<T>(run)
+    {
+        let groups = sums.len().min(numbers.len() / run) / TOGETHER;
+        let (grouped, rest) = sums.split_at_mut(groups * TOGETHER);
+        (sums, first) = (rest, groups * TOGETHER * run);
         let (grouped, _) = grouped.as_chunks_mut::<TOGETHER>();
-        for (sums, runs) in grouped.iter_mut().zip(of_groups.chunks(TOGETHER * run)) {
+        for (sums, runs) in grouped.iter_mut().zip(numbers.chunks(TOGETHER * run)) {
             add_short_runs(sums, runs, run);
         }
-        for (sum, run) in sums.iter_mut().zip(numbers.chunks(run)) {
-            *sum += squares(run);
-        }
-        return;
     }
+    let piece = if wide.is_some() { run } else { BLOCK };
     let mut block = [T::ZERO; BLOCK];
-    for (sum, start) in sums.iter_mut().zip((0..numbers.len()).step_by(run)) {
+    for (sum, start) in sums.iter_mut().zip((first..numbers.len()).step_by(run)) {
         let end = numbers.len().min(start + run);
-        for start in (start..end).step_by(BLOCK) {
-            let range = start..end.min(start + BLOCK);
-            let block = &mut block[..range.len()];
-            T::widen(numbers.part(range), block);
-            *sum += squares(block);
+        for start in (start..end).step_by(piece) {
+            let range = start..end.min(start + piece);
+            // One place where the sum is called, since it is inlined at each.
+            let piece = match wide {
+                Some(numbers) => &numbers[range],
+                None => {
+                    let block = &mut block[..range.len()];
+                    T::widen(numbers.part(range), block);
+                    block
+                }
+            };
+            *sum += squares(piece);
         }
     }
 }

@@ -6,7 +6,7 @@ use super::buffer::{
 };
 use super::element_type::{Stored, has_kernels, with_element_type};
 use super::share::share;
-use super::step_loop::{Loops, Numbers, StepLoop};
+use super::step_loop::{Loops, Numbers, Stepped};
 use super::threads::Threads;
 use super::vector::Wide;
 use super::{FlexTensor, GRAIN, elements};
@@ -60,7 +60,7 @@ pub(crate) fn update_all(
 }
 
 /// One step without a state.
-fn in_place<E: Stored>(step: &dyn StepLoop<E::Wide>, weight: &mut FlexTensor, grad: &FlexTensor) {
+fn in_place<E: Stored>(step: &dyn Loops, weight: &mut FlexTensor, grad: &FlexTensor) {
     make_dense(weight);
     let grad = numbers::<E>(grad);
     if let Some(weight) = weight.try_storage_mut() {
@@ -88,7 +88,7 @@ fn are_ours(weight: &DispatchTensor, grad: &DispatchTensor, state: &[AnyTensor])
 
 /// The new weight; the state is overwritten. A state that somebody else holds too is copied before.
 fn whole<E: Stored>(
-    step: &dyn StepLoop<E::Wide>,
+    step: &dyn Loops,
     mut weight: FlexTensor,
     mut grad: FlexTensor,
     state: &mut [AnyTensor],
@@ -112,7 +112,7 @@ fn whole<E: Stored>(
     from_numbers(new, shape)
 }
 
-fn run<E: Stored>(step: &dyn StepLoop<E::Wide>, weight: Weight<'_, E>, state: Vec<&mut [E::Wide]>) {
+fn run<E: Stored>(step: &dyn Loops, weight: Weight<'_, E>, state: Vec<&mut [E::Wide]>) {
     let all = Stretch { weight, state };
     if all.weight.len() <= GRAIN {
         return straight(step, all);
@@ -204,7 +204,7 @@ impl<E: Stored> Iterator for Stretch<'_, E> {
 /// How many numbers are copied or widened at a time, so that they stay in the nearest cache.
 const BLOCK: usize = 1024;
 
-fn straight<E: Stored>(step: &dyn StepLoop<E::Wide>, mut stretch: Stretch<'_, E>) {
+fn straight<E: Stored>(step: &dyn Loops, mut stretch: Stretch<'_, E>) {
     let numbers = match &mut stretch.weight {
         Weight::InPlace(weight, grad) => E::as_wide_mut(weight)
             .zip(E::as_wide(grad))
@@ -215,7 +215,7 @@ fn straight<E: Stored>(step: &dyn StepLoop<E::Wide>, mut stretch: Stretch<'_, E>
         Weight::Apart(..) => None,
     };
     if let Some(numbers) = numbers {
-        return step.run(numbers, &mut stretch.state);
+        return E::Wide::step(step, numbers, &mut stretch.state);
     }
     let mut weight_block = [E::Wide::ZERO; BLOCK];
     let mut grad_block = [E::Wide::ZERO; BLOCK];
@@ -243,7 +243,7 @@ fn straight<E: Stored>(step: &dyn StepLoop<E::Wide>, mut stretch: Stretch<'_, E>
                 block
             }
         };
-        step.run(Numbers::OverWeight(numbers, grad), &mut state);
+        E::Wide::step(step, Numbers::OverWeight(numbers, grad), &mut state);
         let to = match weight {
             Weight::InPlace(to, _) | Weight::OverGrad(_, to) | Weight::Apart(_, _, to) => to,
         };

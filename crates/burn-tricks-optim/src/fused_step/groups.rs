@@ -5,7 +5,7 @@ use crate::plan_steps::PlanSteps;
 use burn::grad_clipping::GradientClipping;
 use burn::module::{ParamGroup, ParamId};
 use burn::optim::{DynOptimizer, Optimizer};
-use burn::tensor::Tensor;
+use burn_tricks_kernels::AnyTensor;
 use std::sync::Arc;
 
 /// Optimizers and their parameters; the first is for all.
@@ -66,10 +66,14 @@ impl Groups {
     }
 
     /// The gradient, clipped if those of its group are.
-    pub(super) fn clipped<const D: usize>(&self, number: usize, grad: Tensor<D>) -> Tensor<D> {
+    pub(super) fn clipped(&self, number: usize, grad: AnyTensor) -> AnyTensor {
         match &self.0[number].clipping {
-            Some(clipping) => clipping.clip_gradient(grad),
-            None => grad,
+            // Of all numbers together or of each by itself: the code of one rank serves all.
+            Some(clipping) if !grad.is_empty() => {
+                let shape = grad.shape();
+                AnyTensor::of_flat(clipping.clip_gradient(grad.flatten()), &shape)
+            }
+            _ => grad,
         }
     }
 

@@ -6,10 +6,11 @@ use super::turn::{Turn, Turns};
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::{Param, ParamId};
 use burn::optim::GradAdaptor;
-use burn::tensor::Tensor;
+use burn::tensor::kind::BridgeTensor;
+use burn::tensor::{Device, Tensor};
 use burn_tricks_core::walk::{Location, Mapper, Visitor};
 use burn_tricks_core::{Leaf, WeightTaker};
-use burn_tricks_kernels::{TensorList, TensorTaker, without_autodiff};
+use burn_tricks_kernels::{AnyTensor, TensorList, without_autodiff};
 
 /// Takes the gradients in the module's order, that of a tied parameter at its first place; those of several devices
 /// summed.
@@ -48,18 +49,24 @@ impl<'a> Gather<'a> {
 
 impl Visitor for Gather<'_> {
     fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
-        let id = param.id;
-        let Some((grad, _device)) = self.from.remove::<D>(id) else {
-            return;
-        };
-        let number = (self.slots).number(self.next_slot, id, at.path(), self.groups);
+        if let Some((grad, _device)) = self.from.remove::<D>(param.id) {
+            let weight = without_autodiff(param.base()).into_bridge();
+            self.found(at.path(), param.id, D, weight);
+            self.grads.push(grad);
+        }
+    }
+}
+
+impl Gather<'_> {
+    /// A parameter with a gradient. Not part of the walk, which is compiled for each rank.
+    fn found(&mut self, path: &str, id: ParamId, rank: usize, weight: BridgeTensor) {
+        let number = (self.slots).number(self.next_slot, id, path, self.groups);
         self.next_slot = number + 1;
         let group = self.slots.get_mut(number).group;
-        let lr = self.lr.lr_from_param(id, Some(at.path()));
-        let mut turn = Turn::new(id, (number, group), lr, D);
-        turn.weight = Some(without_autodiff(param.base()).into_bridge());
+        let lr = self.lr.lr_from_param(id, Some(path));
+        let mut turn = Turn::new(id, (number, group), lr, rank);
+        turn.weight = Some(weight);
         self.turns.push(Box::new(turn));
-        self.grads.push(grad);
     }
 }
 
@@ -78,7 +85,7 @@ impl<'a> Prepare<'a> {
     /// Prepares these turns, with these gradients, in their order.
     pub(super) fn turns(
         turns: &'a mut [Box<Turn>],
-        (grads, on_gpu): (TensorList, &'a [bool]),
+        (mut grads, on_gpu): (TensorList, &'a [bool]),
         (groups, slots): (&'a Groups, &'a mut Slots),
     ) {
         let mut prepare = Self {
@@ -88,12 +95,12 @@ impl<'a> Prepare<'a> {
             small: grads.are_small_on_cpu().into_iter(),
             on_gpu: on_gpu.iter(),
         };
-        grads.take_each(&mut prepare);
+        while let Some(grad) = grads.pop_any() {
+            prepare.take(grad);
+        }
     }
-}
 
-impl TensorTaker for Prepare<'_> {
-    fn take<const D: usize>(&mut self, grad: Tensor<D>) {
+    fn take(&mut self, grad: AnyTensor) {
         let turn = self.turns.next().expect("a turn for each gradient");
         let is_small = self.small.next() == Some(true);
         let is_together =
@@ -105,13 +112,17 @@ impl TensorTaker for Prepare<'_> {
         // one on the CPU is stepped ahead, in the buffer of its gradient; without a state, as by plain SGD, its step takes
         // less time than to hand it over.
         let is_worth = is_together || (is_small && turn.state.is_some());
-        let weight = turn.weight.take().map(Tensor::<D>::from_bridge);
-        let ready = weight.filter(|weight| is_worth && weight.device() == device);
-        turn.weight = ready.map(Tensor::into_bridge);
+        let weight = turn.weight.take().filter(|_| is_worth);
+        turn.weight = weight.filter(|weight| device_of(weight) == device);
         turn.grad = Some(self.groups.clipped(turn.group, grad).into_bridge());
         turn.moves_state = slot.moves_to(&device);
         turn.device = Some(device);
     }
+}
+
+/// The device of a float tensor of any rank, at which Burn does not look here.
+fn device_of(tensor: &BridgeTensor) -> Device {
+    Tensor::<1>::from_bridge(tensor.clone()).device()
 }
 
 /// Gives each parameter that has a gradient its new value, and all float tensors of the module to an average.
@@ -252,7 +263,7 @@ impl<U: WeightTaker> Mapper for InOneWalk<'_, U> {
         let slot = self.slots.get_mut(number);
         let lr = self.lr.lr_from_param(id, Some(at.path()));
         let mut turn = Turn::new(id, (number, slot.group), lr, D);
-        turn.grad = Some(self.groups.clipped(turn.group, grad).into_bridge());
+        turn.grad = Some(self.groups.clipped(turn.group, grad.into()).into_bridge());
         turn.state = slot.state.take();
         turn.moves_state = slot.moves_to(&device);
         turn.device = Some(device);

@@ -354,17 +354,16 @@ impl Inner {
 
     /// The hooks' names, each once.
     fn names(&self) -> Vec<String> {
-        let mut times = BTreeMap::new();
-        let names = self.hooks.iter().map(|hook| hook.name());
-        let name = |name: String| {
-            let times: &mut usize = times.entry(name.clone()).or_default();
-            *times += 1;
-            match times {
-                1 => name,
-                _ => format!("{name} ({times})"),
-            }
-        };
-        names.map(name).collect()
+        let names: Vec<_> = self.hooks.iter().map(|hook| hook.name()).collect();
+        let mut each_once = Vec::with_capacity(names.len());
+        for (at, name) in names.iter().enumerate() {
+            let before = names[..at].iter().filter(|other| *other == name).count();
+            each_once.push(match before {
+                0 => name.clone(),
+                _ => format!("{name} ({})", before + 1),
+            });
+        }
+        each_once
     }
 
     fn set_epoch(&self, epoch: usize) {

@@ -19,7 +19,6 @@ use burn::train::{Learner, LearnerModel};
 use burn_pack::Reader;
 use burn_tricks_checkpoint::Change;
 use burn_tricks_optim::check_optimizer_record;
-use std::collections::BTreeMap;
 
 /// Checks that model, schedule and optimizer can load their records of `epoch`. Returns whether the optimizer keeps
 /// another kind of state than the saved one.
@@ -76,19 +75,20 @@ const STATELESS: &str = "none";
 fn layout(record: Bytes) -> Result<String, RecordError> {
     let pack = Reader::from_bytes(record)?;
     let scalars = pack.scalars().keys().map(String::as_str);
-    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut names = Vec::new();
     // `<parameter>.<name>`
     for name in pack.tensor_names().into_iter().chain(scalars) {
         let name = name.split_once('.').map_or(name, |(_, name)| name);
         // Burn's own is also there for optimizers that have no state.
         if name != "__rank" {
-            *times.entry(name).or_default() += 1;
+            names.push(name);
         }
     }
-    let parts = times
-        .iter()
-        .map(|(name, times)| format!("{name} × {times}"));
-    let parts: Vec<_> = parts.collect();
+    names.sort_unstable();
+    let same = names.chunk_by(|one, other| one == other);
+    let parts: Vec<_> = same
+        .map(|same| format!("{} × {}", same[0], same.len()))
+        .collect();
     Ok(if parts.is_empty() {
         STATELESS.to_owned()
     } else {

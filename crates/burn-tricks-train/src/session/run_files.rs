@@ -186,7 +186,9 @@ impl RunFiles {
             complete: Vec::new(),
             incomplete: Vec::new(),
         };
-        for epoch in self.sets()?.into_keys() {
+        let mut epochs: Vec<_> = self.files()?.into_iter().map(|(epoch, _)| epoch).collect();
+        epochs.dedup();
+        for epoch in epochs {
             let mut set = self.state(epoch);
             for name in RECORDS {
                 let passed_over = |error: &_| matches!(error, SessionError::Unread { .. });
@@ -218,19 +220,17 @@ impl RunFiles {
     /// Deletes the remains of sets newer than the newest complete one, so that a set never mixes old and new files.
     pub(crate) fn clean(&self, found: &Found) -> std::io::Result<()> {
         let newest = found.newest.as_ref().map_or(0, |state| state.epoch);
-        let newer = self
-            .sets()?
-            .into_iter()
-            .filter(|(epoch, _)| *epoch > newest);
-        for (_, files) in newer {
-            files.iter().try_for_each(|path| file::remove(path))?;
+        for (epoch, path) in self.files()? {
+            if epoch > newest {
+                file::remove(&path)?;
+            }
         }
         file::remove_unfinished(&self.folder)
     }
 
-    /// The files of each epoch that has files.
-    fn sets(&self) -> std::io::Result<BTreeMap<usize, Vec<PathBuf>>> {
-        let mut sets: BTreeMap<usize, Vec<PathBuf>> = BTreeMap::new();
+    /// All files, with their epochs, in the order of these.
+    fn files(&self) -> std::io::Result<Vec<(usize, PathBuf)>> {
+        let mut files = Vec::new();
         for entry in std::fs::read_dir(&self.folder)? {
             let path = entry?.path();
             let name = path.file_name().and_then(|name| name.to_str());
@@ -249,10 +249,11 @@ impl RunFiles {
                 _ => false,
             };
             if ours {
-                sets.entry(epoch).or_default().push(path);
+                files.push((epoch, path));
             }
         }
-        Ok(sets)
+        files.sort();
+        Ok(files)
     }
 
     /// One of Burn's files of a set, if it has its checksum.
