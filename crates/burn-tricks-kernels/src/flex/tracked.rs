@@ -1,7 +1,7 @@
 //! Operations that autodiff sees as one, with a backward pass of their own.
 
 use super::FlexTensor;
-use super::buffer::{close, on_flex, open};
+use super::buffer::{close, from_numbers, on_flex, open};
 use super::element_type::has_kernels;
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -11,12 +11,12 @@ use burn::backend::autodiff::checkpoint::strategy::{
     BalancedCheckpointing, CheckpointStrategy, NoCheckpointing,
 };
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::{
     Autodiff, AutodiffBackend, BackendTensor, DispatchAutodiffContext, DispatchKindConversion,
     DispatchTensor, DispatchTensorKind, Flex, TensorMetadata as _,
 };
-use burn::tensor::GradientCheckpointingStrategy;
+use burn::tensor::{GradientCheckpointingStrategy, Shape};
 use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
 
@@ -48,6 +48,7 @@ pub(super) fn run<O: Operation<N>, const N: usize>(
     operation: O,
     inputs: [DispatchTensor; N],
 ) -> Result<(DispatchTensor, O::Extra), [DispatchTensor; N]> {
+    const { assert!(N <= MOST) };
     if on_flex(&inputs) {
         let (output, _, extra) = operation.forward(inputs.map(open));
         return Ok((close(output), extra));
@@ -55,39 +56,52 @@ pub(super) fn run<O: Operation<N>, const N: usize>(
     let operation = Arc::new(operation);
     let again = O::IS_LIGHT.then(|| {
         let operation = operation.clone();
-        Forward(Arc::new(move |inputs| operation.forward(inputs).0))
+        Forward(Arc::new(move |inputs| operation.forward(array(inputs)).0))
     });
     let mut also = None;
     let mut forward = |inputs| {
-        let (output, saved, extra) = operation.forward(inputs);
+        let (output, saved, extra) = operation.forward(array(inputs));
         also = Some(extra);
         let operation = operation.clone();
-        let pass = move |grad, needed| operation.backward(&saved, grad, needed);
+        let pass = move |grad, needed: &[bool]| {
+            let needed = needed.first_chunk().expect("as many as inputs");
+            Vec::from(operation.backward(&saved, grad, *needed))
+        };
         (output, Pass(Arc::new(pass)))
     };
-    let output = tracked(again, inputs, &mut forward)?;
+    let output = tracked(again, inputs.into(), &mut forward).map_err(array)?;
     Ok((output, also.expect("the forward pass has run")))
 }
 
-// What follows does not know the type of the operation: it is compiled once for each number of inputs.
+/// The tensors, of which there are `N`.
+fn array<T, const N: usize>(tensors: Vec<T>) -> [T; N] {
+    let Ok(tensors) = tensors.try_into() else {
+        unreachable!("each pass has the inputs of the operation");
+    };
+    tensors
+}
 
-/// The gradients of the inputs that need one.
-type OfInputs<const N: usize> = [Option<FlexTensor>; N];
+// What follows knows neither the type of the operation nor the number of its inputs: it is compiled once.
 
-/// The backward pass, in the graph of autodiff.
+/// The most inputs that an operation has.
+const MOST: usize = 3;
+
+/// The backward pass, in the graph of autodiff: the gradients of the inputs that need one.
 #[derive(Clone)]
-struct Pass<const N: usize>(Arc<dyn Fn(FlexTensor, [bool; N]) -> OfInputs<N> + Send + Sync>);
+struct Pass(Arc<Backwards>);
+
+type Backwards = dyn Fn(FlexTensor, &[bool]) -> Vec<Option<FlexTensor>> + Send + Sync;
 
 /// The forward pass, to be repeated.
-struct Forward<const N: usize>(Arc<dyn Fn([FlexTensor; N]) -> FlexTensor + Send + Sync>);
+struct Forward(Arc<dyn Fn(Vec<FlexTensor>) -> FlexTensor + Send + Sync>);
 
 /// The output in the graph of autodiff, or the unchanged inputs.
 #[allow(clippy::result_large_err)]
-fn tracked<const N: usize>(
-    again: Option<Forward<N>>,
-    inputs: [DispatchTensor; N],
-    forward: &mut dyn FnMut([FlexTensor; N]) -> (FlexTensor, Pass<N>),
-) -> Result<DispatchTensor, [DispatchTensor; N]> {
+fn tracked(
+    again: Option<Forward>,
+    inputs: Vec<DispatchTensor>,
+    forward: &mut dyn FnMut(Vec<FlexTensor>) -> (FlexTensor, Pass),
+) -> Result<DispatchTensor, Vec<DispatchTensor>> {
     if !inputs.iter().all(is_tracked_on_flex) {
         return Err(inputs);
     }
@@ -97,10 +111,10 @@ fn tracked<const N: usize>(
     }
     match context {
         DispatchAutodiffContext::Enabled(GradientCheckpointingStrategy::Disabled) => {
-            Ok(in_graph::<NoCheckpointing, N>(again, inputs, forward))
+            Ok(in_graph::<NoCheckpointing>(again, inputs, forward))
         }
         DispatchAutodiffContext::Enabled(GradientCheckpointingStrategy::Balanced) => {
-            Ok(in_graph::<BalancedCheckpointing, N>(again, inputs, forward))
+            Ok(in_graph::<BalancedCheckpointing>(again, inputs, forward))
         }
         _ => Err(inputs),
     }
@@ -122,23 +136,32 @@ fn is_tracked_on_flex(tensor: &DispatchTensor) -> bool {
     )
 }
 
-fn in_graph<C: CheckpointStrategy, const N: usize>(
-    again: Option<Forward<N>>,
-    inputs: [DispatchTensor; N],
-    forward: &mut dyn FnMut([FlexTensor; N]) -> (FlexTensor, Pass<N>),
+fn in_graph<C: CheckpointStrategy>(
+    again: Option<Forward>,
+    inputs: Vec<DispatchTensor>,
+    forward: &mut dyn FnMut(Vec<FlexTensor>) -> (FlexTensor, Pass),
 ) -> DispatchTensor
 where
     DispatchTensor: DispatchKindConversion<Autodiff<Flex, C>>,
 {
     type Tracked<C> = <Autodiff<Flex, C> as burn::backend::BackendTypes>::FloatTensorPrimitive;
-    let inputs: [Tracked<C>; N] = inputs.map(|input| {
+    let mut tracked: Vec<Tracked<C>> = Vec::with_capacity(MOST);
+    for input in inputs {
         let input =
             <DispatchTensor as DispatchKindConversion<Autodiff<Flex, C>>>::try_into_backend(input);
-        input.expect("looked at above").float()
-    });
-    let nodes = inputs.each_ref().map(Tracked::<C>::node);
-    let ids = nodes.each_ref().map(NodeGuard::id);
-    let prepared = Backward::<Flex, N>::prepare::<C>(Operated, nodes);
+        tracked.push(input.expect("looked at above").float());
+    }
+    let ids = tracked.iter().map(|input| input.node().id()).collect();
+    // Burn's graph wants to know how many parents there are when it is compiled: where there are fewer, a tensor without
+    // numbers, which needs no gradient, stands for the others.
+    let count = tracked.len();
+    if count < MOST {
+        let none = from_numbers(Vec::<f32>::new(), Shape::new([0]));
+        tracked.push(<Autodiff<Flex, C> as AutodiffBackend>::from_inner(none));
+    }
+    let node = |at: usize| tracked[at.min(tracked.len() - 1)].node();
+    let prepared = Backward::<Flex, MOST>::prepare::<C>(Operated, [node(0), node(1), node(2)]);
+    tracked.truncate(count);
     let prepared = match again {
         Some(forward) => prepared
             .memory_bound()
@@ -146,10 +169,13 @@ where
                 forward,
                 inputs: ids,
             })
-            .parents(&inputs),
+            .parents(&tracked),
         None => prepared.compute_bound(),
     };
-    let inputs = inputs.map(<Autodiff<Flex, C> as AutodiffBackend>::inner);
+    let mut inputs = Vec::with_capacity(count);
+    for input in tracked {
+        inputs.push(<Autodiff<Flex, C> as AutodiffBackend>::inner(input));
+    }
     let (output, pass) = forward(inputs);
     let output = match prepared.stateful() {
         OpsKind::Tracked(prepared) => prepared.finish(pass, output),
@@ -160,15 +186,17 @@ where
 }
 
 /// An operation whose output is computed again.
-struct Again<const N: usize> {
-    forward: Forward<N>,
-    inputs: [NodeId; N],
+struct Again {
+    forward: Forward,
+    inputs: Vec<NodeId>,
 }
 
-impl<const N: usize> RetroForward for Again<N> {
+impl RetroForward for Again {
     fn forward(&self, states: &mut BackwardStates, node: NodeId) {
-        let inputs = self.inputs.each_ref();
-        let inputs = inputs.map(|input| states.get_state::<FlexTensor>(input));
+        let mut inputs = Vec::with_capacity(self.inputs.len());
+        for input in &self.inputs {
+            inputs.push(states.get_state::<FlexTensor>(input));
+        }
         states.save(node, (self.forward.0)(inputs));
     }
 }
@@ -177,13 +205,13 @@ impl<const N: usize> RetroForward for Again<N> {
 #[derive(Debug)]
 struct Operated;
 
-impl<const N: usize> Backward<Flex, N> for Operated {
-    type State = Pass<N>;
+impl Backward<Flex, MOST> for Operated {
+    type State = Pass;
 
-    fn backward(self, ops: Ops<Pass<N>, N>, grads: &mut Gradients, _: &mut Checkpointer) {
+    fn backward(self, ops: Ops<Pass, MOST>, grads: &mut Gradients, _: &mut Checkpointer) {
         let grad = grads.consume::<Flex>(&ops.node);
         let needed = ops.parents.each_ref().map(Option::is_some);
-        let of_inputs = (ops.state.0)(grad, needed);
+        let of_inputs = (ops.state.0)(grad, &needed);
         for (parent, grad) in ops.parents.into_iter().zip(of_inputs) {
             if let (Some(parent), Some(grad)) = (parent, grad) {
                 grads.register::<Flex>(parent.id, grad);
@@ -192,13 +220,13 @@ impl<const N: usize> Backward<Flex, N> for Operated {
     }
 }
 
-impl<const N: usize> Debug for Pass<N> {
+impl Debug for Pass {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str("Pass")
     }
 }
 
-impl<const N: usize> Debug for Again<N> {
+impl Debug for Again {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str("Again")
     }
