@@ -139,8 +139,10 @@ fn add_runs<T: Computed>(sums: &mut [f64], numbers: AnySlice<'_>, run: usize) {
     let mut block = [T::ZERO; BLOCK];
     for (sum, start) in sums.iter_mut().zip((first..numbers.len()).step_by(run)) {
         let end = numbers.len().min(start + run);
-        for start in (start..end).step_by(piece) {
-            let range = start..end.min(start + piece);
+        let mut at = start;
+        while at < end {
+            let range = at..end.min(at + piece);
+            at = range.end;
             // One place where the sum is called, since it is inlined at each.
             let piece = match wide {
                 Some(numbers) => &numbers[range],
