@@ -184,9 +184,9 @@ fn table(draw: &mut Draw) -> Source {
             "uniform" => dice.uniform(-1.7, 1.7),
             "correlated" => 0.5 * z[i] + 0.9 * mixed(i, width),
             "of few dimensions" => 0.2 * z[i] + mixed(i, few),
-            "mixed" if i % 3 == 0 => f32::from(u8::from(z[i] > 0.3)),
+            "mixed" if i.is_multiple_of(3) => f32::from(u8::from(z[i] > 0.3)),
             "mixed" if i % 3 == 1 => (1.2 * z[i]).round().clamp(-2.0, 2.0),
-            "skewed" if i % 2 == 0 => (0.6 * z[i]).exp() - 1.2,
+            "skewed" if i.is_multiple_of(2) => (0.6 * z[i]).exp() - 1.2,
             "rounded" => z[i].round(),
             "grouped" => centres[group * width + i] + 0.4 * z[i],
             _ => z[i],
@@ -196,8 +196,11 @@ fn table(draw: &mut Draw) -> Source {
     })
 }
 
+/// The numbers that a rule says of a row.
+type Rule = Box<dyn Fn(&[f32]) -> Vec<f32>>;
+
 /// A random function to so many numbers.
-fn teacher(draw: &mut Draw, inputs: usize, outputs: usize) -> Box<dyn Fn(&[f32]) -> Vec<f32>> {
+fn teacher(draw: &mut Draw, inputs: usize, outputs: usize) -> Rule {
     let kind = draw.pick(
         "rule",
         &["linear", "hidden", "additive", "product", "steps", "radial"],
