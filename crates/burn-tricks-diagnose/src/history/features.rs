@@ -143,17 +143,22 @@ impl Rows {
         (first > NEARLY && second < LITTLE && is_told).then_some(at)
     }
 
-    /// Whether this feature numbers the rows of a file: each has another value, and all are multiples of one step, of which most are
-    /// there.
+    /// Whether this feature may number the rows of a file: each has another value, and they are spread over their range as evenly as
+    /// draws from it, by the statistic of Kolmogorov (1933).
     fn numbers_rows(&self, at: usize) -> bool {
         let value = |row: &usize| f64::from(self.inputs[row * self.features + at]);
         let mut values: Vec<f64> = self.different_places().iter().map(value).collect();
         values.sort_by(f64::total_cmp);
-        let gaps: Vec<f64> = values.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        let step = gaps.iter().copied().fold(f64::INFINITY, f64::min);
-        let is_whole = |gap: &f64| (gap / step - (gap / step).round()).abs() < ROUNDED;
-        let range = gaps.iter().sum::<f64>();
-        step > 0.0 && gaps.iter().all(is_whole) && range < SPARSE * step * values.len() as f64
+        let [low, .., high] = values[..] else {
+            return false;
+        };
+        let count = values.len() as f64;
+        let uneven = |(at, value): (usize, &f64)| {
+            ((value - low) / (high - low) - (at as f64 + 0.5) / count).abs()
+        };
+        let farthest = values.iter().enumerate().map(uneven).fold(0.0, f64::max);
+        let are_different = values.windows(2).all(|pair| pair[0] < pair[1]);
+        are_different && farthest < EVEN / count.sqrt()
     }
 
     /// Whether the target of a row is this feature of another row: of a series its next value, which is near the present one.
@@ -206,9 +211,8 @@ const LITTLE: f64 = 0.5;
 /// Of more features each is not looked at.
 const MOST: usize = 256;
 
-/// How far a number of steps may be from a whole one, and how many numbers there may be for each row that is there.
-const ROUNDED: f64 = 0.05;
-const SPARSE: f64 = 4.0;
+/// The statistic times the root of the rows below which numbers are spread evenly: that of even draws is above by a chance of 0.01.
+const EVEN: f64 = 1.63;
 
 /// The most comparisons of numbers.
 const WORK: usize = 1 << 29;

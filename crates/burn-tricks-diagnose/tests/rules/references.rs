@@ -423,6 +423,16 @@ fn two_classes_between_which_lots_are_drawn_have_exchanged_labels() {
     assert_eq!(check([45, 50, 84], 0.62), None, "and a third");
     assert_eq!(check([5, 95, 97], 0.62), None, "one bad class alone");
     assert_eq!(check([45, 50, 90], 0.69), None, "others tell them");
+    // A standard error of the sum of 0.05 and 0.97, of 100 rows each, is 0.029, and of 0.05 and 0.99 it is 0.026.
+    assert_eq!(check([5, 97, 90], 0.62), None, "one bad class alone");
+    let mixed = |recalls: [usize; 3]| {
+        changed(recalls, 0.62, &|of| {
+            let outputs = of.valid_outputs.as_mut().unwrap();
+            outputs.mistaken = [(0, (1, 90)), (1, (2, 1))].into();
+        })
+    };
+    assert_eq!(mixed([5, 97, 90]), WARNING);
+    assert_eq!(mixed([5, 99, 90]), None, "and told a little");
     // Three standard errors of the sum of 0.30 and 0.50 are 0.203.
     assert_eq!(check([29, 49, 90], 0.69), WARNING, "worse than lots");
     assert_eq!(check([30, 51, 90], 0.69), None);

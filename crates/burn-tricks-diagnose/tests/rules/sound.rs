@@ -532,3 +532,15 @@ fn a_loss_that_weighs_a_rare_class_more_differs_from_batch_to_batch() {
     assert_eq!(check(41), WARNING);
     assert_eq!(check(38), NOTE);
 }
+
+#[test]
+fn little_that_is_beyond_chance_is_more_than_nothing() {
+    let check = |accuracy: f64| {
+        let mut of = classification(accuracy, accuracy);
+        of.trees = reference(accuracy + 0.04, true);
+        severity(&of, FindingKind::Underfitting)
+    };
+    // A third is chance; three standard errors of 300 rows are 0.0855, and one is 0.029.
+    assert_eq!(check(0.42), None);
+    assert_eq!(check(0.41), WARNING);
+}
