@@ -6,7 +6,7 @@
 
 The two programs run in turn, each in a process of its own, and each goes first every other time. An optimizer's time in
 one run is the median of its rounds. The table has the median over the alternations of the times in milliseconds, and of
-the ratio ours / PyTorch's of one alternation, with the least and the largest ratio.
+the ratio ours / PyTorch's of one alternation, with the least and the largest ratio, and PyTorch's least and largest time.
 
 Cases: (a) 8 tensors of 1024x1024, (b) 2,000 of 64x16, (c) one of 50 million numbers. Gradients stay where they are, and
 one optimizer runs after the other, as in `bench_step --only pytorch-a`. In (b) a `FusedStep` is compared with the
@@ -120,7 +120,7 @@ def compare(case, options):
             for name, ms in run(case, options).items():
                 times.setdefault(name, []).append(ms)
     print(f"\n({case}) limit {LIMITS[case]}; PyTorch {torch['torch'][0]}; {load()}")
-    print(f"{'':<26} {'ours':>9} {'PyTorch':>9} {'ratio':>6} {'least':>6} {'most':>6}")
+    print(f"{'':<26} {'ours':>9} {'PyTorch':>9} {'ratio':>6} {'least':>6} {'most':>6}  {'PyTorch: least':>14} {'most':>7}")
     for name, mine in ours.items():
         theirs = torch["SGD" if name == WALK else name.removeprefix("FusedStep, ")]
         ratios = [a / b for a, b in zip(mine, theirs)]
@@ -131,7 +131,8 @@ def compare(case, options):
         elif name == WALK:
             note = "Burn's alone"
         medians = f"{statistics.median(mine):9.3f} {statistics.median(theirs):9.3f}"
-        print(f"{name:<26} {medians} {ratio:6.2f} {min(ratios):6.2f} {max(ratios):6.2f}  {note}".rstrip(), flush=True)
+        spread = f"{min(theirs):14.3f} {max(theirs):7.3f}"
+        print(f"{name:<26} {medians} {ratio:6.2f} {min(ratios):6.2f} {max(ratios):6.2f}  {spread}  {note}".rstrip(), flush=True)
 
 
 def main():

@@ -71,10 +71,10 @@ use std::collections::HashSet;
 /// On other backends the transform is tensor operations: about four reads of weights and gradients for the norms; then a read
 /// and a write of the gradients. No value is read from a device.
 ///
-/// So on large tensors it takes 2.1 (rows) to 2.6 (columns) times as long as [`ClipGradNorm`](crate::ClipGradNorm) where
-/// nothing is clipped and 1.4 to 2.1 times where all is (0.9 to 1.3 times where memory is slow), which is 1.1 to 1.3 and 1.4 to
-/// 1.6 of its time per byte. On 2,000 small tensors it takes about twice as long, and per byte 1.04 (columns, nothing clipped),
-/// 1.55 (columns, all), 1.13 (rows, nothing) and 1.93 (rows, all) times. There most of the time is not that of the bytes: each
+/// So on large tensors it takes 1.7 (rows) to 2.4 (columns) times as long as [`ClipGradNorm`](crate::ClipGradNorm) where
+/// nothing is clipped and 0.9 to 1.4 times where all is, which is 0.9 to 1.2 of its time per byte (up to 1.6 where its gradients
+/// alone fit into a fast cache). On 2,000 small tensors it takes 1.8 to 2.9 times as long, and per byte 1.4 (1.8 for rows of which
+/// all are clipped). There most of the time is not that of the bytes: each
 /// weight is found through several pointers and taken out of autodiff, the layer of its parameter is looked at, and another
 /// thread, which clips, waits for the first numbers of each tensor. The README of `burn-tricks-kernels` has the tables.
 ///

@@ -56,9 +56,17 @@ impl<T: Computed> Sums<'_, T> {
     fn of_runs(mut self) {
         for row in self.rows.clone() {
             let range = self.range(row);
+            let is_long = is_long::<T>(self.run.min(range.len()));
+            let (weight, grad) = (self.weight.part(range.clone()), self.grad.part(range));
+            if is_long && let (Some(weight), Some(grad)) = (T::as_slice(weight), T::as_slice(grad))
+            {
+                let [of_weight, of_grad] = &mut self.sums;
+                add_long_runs([of_weight, of_grad], [weight, grad], self.run);
+                continue;
+            }
             // A loop, since what it calls is inlined.
-            for (sums, numbers) in self.sums.iter_mut().zip([self.weight, self.grad]) {
-                add_runs::<T>(sums, numbers.part(range.clone()), self.run);
+            for (sums, numbers) in self.sums.iter_mut().zip([weight, grad]) {
+                add_runs::<T>(sums, numbers, self.run);
             }
         }
     }
@@ -118,6 +126,24 @@ fn add_each<T: Computed>(sums: &mut [T], numbers: AnySlice<'_>) {
     }
 }
 
+/// Whether [`squares`] of a run fill all lanes that there are.
+#[inline(always)]
+fn is_long<T>(run: usize) -> bool {
+    size_of::<T>() == size_of::<f32>() && run >= 256
+}
+
+/// [`squares`] of each [long](is_long) run of two tensors, side by side: while one is added up, the other comes from memory.
+#[inline(always)]
+fn add_long_runs<T: Wide>(sums: [&mut [f64]; 2], numbers: [&[T]; 2], run: usize) {
+    let ([of_a, of_b], [a, b]) = (sums, numbers);
+    let runs = a.chunks(run).zip(b.chunks(run));
+    for ((of_a, of_b), (a, b)) in of_a.iter_mut().zip(of_b).zip(runs) {
+        let [more_a, more_b] = squares_of_two(a, b);
+        *of_a += more_a;
+        *of_b += more_b;
+    }
+}
+
 /// Adds the squares of each run to one sum.
 #[inline(always)]
 fn add_runs<T: Computed>(sums: &mut [f64], numbers: AnySlice<'_>, run: usize) {
@@ -164,6 +190,9 @@ const TOGETHER: usize = 4;
 /// The lanes of [`squares`] of a short run.
 const SHORT_LANES: usize = 16;
 
+/// The lanes of [`squares`] of a long run.
+const LONG_LANES: usize = 32;
+
 /// Whether [`squares`] of a run fill whole registers, and are added up once.
 #[inline(always)]
 fn is_short<T>(run: usize) -> bool {
@@ -205,7 +234,7 @@ fn squares<T: Wide>(numbers: &[T]) -> f64 {
     match numbers.len() {
         ..64 => squares_in::<_, 8>(numbers),
         64..256 => squares_in::<_, SHORT_LANES>(numbers),
-        _ => squares_in::<_, 32>(numbers),
+        _ => squares_in::<_, LONG_LANES>(numbers),
     }
 }
 
@@ -214,20 +243,44 @@ fn squares<T: Wide>(numbers: &[T]) -> f64 {
 fn squares_in<T: Wide, const LANES: usize>(numbers: &[T]) -> f64 {
     let mut sums = [0.0; LANES];
     for numbers in numbers.chunks(DEPTH * LANES) {
-        let (lanes, rest) = numbers.as_chunks::<LANES>();
-        let mut squares = [T::ZERO; LANES];
-        for numbers in lanes {
-            for (squares, number) in squares.iter_mut().zip(numbers) {
-                *squares = *squares + *number * *number;
-            }
-        }
-        for (squares, number) in squares.iter_mut().zip(rest) {
+        add_lanes(&mut sums, numbers);
+    }
+    of_lanes(sums)
+}
+
+/// [`squares`] of two long runs.
+#[inline(always)]
+fn squares_of_two<T: Wide>(a: &[T], b: &[T]) -> [f64; 2] {
+    let (mut of_a, mut of_b) = ([0.0; LONG_LANES], [0.0; LONG_LANES]);
+    let (a, b) = (a.chunks(DEPTH * LONG_LANES), b.chunks(DEPTH * LONG_LANES));
+    for (a, b) in a.zip(b) {
+        add_lanes(&mut of_a, a);
+        add_lanes(&mut of_b, b);
+    }
+    [of_lanes(of_a), of_lanes(of_b)]
+}
+
+/// Adds squares to sums side by side.
+#[inline(always)]
+fn add_lanes<T: Wide, const LANES: usize>(sums: &mut [f64; LANES], numbers: &[T]) {
+    let (lanes, rest) = numbers.as_chunks::<LANES>();
+    let mut squares = [T::ZERO; LANES];
+    for numbers in lanes {
+        for (squares, number) in squares.iter_mut().zip(numbers) {
             *squares = *squares + *number * *number;
         }
-        for (sum, squares) in sums.iter_mut().zip(squares) {
-            *sum += squares.to_f64();
-        }
     }
+    for (squares, number) in squares.iter_mut().zip(rest) {
+        *squares = *squares + *number * *number;
+    }
+    for (sum, squares) in sums.iter_mut().zip(squares) {
+        *sum += squares.to_f64();
+    }
+}
+
+/// The sum of sums side by side.
+#[inline(always)]
+fn of_lanes<const LANES: usize>(mut sums: [f64; LANES]) -> f64 {
     let mut half = LANES / 2;
     while half > 0 {
         for i in 0..half {
@@ -253,6 +306,25 @@ mod tests {
                 add_runs::<f32>(&mut sums, AnySlice::F32(&numbers), run);
                 for (run, sum) in numbers.chunks(run).zip(sums) {
                     assert_eq!(sum, 0.25 + squares(run), "{} numbers", run.len());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn long_runs_of_two_tensors_are_added_up_as_one_alone() {
+        for (run, len) in [(256, 1024_usize), (300, 3000), (1000, 5300), (4608, 9216)] {
+            let of = |seed: f32| -> Vec<f32> {
+                let at = |i| (i as f32 * seed).sin() * 10f32.powi(i as i32 % 7 - 3);
+                (0..len).map(at).collect()
+            };
+            let (a, b) = (of(0.37), of(0.73));
+            let (mut of_a, mut of_b) =
+                (vec![0.25; len.div_ceil(run)], vec![0.5; len.div_ceil(run)]);
+            add_long_runs([&mut of_a, &mut of_b], [&a, &b], run);
+            for (first, numbers, sums) in [(0.25, a, of_a), (0.5, b, of_b)] {
+                for (run, sum) in numbers.chunks(run).zip(sums) {
+                    assert_eq!(sum, first + squares(run), "{} numbers", run.len());
                 }
             }
         }
