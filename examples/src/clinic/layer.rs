@@ -180,6 +180,11 @@ pub enum Layer {
         /// The length of a token.
         width: usize,
     },
+    /// The product of all tokens of so many numbers, number by number.
+    TokenProduct {
+        /// The length of a token.
+        width: usize,
+    },
     /// The signal plus what these layers make of it.
     Residual(Vec<Layer>),
 }

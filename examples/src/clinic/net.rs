@@ -64,6 +64,8 @@ pub enum Block {
     Positions(Positions),
     /// The mean over tokens.
     TokenMean(TokenMean),
+    /// The product of tokens.
+    TokenProduct(TokenProduct),
     /// The signal plus what layers make of it.
     Residual(Net),
 }
@@ -100,6 +102,12 @@ pub struct Positions {
 /// The mean over tokens of `width` numbers.
 #[derive(Module, Debug)]
 pub struct TokenMean {
+    width: usize,
+}
+
+/// The product of tokens of `width` numbers, number by number.
+#[derive(Module, Debug)]
+pub struct TokenProduct {
     width: usize,
 }
 
@@ -285,6 +293,7 @@ impl Block {
                 width: *width,
             }),
             Layer::TokenMean { width } => Self::TokenMean(TokenMean { width: *width }),
+            Layer::TokenProduct { width } => Self::TokenProduct(TokenProduct { width: *width }),
             Layer::Residual(layers) => Self::Residual(Net::init(layers, device)),
         }
     }
@@ -360,6 +369,12 @@ impl Block {
                 layer.encoding.forward(tokens).flatten(1, 2)
             }
             Self::TokenMean(layer) => tokens(signal, layer.width).mean_dim(1).squeeze_dim(1),
+            Self::TokenProduct(layer) => {
+                let [_, numbers] = signal.dims();
+                let token = |i: usize| signal.clone().narrow(1, i * layer.width, layer.width);
+                let others = (1..numbers / layer.width).map(token);
+                others.fold(token(0), |product, token| product * token)
+            }
             Self::Residual(net) => {
                 struct Within<'a>(&'a mut dyn FnMut(&str, &Block, Tensor<2>) -> Tensor<2>);
                 impl Tap for Within<'_> {

@@ -21,6 +21,7 @@ mod second_set;
 mod seventh_set;
 mod sixth_set;
 mod start;
+mod tenth_set;
 mod third_set;
 
 use super::case::{Case, Expect, Origin, Seen, Series};
@@ -52,5 +53,6 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
     .chain(seventh_set::CASES)
     .chain(eighth_set::CASES)
     .chain(ninth_set::CASES)
+    .chain(tenth_set::CASES)
     .flatten()
 }
