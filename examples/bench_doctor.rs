@@ -1,5 +1,5 @@
 //! What a doctor and its probes cost: paired steps of an MLP 784-512-512-10 at batch 64, with and without. The doctor is
-//! given each batch, its outputs and its loss.
+//! given each batch, its outputs and its loss. And what a diagnosis takes, of a training with a validation.
 //!
 //!     cargo run --release --example bench_doctor
 
@@ -9,7 +9,7 @@ use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::prelude::*;
 use burn::tensor::Distribution;
 use burn::tensor::activation::{log_softmax, relu};
-use burn_tricks::diagnose::{Doctor, DoctorConfig, Probe};
+use burn_tricks::diagnose::{Doctor, DoctorConfig, EpochMetrics, Probe};
 use burn_tricks::force_init;
 use std::time::{Duration, Instant};
 
@@ -136,6 +136,39 @@ fn compare(name: &str, mut with: Run, mut without: Run, steps: usize, device: &D
     );
 }
 
+/// Prints what the first diagnosis takes, and one after a further epoch, of 21 steps and 2,100 rows to train and to
+/// validate on: of each the first 2,048 are kept.
+fn time_diagnoses(device: &Device) {
+    let mut run = Run::new(Some(Probe::new()), Some(10), device);
+    let draw = |rows: usize, device: &Device| {
+        let images = Tensor::<2>::random([rows, 784], Distribution::Normal(0.0, 1.0), device);
+        let classes: Tensor<2, Int> = images.clone().narrow(1, 0, 10).argmax(1);
+        (images, classes.squeeze_dim::<1>(1))
+    };
+    let batches: Vec<_> = (0..21).map(|_| draw(100, device)).collect();
+    let (images, labels) = draw(2100, &Device::flex());
+    for when in ["the first diagnosis", "one after the next epoch"] {
+        for (images, labels) in &batches {
+            run.step(images, labels);
+        }
+        let (net, doctor) = (run.net.as_ref(), run.doctor.as_mut());
+        let (net, doctor) = net.zip(doctor).expect("a net and a doctor");
+        doctor.observe_validation_batch(&images, &labels);
+        doctor.observe_validation_outputs(&net.valid().forward(images.clone()));
+        doctor.observe_epoch(
+            EpochMetrics::new()
+                .with_train_loss(2.3)
+                .with_valid_loss(2.3),
+        );
+        let start = Instant::now();
+        let findings = doctor.diagnose(net).findings.len();
+        println!(
+            "{when}: {:.2} s, {findings} findings",
+            start.elapsed().as_secs_f64()
+        );
+    }
+}
+
 fn main() {
     let steps = std::env::args()
         .nth(1)
@@ -173,4 +206,5 @@ fn main() {
         steps / 5,
         &device,
     );
+    time_diagnoses(&device);
 }

@@ -5,7 +5,7 @@ use crate::models::{Net, alone};
 use crate::net_training::{EPOCHS, schedule, session};
 use crate::renderer::TestRenderer;
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
+use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Distribution, Int, Tensor};
@@ -138,13 +138,26 @@ fn examinations_of_nan_have_no_suggestion_and_do_not_panic() {
 fn the_dashboard_of_the_learner_shows_the_number_of_findings() {
     let _alone = alone();
     let device = Device::flex().autodiff();
-    let model = Net::seeded(1, &device);
+    // A fault of the initial weights, so that there is something to show from the first epoch on.
+    let mut model = Net::seeded(1, &device);
+    model.first.weight = Initializer::Zeros.init([4, 8], &device);
+    let serious = |diagnosis: &Diagnosis| {
+        let findings = diagnosis.findings.iter();
+        let serious = findings.filter(|finding| finding.severity >= Severity::Warning);
+        serious.count() as f64
+    };
+    let initial = DoctorConfig::new().init(&model).unwrap().diagnose(&model);
+    let initial = serious(&initial);
     let doctor = DoctorTrick::init(&DoctorConfig::new(), &model).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let shown: Arc<Mutex<Vec<(String, f64)>>> = Arc::default();
-    let numbers = shown.clone();
+    // What is shown, and how much the diagnosis of the epoch before has found.
+    let shown: Arc<Mutex<Vec<[f64; 2]>>> = Arc::default();
+    let (pairs, of_trick) = (shown.clone(), doctor.clone());
     let renderer = Box::new(TestRenderer::of_numbers(move |name, number| {
-        numbers.lock().unwrap().push((name.to_owned(), number));
+        if name == "Findings" {
+            let found = of_trick.diagnosis().map_or(initial, |of| serious(&of));
+            pairs.lock().unwrap().push([number, found]);
+        }
     }));
     let session = session(folder.path(), &EpochClock::new())
         .configure(|training| training.renderer(renderer));
@@ -152,21 +165,15 @@ fn the_dashboard_of_the_learner_shows_the_number_of_findings() {
     session
         .launch(Learner::new(tricked, SgdConfig::new().init(), schedule()))
         .unwrap();
-    let diagnosis = doctor.diagnosis().unwrap();
-    let findings = diagnosis.findings.iter();
-    let serious = findings
-        .filter(|finding| finding.severity >= Severity::Warning)
-        .count();
     let shown = shown.lock().unwrap();
-    let of_doctor: Vec<f64> = (shown.iter())
-        .filter(|(name, _)| name == "Findings")
-        .map(|(_, number)| *number)
-        .collect();
-    // From the end of the first epoch on, in each step.
-    assert!(of_doctor.len() >= EPOCHS - 1, "{shown:?}");
+    // In each of the three steps of an epoch, and at its end.
+    assert_eq!(shown.len(), 4 * EPOCHS, "{shown:?}");
     assert!(
-        of_doctor.iter().all(|number| (0.0..20.0).contains(number)),
-        "{of_doctor:?}"
+        shown
+            .iter()
+            .all(|[number, found]| number == found && *found > 0.0),
+        "{shown:?}"
     );
-    assert!(serious < 20);
+    let last = shown.last().map(|[number, _]| *number);
+    assert_ne!(last, Some(initial), "the training adds to it: {shown:?}");
 }
