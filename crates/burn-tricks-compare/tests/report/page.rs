@@ -216,6 +216,7 @@ fn browser(home: &Path) -> Command {
             "--headless",
             "--no-sandbox",
             "--disable-gpu",
+            "--disable-dev-shm-usage",
             "--hide-scrollbars",
             "--enable-logging=stderr",
         ])

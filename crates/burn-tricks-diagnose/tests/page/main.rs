@@ -163,6 +163,7 @@ fn at_the_width_of_a_phone_nothing_is_cut_off() {
             "--headless",
             "--no-sandbox",
             "--disable-gpu",
+            "--disable-dev-shm-usage",
             "--hide-scrollbars",
             "--dump-dom",
         ])
@@ -211,6 +212,7 @@ fn a_browser_shows_it_without_an_error_in_both_themes_and_two_widths() {
                     "--headless",
                     "--no-sandbox",
                     "--disable-gpu",
+                    "--disable-dev-shm-usage",
                     "--hide-scrollbars",
                     "--enable-logging=stderr",
                 ])

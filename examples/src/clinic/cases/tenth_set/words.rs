@@ -268,7 +268,7 @@ pub(super) fn choices(seed: u64) -> Program {
         let hotels = [hotel(), hotel()];
         let worth = |hotel: [f32; 5]| {
             let [price, stars, far, mark, breakfast] = hotel;
-            -1.0 * price + 0.5 * stars - 0.6 * far * (1.0 + 0.5 * (-far).tanh()) + 0.8 * mark
+            -price + 0.5 * stars - 0.6 * far * (1.0 + 0.5 * (-far).tanh()) + 0.8 * mark
                 - 0.5 * (mark - 0.5).powi(2)
                 + 0.3 * breakfast
                 + 0.4 * price * stars
