@@ -65,18 +65,15 @@ use std::collections::HashSet;
 /// # Cost
 ///
 /// No state. On the CPU backend the norms take one read of weights and gradients; if a unit is clipped, a write of the
-/// gradients follows, and otherwise nothing is written. That is at least 8 bytes per `f32` number where nothing is clipped
-/// and 12 where all is (16 for columns, which are read once more), where [`ClipGradNorm`](crate::ClipGradNorm), which needs
-/// no weights, moves 4 and 12. On a GPU, with a feature of this library for it, one launch for dozens of parameters does the same.
-/// On other backends the transform is tensor operations: about four reads of weights and gradients for the norms; then a read
+/// gradients follows. So it moves 8 bytes per `f32` number if nothing is clipped, and 12 if every unit is (16 for
+/// columns, which are read once more). [`ClipGradNorm`](crate::ClipGradNorm), which needs no weights, moves 4 and 12.
+/// On a GPU, with the feature of this library for its backend, one launch does this for dozens of parameters. On other
+/// backends the transform is tensor operations: about four reads of weights and gradients for the norms; then a read
 /// and a write of the gradients. No value is read from a device.
 ///
-/// So on large tensors it takes 1.7 (rows) to 2.4 (columns) times as long as [`ClipGradNorm`](crate::ClipGradNorm) where
-/// nothing is clipped and 0.9 to 1.4 times where all is, which is 0.9 to 1.2 of its time per byte (up to 1.6 where its gradients
-/// alone fit into a fast cache). On 2,000 small tensors it takes 1.8 to 2.9 times as long, and per byte 1.4 (1.8 for rows of which
-/// all are clipped). There most of the time is not that of the bytes: each
-/// weight is found through several pointers and taken out of autodiff, the layer of its parameter is looked at, and another
-/// thread, which clips, waits for the first numbers of each tensor. The README of `burn-tricks-kernels` has the tables.
+/// On large tensors it takes 1.7 (rows) to 2.4 (columns) times as long as [`ClipGradNorm`](crate::ClipGradNorm) if
+/// nothing is clipped, and 0.9 to 1.4 times if every unit is. On 2,000 small tensors it takes 1.8 to 2.9 times as long,
+/// most of it to find the weights and to take them out of autodiff. The README of `burn-tricks-kernels` has the tables.
 ///
 /// # Differences
 ///
@@ -92,8 +89,8 @@ use std::collections::HashSet;
 /// λ = 0.01 for NFNets with batches of 4096, 0.02 to 0.08 for smaller ones (Brock et al., section 4.1), without the
 /// last layer.
 ///
-/// Leave out biases that begin at zero, too: until its norm reaches ε, such a bias gets gradients of norm λ ε at most, 1e-5
-/// with the defaults. SGD at a rate of 0.1 then takes a thousand steps for its first 0.001.
+/// Leave out biases that begin at zero, too: until its norm reaches ε, such a bias gets gradients of norm λ ε at most,
+/// 1e-5 with the defaults. SGD at a learning rate of 0.1 then takes a thousand steps to move the bias by 0.001.
 ///
 /// # References
 ///

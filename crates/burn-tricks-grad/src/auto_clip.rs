@@ -51,22 +51,20 @@ use burn_tricks_kernels::TensorList;
 ///
 /// # Cost
 ///
-/// That of clipping by norm, and `2 · history` numbers on the device: the norms in the order of the steps, and sorted. Each
-/// step takes the oldest norm out of the sorted ones and puts the new one in, in a few passes over them, so that the
-/// percentile is found at its place: no sort, no selection and no value read from a device, and the same to the bit on
-/// every backend and for every length of the history. With a million norms ([`AutoClipConfig::paper`]) a pass is 4 MB, or 8
-/// in `f64`.
+/// The cost of clipping by norm, and `2 · history` numbers on the device: the norms in the order of the steps, and
+/// sorted. Each step replaces the oldest of the sorted norms by the new one in a few passes over them, without a sort
+/// and without a read from the device. With a million norms ([`AutoClipConfig::paper`]) a pass is 4 MB, or 8 in `f64`.
 ///
 /// # State
 ///
 /// The norms of the history, in the type in which they were computed: `f64` on the CPU backend and for `f64` gradients,
-/// otherwise `f32`. A resumed run clips at the same thresholds. A longer history than the saved one is filled up; a shorter
-/// one is refused.
+/// otherwise `f32`. A resumed run clips at the same thresholds. If the configured history is longer than the saved one,
+/// it fills up in the next steps; if it is shorter, loading is an error.
 ///
 /// # Several devices
 ///
-/// With Burn's `ddp` a tricked model panics at its first step, since its workers would share one history, and each would clip at another threshold.
-/// `multi` works.
+/// Under Burn's `ddp` the first step panics, since the workers would share one history, and each would clip at another
+/// threshold. `multi` works.
 ///
 /// # Differences
 ///

@@ -86,9 +86,8 @@ pub enum ClipMode {
 ///
 /// No state. On the CPU backend and on GPUs the Euclidean norm takes one read of the gradients, and clipping takes one
 /// more read and write; if nothing is clipped, nothing is written. Other norms, and all norms on other backends, are
-/// tensor operations: for the norm two reads on a backend that fuses operations, about five on others; for the
-/// product a read and a write. No value is read from a device. On a GPU clipping launches two kernels per tensor, and
-/// three more.
+/// tensor operations: for the norm two reads on a backend that fuses operations, about five on others; for the product
+/// a read and a write. No value is read from a device.
 ///
 /// # Differences
 ///

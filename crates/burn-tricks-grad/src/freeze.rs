@@ -74,7 +74,7 @@ use burn_tricks_core::{Config, ConfigError, ParamPaths};
 ///
 /// # Cost
 ///
-/// A walk over the module with its paths. No state.
+/// One visit of the module, with its paths. No state.
 ///
 /// # Differences
 ///

@@ -47,18 +47,18 @@ use burn_tricks_kernels::key_of;
 ///
 /// # The stream
 ///
-/// The noise has its own stream of random numbers. A number depends only on the seed, the step, the parameter's
-/// place in the module and the element's place in the tensor, and not on the number of threads. The generator of the device
+/// The noise has its own stream of random numbers. A number depends only on the seed, the step, the parameter's place
+/// in the module and the element's place in the tensor, and not on the number of threads. The generator of the device
 /// is neither used nor changed, so dropout and shuffling are the same with noise and without it. On the CPU backend the
-/// numbers are those of the counter-based generator Philox4x32-10, as in the dropouts of `burn-tricks-nn`: its key is made of
-/// the first three, and its counter is the element's place. They are made in the pass that adds them. Every other backend
-/// makes its numbers from a hash of integers with tensor operations ([`add_normal`]), so that a GPU draws other numbers than
-/// the CPU.
+/// numbers are those of the counter-based generator Philox4x32-10, as in the dropouts of `burn-tricks-nn`: its key is
+/// made of the seed, the step and the parameter's place, and its counter is the element's place. The numbers are made
+/// in the pass that adds them. Every other backend makes its numbers from a hash of integers with tensor operations
+/// ([`add_normal`]), so that a GPU draws other numbers than the CPU.
 ///
 /// # State
 ///
-/// The number of the step, from which and from the seed the keys follow. A resumed run draws the same numbers as the
-/// uninterrupted run, to the bit on the same backend.
+/// The number of the step. A resumed run draws the same numbers as the uninterrupted run, to the bit on the same
+/// backend.
 ///
 /// # Cost
 ///
@@ -67,8 +67,8 @@ use burn_tricks_kernels::key_of;
 ///
 /// # Several devices
 ///
-/// With Burn's `ddp` a tricked model panics at its first step, since its workers would share one count of steps, and each would draw other noise.
-/// `multi` works.
+/// Under Burn's `ddp` the first step panics, since the workers would share one count of steps, and each would draw
+/// other noise. `multi` works.
 ///
 /// # Differences
 ///

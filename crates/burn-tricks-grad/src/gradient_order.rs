@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::fmt::{Display, Formatter};
 
-/// Finds out whether a transform that must see the gradients first, such as a [`LossScaler`](crate::LossScaler), stands
-/// behind another one, which would see gradients that are not yet unscaled.
+/// Finds out whether a transform that must see the gradients first, such as a [`LossScaler`](crate::LossScaler), comes
+/// after another transform, which would see gradients that are not yet unscaled.
 ///
 /// [`GradientTransform::gradient_order`](crate::GradientTransform::gradient_order) and `Trick::gradient_order` of
 /// `burn-tricks-train` add transforms and tricks to it, from the first to the last.
@@ -53,9 +53,10 @@ impl GradientOrder {
         }
     }
 
-    /// Notes that what a transform or trick of type `T` does to the gradients depends on the steps that it has seen. The
-    /// workers of Burn's `ddp` share the tricks of a model: such a one would see each step once per worker, and do something
-    /// else to the gradients of each, whose weights would drift apart. A tricked model panics at its first step under `ddp`.
+    /// Notes that what a transform or trick of type `T` does to the gradients depends on the steps that it has seen.
+    /// The workers of Burn's `ddp` share the tricks of a model: a transform with such a memory would see each step once
+    /// per worker, and change the gradients of each worker differently, so that the weights of the workers would drift
+    /// apart. Therefore the first step panics under `ddp`.
     pub fn add_memory<T: ?Sized>(&mut self) {
         self.memory.get_or_insert(name_of::<T>());
     }
@@ -74,7 +75,7 @@ impl GradientOrder {
     ///
     /// # Errors
     ///
-    /// If one that must be the first was added behind another one.
+    /// If a transform that must be the first was added after another one.
     pub fn check(self) -> Result<(), GradientOrderError> {
         self.error.map_or(Ok(()), Err)
     }

@@ -53,32 +53,34 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// # }
 /// ```
 ///
-/// In a `Learner`, use two clones of the scaler, which share one scale. Keep one in the model
-/// (`#[module(skip)]`), whose `TrainStep::step` calls `self.scaler.scale(loss)`, and put the other first among
-/// the tricks: `model.with_tricks((scaler, clip))`. A step without a call of `scale` since the step before, by this scaler or a
-/// clone of it, panics: its gradients are those of a loss that was not scaled. (Of several losses of a step, as with
-/// accumulated micro-batches or the two backward passes of SAM, scale each: one that is forgotten beside others is not seen.)
-/// The `Learner` asks its schedule for a learning rate before the gradients are known: give it
-/// `schedule.repeating_skipped(scaler.skips())` of `burn-tricks-schedule`, which repeats the last rate after a skipped step.
+/// In a `Learner`, use two clones of the scaler, which share one scale. Keep one in the model (`#[module(skip)]`),
+/// whose `TrainStep::step` calls `self.scaler.scale(loss)`, and put the other first among the tricks:
+/// `model.with_tricks((scaler, clip))`. A step panics if neither this scaler nor a clone of it was asked to `scale` a
+/// loss since the step before, since its gradients would be those of a loss that was not scaled. (If a step has several
+/// losses, as with accumulated micro-batches or the two backward passes of SAM, scale each of them: the check does not
+/// notice if only some of them are scaled.) The `Learner` asks its schedule for a learning rate before the gradients
+/// are known: give it `schedule.repeating_skipped(scaler.skips())` of `burn-tricks-schedule`, which repeats the last
+/// rate after a skipped step.
 ///
 /// # Order
 ///
 /// Unscale directly after accumulation, before any other transform of the gradients: a clip in front of it would see
 /// gradients that are s times as large, and a [`StepGuard`](crate::StepGuard) would skip a step that should halve s.
-/// `Then`, tuples and `Vec` of transforms panic at their first step if a scaler that is on is not the first, and so does
-/// an [`Only`](crate::Only) that would leave the gradients of other parameters scaled. In a
-/// `Learner`, a trick that sees the gradients must not stand before it, either: a `Session` refuses to launch, and
-/// without a session the first step panics. Both errors name the two. (`MeanOfAccumulated` may stand anywhere.) The
-/// scale changes only in [`unscale`](LossScaler::unscale). So with gradient accumulation it changes once per window, and all
+/// `Then`, tuples and `Vec` of transforms panic at their first step if a scaler that is on is not the first, and so
+/// does an [`Only`](crate::Only) that would leave the gradients of other parameters scaled. In a `Learner`, a trick
+/// that sees the gradients must not stand before the scaler, either: a `Session` refuses to launch, and without a
+/// session the first step panics. Both errors name the two tricks. (`MeanOfAccumulated` may stand anywhere.) The scale
+/// changes only in [`unscale`](LossScaler::unscale). So with gradient accumulation it changes once per window, and all
 /// micro-batches of a window have the same scale.
 ///
-/// With several optimizers, unscale all gradients of one backward pass at once, and divide them among the optimizers
-/// afterwards, by [`GradientsExt::take`](crate::GradientsExt::take). With several losses (a generator's and a discriminator's), give each a scaler of its own: if two losses are
-/// scaled by the same s, unscaling the gradients of the first may change s, and those of the second would then be
-/// divided by another number than they were multiplied by.
+/// With several optimizers, unscale all gradients of one backward pass at once, and split them among the optimizers
+/// afterwards, by [`GradientsExt::take`](crate::GradientsExt::take). With several losses (a generator's and a
+/// discriminator's), give each a scaler of its own: if two losses are scaled by the same s, unscaling the gradients of
+/// the first may change s, and those of the second would then be divided by another number than they were multiplied
+/// by.
 ///
-/// Burn's `ddp` cannot be used with it: its workers would share one scale, which the first of them changes before the others have
-/// divided by it. The first step of a tricked model panics.
+/// Under Burn's `ddp` the first step panics, since the workers would share one scale, which the first of them changes
+/// before the others have divided by it.
 ///
 /// # Cost
 ///

@@ -41,7 +41,7 @@ use burn_tricks_kernels::scale_or_nan;
 ///
 /// # Cost
 ///
-/// That of the transform, and two walks through the module that do not read values.
+/// The cost of the transform, and two visits of the module that do not read values.
 ///
 /// # Differences
 ///
@@ -51,14 +51,14 @@ use burn_tricks_kernels::scale_or_nan;
 /// With [`NonFinite::SkipStep`](crate::NonFinite::SkipStep) in the transform, a number of the group that is not finite marks the
 /// gradients of all parameters, since an optimizer takes a step or does not. Numbers of other parameters are not looked at.
 ///
-/// If the transform returns no gradient of its group at all, the step is skipped for all parameters, as a
-/// [`StepGuard`](crate::StepGuard) asks for it. So do not put a [`Freeze`](crate::Freeze) that removes every gradient of the
-/// group into it: no step would be taken. Freeze by paths, without `Only`.
+/// If the transform returns no gradient of its group at all, the step is skipped for all parameters, as after a
+/// [`StepGuard`](crate::StepGuard). So do not put a [`Freeze`](crate::Freeze) that removes every gradient of the group
+/// into an `Only`: no step would be taken. Freeze by paths, without `Only`.
 ///
 /// # Panics
 ///
-/// [`apply`](GradientTransform::apply) panics if the transform must see all gradients before the others do, as a
-/// [`LossScaler`](crate::LossScaler), and there are gradients of other parameters, which would not be unscaled.
+/// [`apply`](GradientTransform::apply) panics if the transform must see all gradients first, as a
+/// [`LossScaler`](crate::LossScaler) must, and there are gradients of other parameters, which would not be unscaled.
 #[derive(Debug, Clone)]
 pub struct Only<T> {
     transform: T,

@@ -77,13 +77,13 @@ use burn_tricks_core::{Config, ConfigError, NormScope};
 ///
 /// # Several devices
 ///
-/// With Burn's `multi` each device scales its own gradients by its own loss, and the scaled gradients are summed. With `ddp`
-/// the gradients are those of all workers already when a worker has them, and its loss is that of its own batch: each worker
-/// would take another step, and their weights would drift apart. So [`apply`](PolyakStep::apply) panics there.
+/// With Burn's `multi` each device scales its own gradients by its own loss, and the scaled gradients are summed. Under
+/// `ddp` a worker gets the gradients of all workers, but has the loss of its own batch alone: each worker would take
+/// another step, and their weights would drift apart. So [`apply`](PolyakStep::apply) panics there.
 ///
 /// # Cost
 ///
-/// That of clipping by norm: one read of the gradients, and one read and write. No state, and nothing is read from
+/// The cost of clipping by norm: one read of the gradients, and one read and write. No state, and nothing is read from
 /// the device: the loss stays a tensor.
 ///
 /// # Differences

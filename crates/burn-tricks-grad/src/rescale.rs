@@ -137,7 +137,7 @@ pub(crate) fn rescale_list(
     (list, total)
 }
 
-/// The gradients of the parameters of `module`, each times `factor`: for an accumulation or a scale of your own. One
+/// Multiplies the gradients of the parameters of `module` by `factor`, for an accumulation or a scale of your own. One
 /// pass, and none at all if `factor` is 1. Nothing is read from the device.
 pub fn scale_gradients<M: Module>(
     module: &M,

@@ -155,10 +155,10 @@ pub enum Perturbation {
 ///
 /// # Cost
 ///
-/// Two forward and two backward passes, and one more copy of the weights while the second runs: a step takes
-/// about twice as long, and up to three times as long where a network is so small that the copy and the walks over
-/// it count. The gradients are read once for the norm and once for the perturbation (ASAM: two more
-/// reads). No state, and nothing is read from the device.
+/// Two forward and two backward passes, and one more copy of the weights while the second runs: a step takes about
+/// twice as long, and up to three times as long if the network is so small that copying it and visiting its parameters
+/// count. The gradients are read once for the norm and once for the perturbation (ASAM: two more reads). No state, and
+/// nothing is read from the device.
 ///
 /// # Differences
 ///

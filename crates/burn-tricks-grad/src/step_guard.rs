@@ -86,8 +86,8 @@ use burn_tricks_core::{NormScope, SkipCount, StateError, state_from_bytes, state
 /// for a learning rate before the gradients are known: give it `schedule.repeating_skipped(guard.skips())` of
 /// `burn-tricks-schedule`, which repeats the last rate after a skipped step.
 ///
-/// Under Burn's `ddp` each worker skips the same steps, since all have the same gradients; the shared count is that of all
-/// workers, so give it to no schedule there.
+/// Under Burn's `ddp` each worker skips the same steps, since all have the same gradients. The shared count adds up the
+/// skips of all workers, so do not give it to a schedule there.
 ///
 /// # Cost
 ///
@@ -144,7 +144,7 @@ impl StepGuard {
     }
 
     /// How many steps were skipped since the last step that was taken. Each clone counts its own; in a `Learner`,
-    /// `StopAfterSkips` of `burn-tricks-train` stops after so many.
+    /// `StopAfterSkips` of `burn-tricks-train` stops the training after a given number of them.
     pub fn skipped_in_a_row(&self) -> u64 {
         self.in_a_row
     }

@@ -75,9 +75,9 @@ use std::fmt::Debug;
 ///
 /// # Order
 ///
-/// accumulate → unscale → check for numbers that are not finite → freeze → centralise → clip → noise → normalise →
-/// Prodigy's estimate → optimizer. A combination in which a [`LossScaler`](crate::LossScaler) is not the first
-/// panics at its first step; no other order is refused, and a wrong one shows only in the numbers.
+/// The order is: accumulate → unscale → check for numbers that are not finite → freeze → centralise → clip → noise →
+/// normalise → Prodigy's estimate → optimizer. A combination in which a [`LossScaler`](crate::LossScaler) is not the
+/// first panics at its first step; no other order is refused, and a wrong one shows only in the numbers.
 ///
 /// # In a `Learner`
 ///
@@ -146,15 +146,16 @@ pub trait GradientTransform: Debug + Send {
     /// [`AutoClip`](crate::AutoClip). Waits for the device. Default: the whole [`state`](Self::state).
     ///
     /// A [`StepGuard`](crate::StepGuard) and a [`LossScaler`](crate::LossScaler) have none: a schedule that repeats its
-    /// rate after a skipped step compares their number of skipped steps with the number it has seen, and goes on from its
-    /// present step. A combination returns what its transforms return, and none if none of them returns a state.
+    /// learning rate after a skipped step compares their number of skipped steps with the number it has seen, and a
+    /// roll-back does not reset the schedule. A combination returns the states of its transforms, or none if none of
+    /// them has one.
     fn roll_back_state(&self) -> Option<Vec<u8>> {
         self.state()
     }
 
-    /// Returns to a state of [`roll_back_state`](Self::roll_back_state). What is not in it stays as it is. A transform that
-    /// returns only a part of its state there must implement this method too. Default:
-    /// [`load_state`](Self::load_state).
+    /// Returns to a state of [`roll_back_state`](Self::roll_back_state). The rest of the transform's state stays as it
+    /// is. A transform whose `roll_back_state` returns only a part of its state must implement this method too.
+    /// Default: [`load_state`](Self::load_state).
     ///
     /// # Errors
     ///
