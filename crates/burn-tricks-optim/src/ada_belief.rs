@@ -8,8 +8,8 @@ use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::{TimedAdaBelief, TimedAdam};
 
 optimizer_config! {
-    /// Configuration of [`AdaBelief`]: Adam that divides by the gradient's deviation from its mean.
-    /// The defaults are optax's, those of the authors' code are [`authors`](Self::authors); its decay is decoupled.
+    /// Configuration of [`AdaBelief`]: Adam that divides by the gradient's deviation from its mean. The defaults are
+    /// optax's; [`authors`](Self::authors) has those of the authors' code. Its weight decay is decoupled.
     ///
     /// Where gradients are close to their moving mean, steps are large; where they deviate from it, steps are small
     /// (Zhuang et al., 2020).
@@ -20,8 +20,8 @@ optimizer_config! {
     /// w ← w − η λ w − η m̂ / (√ŝ + ε)             m̂ = m / (1 − β₁ᵗ),  ŝ = s / (1 − β₂ᵗ)
     /// ```
     ///
-    /// With `rectify` the last line is that of [`RAdamConfig`](crate::RAdamConfig), with `s` for its `v` and ε beside `√s`:
-    /// plain momentum in the first steps, in which a mean square of few deviations has a large variance.
+    /// With `rectify` the last line is that of [`RAdamConfig`](crate::RAdamConfig), with `s` for its `v` and ε added to
+    /// `√s`: the first steps, in which a mean square of few deviations has a large variance, use plain momentum.
     ///
     /// # Example
     ///
@@ -72,9 +72,9 @@ optimizer_config! {
     /// - ε' is added to `s` at every step and stays in it, as in the paper, the authors' code and optax. ε and ε'
     ///   are 1e-16 there and here. The authors use 1e-8 for images (in one version of their code) and 1e-12 for
     ///   language models.
-    /// - The authors' code (`adabelief_pytorch` 0.2.1) and timm rectify by default: [`authors`](Self::authors). The paper and
-    ///   optax do not. A step is rectified where ρₜ is above 5, as in PyTorch's RAdam; their code also takes one with
-    ///   ρₜ = 5.
+    /// - The authors' code (`adabelief_pytorch` 0.2.1) and timm rectify by default: [`authors`](Self::authors). The
+    ///   paper and optax do not. A step is rectified if ρₜ is above 5, as in PyTorch's RAdam; the authors' code also
+    ///   rectifies at ρₜ = 5.
     /// - Decay is decoupled, as in the authors' code.
     /// - The state of `f16` and `bf16` weights is kept in `f32`.
     ///

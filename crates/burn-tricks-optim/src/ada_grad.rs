@@ -19,7 +19,7 @@ pub enum AdaGradEpsilon {
 }
 
 optimizer_config! {
-    /// Configuration of [`AdaGrad`]: Burn's options and defaults, and four more.
+    /// Configuration of [`AdaGrad`]: Burn's options and defaults, and a few more options.
     ///
     /// A drop-in replacement for Burn's `AdaGradConfig`: the same options, results and record, several times faster
     /// on the CPU.
@@ -75,8 +75,8 @@ optimizer_config! {
     ///
     /// - ε: 1e-5 in Burn and [`new`](AdaGradConfig::new), 1e-10 in PyTorch and [`torch`](AdaGradConfig::torch),
     ///   1e-7 under the root in Keras and optax ([`keras`](AdaGradConfig::keras), [`optax`](AdaGradConfig::optax)).
-    /// - The sum starts at 0 in PyTorch and Burn, at 0.1 in Keras and optax. Here it starts at
-    ///   [`initial_accumulator`](AdaGradConfig::initial_accumulator).
+    /// - The sum starts at 0 in PyTorch and Burn, at 0.1 in Keras and optax. Here
+    ///   [`initial_accumulator`](AdaGradConfig::initial_accumulator) sets the start.
     /// - For `f16` and `bf16` weights the sum is kept in `f32`: in `bf16` it would soon stop growing.
     /// - A reloaded state goes straight to the parameter's device, not through `Device::default()`.
     /// - [`NormalizedGradientConfig`](crate::NormalizedGradientConfig) has variants of AdaGrad with one norm per tensor or

@@ -106,7 +106,7 @@ impl AdamaxConfig {
         Self::new()
     }
 
-    /// optax's defaults, which differ from PyTorch's in nothing.
+    /// optax's defaults, which are the same as PyTorch's.
     pub fn optax() -> Self {
         Self::new()
     }

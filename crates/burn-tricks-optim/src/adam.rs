@@ -19,17 +19,18 @@ pub enum AdamEpsilon {
     ToPlainRoot,
 }
 
-/// Of which mean square AMSGrad takes the maximum over the steps.
+/// The mean square of which AMSGrad takes the maximum over the steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AmsGradForm {
-    /// Of v, and the maximum is corrected for the bias: PyTorch, Keras, Burn.
+    /// The maximum of v, which is then corrected for the bias: PyTorch, Keras, Burn.
     MaxThenCorrect,
-    /// Of v̂, the corrected mean: optax. The first steps' v̂ counts in full, so the steps are shorter.
+    /// The maximum of v̂, the corrected mean: optax. The large v̂ of the first steps counts in full, so the steps are
+    /// shorter.
     CorrectThenMax,
 }
 
 optimizer_config! {
-    /// Configuration of [`Adam`]: Burn's options and defaults, and four more.
+    /// Configuration of [`Adam`]: Burn's options and defaults, and a few more options.
     ///
     /// A drop-in replacement for Burn's `AdamConfig`: the same options, results and record, several times faster on
     /// the CPU.
@@ -88,8 +89,8 @@ optimizer_config! {
     ///
     /// # Cost
     ///
-    /// Two tensors of the parameter's size (three with AMSGrad). On the CPU backend a step is one pass, which moves
-    /// 28 bytes per `f32` weight (36 with AMSGrad); on other backends it is the tensor operations of
+    /// Two tensors of the parameter's size (three with AMSGrad). On the CPU backend a step is one pass, which moves 28
+    /// bytes per `f32` weight (36 with AMSGrad); on other backends it consists of the tensor operations of
     /// [`AdamStep`](burn_tricks_kernels::AdamStep).
     ///
     /// # Differences
@@ -132,7 +133,7 @@ optimizer_config! {
         /// Whether to divide by the largest mean square so far. Default: no.
         #[config(default = false)]
         pub amsgrad: bool,
-        /// Of which mean square the largest is taken. Default: [`AmsGradForm::MaxThenCorrect`], as in Burn.
+        /// The mean square of which the maximum is taken. Default: [`AmsGradForm::MaxThenCorrect`], as in Burn.
         #[config(default = "AmsGradForm::MaxThenCorrect")]
         pub amsgrad_form: AmsGradForm,
     }

@@ -7,8 +7,8 @@ use crate::weight_decay::{CheckedWeightDecay, WeightDecayMode};
 use burn_tricks_core::{Config, ConfigError};
 
 optimizer_config! {
-    /// Configuration of [`AdamW`]: Adam with decoupled weight decay. It has Burn's options and
-    /// defaults, and four more.
+    /// Configuration of [`AdamW`]: Adam with decoupled weight decay. It has Burn's options and defaults, and a few more
+    /// options.
     ///
     /// A drop-in replacement for Burn's `AdamWConfig`: the same options, results and record, several times faster
     /// on the CPU.
@@ -64,7 +64,7 @@ optimizer_config! {
     ///
     /// # Cost
     ///
-    /// That of [`Adam`](crate::AdamConfig): the decay needs no extra pass.
+    /// The cost of [`Adam`](crate::AdamConfig): the decay needs no extra pass.
     ///
     /// # Differences
     ///
@@ -105,7 +105,7 @@ optimizer_config! {
         /// Whether to divide by the largest mean square so far. Default: no.
         #[config(default = false)]
         pub amsgrad: bool,
-        /// Of which mean square the largest is taken. Default: [`AmsGradForm::MaxThenCorrect`], as in Burn.
+        /// The mean square of which the maximum is taken. Default: [`AmsGradForm::MaxThenCorrect`], as in Burn.
         #[config(default = "AmsGradForm::MaxThenCorrect")]
         pub amsgrad_form: AmsGradForm,
     }

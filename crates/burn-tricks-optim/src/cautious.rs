@@ -8,8 +8,8 @@ use burn_tricks_kernels::{AnyTensor, PlannedStep, cautious, cautious_any};
 
 /// Configuration of [`Cautious`] steps: each weight moves only if its step goes down its present gradient.
 ///
-/// Momentum can move a weight uphill along its present gradient. Where the step of the inner optimizer does so, or
-/// where the gradient is zero, it is left out. The remaining steps are divided by their share of the tensor's numbers
+/// Momentum can move a weight uphill along its present gradient. An element of the inner optimizer's step that does so,
+/// or whose gradient is zero, is left out. The remaining elements are divided by their share of the tensor's numbers
 /// (Liang et al., 2024).
 ///
 /// ```text
@@ -18,11 +18,11 @@ use burn_tricks_kernels::{AnyTensor, PlannedStep, cautious, cautious_any};
 /// w ← w − u m / max(mean(m), 10⁻³)
 /// ```
 ///
-/// **Sparse gradients make long steps.** A number whose gradient is zero counts as one that is left out, so where a
-/// batch has no gradient for most numbers of a tensor, the others move much further than with the inner optimizer: in
-/// an embedding of which a batch visits 1 % of the rows, or a layer of which 1 % of the units are alive, 100 times as
-/// far, and at most 1,000 times. The authors' and timm's code do the same. Give such parameters a group of their own,
-/// with the inner optimizer alone or with [`rescale`](CautiousConfig::rescale) off:
+/// **Sparse gradients make long steps.** An element whose gradient is zero is left out, so if a batch has no gradient
+/// for most elements of a tensor, the others move much further than with the inner optimizer. In an embedding of which
+/// a batch visits 1 % of the rows, or a layer of which 1 % of the units are active, they move 100 times as far; the
+/// factor is at most 1,000. The authors' and timm's code do the same. Give such parameters a group of their own, with
+/// the inner optimizer alone or with [`rescale`](CautiousConfig::rescale) off:
 ///
 /// ```
 /// use burn::module::ParamGroup;
@@ -81,19 +81,18 @@ use burn_tricks_kernels::{AnyTensor, PlannedStep, cautious, cautious_any};
 ///
 /// # Cost
 ///
-/// No state. Old weight and gradient are kept during the step, so that the inner optimizer writes the new weight into a
-/// buffer of its own. On the CPU backend two reads of the three tensors and a write follow: 28 bytes per `f32` weight, as many
-/// as a step of Adam moves; on a GPU as many, in two or three launches. On other backends these are sixteen tensor operations,
-/// one of them a reduction.
+/// No state. Old weight and gradient are kept during the step, so that the inner optimizer writes the new weight into
+/// another buffer. After it, on the CPU backend, two reads of the three tensors and a write move 28 bytes per `f32`
+/// weight, as many as a step of Adam; on a GPU as many, in two or three launches. On other backends these are sixteen
+/// tensor operations, one of them a reduction.
 ///
 /// # Differences
 ///
 /// - The authors multiply step and gradient. Here their signs are compared, so that products that underflow
 ///   count too.
-/// - The step is computed as the difference of the new and the old weight, so that any optimizer can be
-///   wrapped. It is exact up to the rounding of the weights. A step that is lost there counts as one that goes down,
-///   so that it does not lengthen the others; the authors, who look at it before it is rounded, count those that go up
-///   as left out.
+/// - The step is computed as the difference of the new and the old weight, so that any optimizer can be wrapped. It is
+///   exact up to the rounding of the weights. An element whose step vanishes in this rounding counts as going down, so
+///   that it does not lengthen the others; the authors compare before rounding, and leave it out if it goes up.
 /// - The paper and `pytorch_optimizer` divide by `mean(m) + 1/n` for n numbers; the authors' code and timm as above.
 ///
 /// # References

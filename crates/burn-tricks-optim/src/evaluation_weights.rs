@@ -39,13 +39,13 @@ impl ScheduleFreeConfig {
     /// # }
     /// ```
     ///
-    /// The returned model is one to predict with, as from an average: no gradients, dropout off, its running statistics those
-    /// of `model` (recalibrate batch norms). `model` stays as it is. Around this optimizer there may be others: with
-    /// `MasterWeights` y is the `f32` weight. A parameter that the record has no z of keeps its weight, as one that was never
-    /// stepped or is stepped by another optimizer of a group. If a parameter is tied, all its places get the weight of the
-    /// first, which the optimizer steps.
+    /// The returned model is in validation mode: it has no gradients, dropout is off, and its running statistics are
+    /// those of `model` (recalibrate batch norms). `model` is not changed. Wrappers may be around the schedule-free
+    /// optimizer: with `MasterWeights`, y is the `f32` weight. A parameter without a z in the record keeps its weight:
+    /// it was never stepped, or another optimizer of a group steps it. If a parameter is tied, all its places get the
+    /// weight of the first place, which the optimizer steps.
     ///
-    /// It costs what making the record costs: the optimizer's state goes to the host, and z back to the device.
+    /// The cost is that of making the record: the optimizer's state is copied to the host, and z back to the device.
     ///
     /// # Errors
     ///

@@ -17,10 +17,10 @@ use slots::Slots;
 use turn::Turn;
 use walks::{Gather, InOneWalk, Prepare, PutBack};
 
-/// The step of a hand-written loop in one: it transforms the gradients, takes the optimizer's step, and updates an
-/// average of the weights, with fewer walks through the model than three separate calls.
+/// The step of a hand-written loop in one call: it transforms the gradients, takes the optimizer's step, and updates an
+/// average of the weights, with fewer visits of the model than three separate calls.
 ///
-/// It computes what these three calls compute, on the CPU to the bit, and on a GPU to rounding:
+/// Its result equals that of these three calls, on the CPU to the bit, and on a GPU up to rounding:
 ///
 /// ```text
 /// let grads = clip.apply(&model, grads);
@@ -28,19 +28,21 @@ use walks::{Gather, InOneWalk, Prepare, PutBack};
 /// ema.update(&model);
 /// ```
 ///
-/// A model of many small tensors spends much of such a step on walks through the module and on the bookkeeping of Burn's
-/// `ModuleOptimizer`. A `FusedStep` gathers the gradients in one walk, which the norm of all gradients needs, and puts the new
-/// weights into the module in a second one. On the CPU backend, other threads step the small tensors ahead of that walk, and
-/// move the average behind it: those of at most 65,536 numbers that have a state, with gradients that nobody else holds. A
-/// larger tensor is stepped by all threads when the walk comes to it, and on other backends every tensor is stepped there.
+/// A model of many small tensors spends much of such a step on visiting the module and on the bookkeeping of Burn's
+/// `ModuleOptimizer`. A `FusedStep` visits the module twice: first to gather the gradients, since the norm needs all of
+/// them, then to put the new weights into the module. On the CPU backend, other threads step the small tensors before
+/// the second visit comes to them, and update the average after it. Small tensors have at most 65,536 numbers, a state,
+/// and gradients that nothing else shares. All threads step a larger tensor together when the visit comes to it. On
+/// other backends every tensor is stepped at that moment.
 ///
-/// On a GPU, with one of the features for it (`wgpu`, `vulkan`, `cuda`, ...), what counts is the number of launched kernels. An
-/// optimizer launches at least one for each shape of tensor. A `FusedStep` takes the steps of dozens of parameters with one
-/// launch, if their optimizer is one of this crate's and has the same settings and learning rate for them, and the average
-/// moves with one launch for dozens of tensors after the walk. Optimizers that need a number of each tensor (`Lars`, a
-/// `NormalizedGradient` per tensor without memory and momentum, and the wrappers `TrustRatio` and `Cautious` around an optimizer
-/// of this crate) take two or three launches more. Other wrappers and members of the normalised family, optimizers of your own,
-/// and steps that the device may skip (`with_skip_marked`) are taken one by one.
+/// On a GPU, with one of the features for it (`wgpu`, `vulkan`, `cuda`, ...), the number of launched kernels decides. A
+/// `ModuleOptimizer` launches at least one for each shape of tensor. A `FusedStep` takes the steps of dozens of
+/// parameters with one launch, if their optimizer is one of this crate's and has the same settings and learning rate
+/// for them, and then updates the average of dozens of tensors with one launch. Optimizers that need a number computed
+/// from each tensor (`Lars`, a `NormalizedGradient` per tensor without memory and momentum, and the wrappers
+/// `TrustRatio` and `Cautious` around an optimizer of this crate) take two or three launches more. With other wrappers,
+/// other settings of `NormalizedGradient`, optimizers of your own, and steps that the device may skip
+/// (`with_skip_marked`), each parameter is stepped by itself.
 ///
 /// # Example
 ///
@@ -93,7 +95,7 @@ use walks::{Gather, InOneWalk, Prepare, PutBack};
 ///
 /// `ClipGradNorm`, `ClipGradValue`, `AutoClip` and `NormalizeGrad` of `burn-tricks-grad` are such transforms, and every
 /// average of `burn-tricks-average` can be given to [`with_average`](Self::with_average). `Average` (`Ema`, `Swa`, ...)
-/// and `EmaSet` move in the walk that steps the weights; `AverageOn`, `TrainedAverage` and `Swag` are updated as by a
+/// and `EmaSet` are updated while the weights are stepped; `AverageOn`, `TrainedAverage` and `Swag` are updated as by a
 /// separate call. The guide's page "order of a step" has a loop with both.
 ///
 /// # Order
@@ -102,44 +104,44 @@ use walks::{Gather, InOneWalk, Prepare, PutBack};
 /// the parameters' names, and all that are not a [`ListTransform`], are applied to the gradients before it, in their
 /// usual order.
 ///
-/// The order in which small tensors are stepped is not determined, and the result does not depend on it. If an optimizer of
-/// your own draws random numbers, it must not draw them from the device's stream, which gives each number to whoever asks
-/// first.
+/// The order in which small tensors are stepped is not determined, and the result does not depend on it. If an
+/// optimizer of your own draws random numbers, it must not draw them from the device's generator, since the order of
+/// the draws is not determined.
 ///
-/// The average takes the weights as the step leaves them. What changes weights after the step, such as tying the second place
-/// of a tied weight to the first, comes too late for it: the average has the old value there. Make three calls then.
+/// The average takes the weights as the step leaves them. If something changes weights after the step, such as
+/// [`TiedWeights`](https://docs.rs/burn-tricks-nn) at the second place of a tied weight, the average has the old value
+/// there. Make three calls in this case.
 ///
 /// # State
 ///
-/// Each part is saved as it would be alone: [`to_record`](Self::to_record) gives the `OptimizerRecord` of a
-/// `ModuleOptimizer` with the same groups, and [`average`](Self::average) and [`transform`](Self::transform) give the
+/// Each part is saved as it would be without the others: [`to_record`](Self::to_record) gives the `OptimizerRecord` of
+/// a `ModuleOptimizer` with the same groups, and [`average`](Self::average) and [`transform`](Self::transform) give the
 /// others. A run can change between `FusedStep` and the separate calls whenever it is resumed. The record is loaded
 /// with [`ModuleOptimizerExt`](crate::ModuleOptimizerExt), which checks it against the model.
 ///
 /// # What it leaves out
 ///
-/// The `Learner`, which steps a `ModuleOptimizer`.
+/// The `Learner` cannot use a `FusedStep`, since it steps a `ModuleOptimizer`.
 ///
-/// A model with running statistics (batch norm), with integers or with booleans is averaged in a walk of its own, as by
+/// A model with running statistics (batch norm), with integers or with booleans is averaged in a separate visit, as by
 /// a separate call.
 ///
 /// # Cost
 ///
-/// No tensor more than the parts have, except while a record is made or loaded, which takes some copies of the states in
-/// the memory of the CPU. (Small weights on the CPU, and all on a GPU, are stepped in the buffers of their gradients.) A
+/// No additional tensor, except while a record is made or loaded, which takes some copies of the states in the memory
+/// of the CPU. (Small weights on the CPU, and all weights on a GPU, are stepped in the buffers of their gradients.) A
 /// step reads nothing from the device that its parts do not read.
 ///
-/// On 2,000 small tensors, clipping, Adam and a moving average take 0.65 of the time of three separate calls, and Adam alone
-/// 0.7, on two cores that have nothing else to do; on busy ones up to 1.3. Plain SGD alone, without a transform and an
-/// average, takes 1.1 times the separate call there. On a model of a few large tensors, such as
-/// an ordinary MLP, the time is that of the arithmetic, and the separate calls take as long. The README of
-/// `burn-tricks-kernels` has the times. Apart from the time on small tensors, it is there to have the three parts and their
-/// order in one value.
+/// On 2,000 small tensors, clipping, Adam and a moving average take 0.65 of the time of three separate calls, and Adam
+/// alone 0.7, on two cores that have nothing else to do; on busy cores up to 1.3. Plain SGD alone, without a transform
+/// and an average, takes 1.1 times as long as the separate call. On a model of a few large tensors, such as an ordinary
+/// MLP, arithmetic takes most of the time, and the separate calls take as long. The README of `burn-tricks-kernels` has
+/// the times.
 ///
 /// # Differences
 ///
-/// PyTorch's `foreach` and `fused` optimizers work on many tensors in one call, and clip and average apart;
-/// `apex.optimizers.FusedAdam` takes the factor of a clipping along.
+/// PyTorch's `foreach` and `fused` optimizers work on many tensors in one call, and clip and average in separate calls;
+/// `apex.optimizers.FusedAdam` takes the factor of a clipping as an argument.
 #[derive(Clone)]
 pub struct FusedStep<T = (), A = ()> {
     groups: Groups,
@@ -225,14 +227,14 @@ impl<T, A> FusedStep<T, A> {
     }
 
     /// `model` after the step. Parameters without a gradient stay as they are; a tied parameter is stepped at its first
-    /// place, as by Burn's optimizers. The average is updated in any case, and is told the base of the learning rates.
+    /// place, as by Burn's optimizers. The average is updated in any case, and gets the base of the learning rates.
     ///
     /// # Panics
     ///
-    /// If the transform does not return as many gradients as it got, if a state is that of a parameter of another shape,
-    /// if the average was made for a model of another architecture, or if the module, written by hand, comes to its
-    /// parameters in another order or under other names in `map` than in `visit`. After a panic some parameters and their
-    /// averages may have taken the step, and others not: do not go on with this `FusedStep`.
+    /// If the transform does not return as many gradients as it got, if a state is that of a parameter of another
+    /// shape, if the average was made for a model of another architecture, or if the module, written by hand, comes to
+    /// its parameters in another order or under other names in `map` than in `visit`. After a panic some parameters and
+    /// their averages may have taken the step, and others not: do not use this `FusedStep` any more.
     pub fn step<M: Module>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,

@@ -13,7 +13,7 @@ use burn_tricks_kernels::{
 };
 use serde::{Deserialize, Serialize};
 
-/// By what LARS divides the norm of the weights, where g is the gradient and λ w its coupled decay.
+/// The number by which LARS divides the norm of the weights, where g is the gradient and λ w its coupled decay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LarsDivisor {
     /// `‖g + λ w‖`, as in optax.
@@ -81,10 +81,10 @@ optimizer_config! {
     ///
     /// # Cost
     ///
-    /// One tensor of the parameter's size, none without momentum. Compared with SGD, two more reads for the norms,
-    /// and with coupled decay one more pass; for half precision with coupled decay, and on backends without kernels, another
-    /// pass for the scaling. On a GPU the decay and the scaling are part of the two kernels that read for the norms and take
-    /// the step. The ratio stays on the device.
+    /// One tensor of the parameter's size, none without momentum. Compared with SGD there are two more reads for the
+    /// norms, and with coupled decay one more pass; for half precision with coupled decay, and on backends without
+    /// kernels, there is another pass for the scaling. On a GPU the decay and the scaling are part of the two kernels
+    /// that compute the norms and take the step. The ratio stays on the device.
     ///
     /// # Differences
     ///
@@ -120,7 +120,7 @@ optimizer_config! {
         /// What the momentum accumulates. Default: [`MomentumForm::OfUpdate`], as in the paper and optax.
         #[config(default = "MomentumForm::OfUpdate")]
         pub momentum_form: MomentumForm,
-        /// By what the norm of the weights is divided. Default: [`LarsDivisor::NormOfSum`], as in optax.
+        /// The divisor of the norm of the weights. Default: [`LarsDivisor::NormOfSum`], as in optax.
         #[config(default = "LarsDivisor::NormOfSum")]
         pub divisor: LarsDivisor,
         /// Whether to use Nesterov's momentum. Default: no.

@@ -57,10 +57,10 @@ use std::any::type_name;
 /// Put it around the optimizer and its other wrappers, except `master_weights` and `schedule_free`. Evaluate and average the slow
 /// weights: after every k-th step, they are the weights of the model. α = 1 changes nothing.
 ///
-/// With [`reset_inner`](LookaheadConfig::reset_inner) it is refused around a [`Scheduled`] optimizer, whose state counts
-/// the steps of its schedule: let the closure of `Scheduled` return the lookahead instead. It is refused around a
-/// [schedule-free](crate::ScheduleFreeConfig) optimizer too, whose average of the weights would begin anew while a
-/// separate average goes on. Both are found by the type of the optimizer, so not inside a type of your own.
+/// With [`reset_inner`](LookaheadConfig::reset_inner) it is refused around a [`Scheduled`] optimizer, whose state
+/// counts the steps of its schedule: let the closure of `Scheduled` return the lookahead instead. It is refused around
+/// a [schedule-free](crate::ScheduleFreeConfig) optimizer too, whose average of the weights would begin anew while a
+/// separate average continues. Both are recognised by the type of the optimizer, so not inside a type of your own.
 ///
 /// # Cost
 ///
@@ -92,9 +92,10 @@ pub struct LookaheadConfig {
     /// α in `[0, 1]`: the fraction of the difference by which the slow weights move. Default: 0.5.
     #[config(default = 0.5)]
     pub alpha: f64,
-    /// Whether the inner optimizer's state is reset at a synchronisation. Not together with `skip_marked`: on most
-    /// backends only the device knows whether a step is skipped, and the host would reset the state of a
-    /// synchronisation that is left out. Nor around a `Scheduled` or a schedule-free optimizer. Default: no.
+    /// Whether the inner optimizer's state is reset at a synchronisation. It cannot be combined with `skip_marked`: on
+    /// most backends only the device knows whether a step is skipped, and the host would reset the state at a
+    /// synchronisation that is left out. It cannot be set around a `Scheduled` or a schedule-free optimizer. Default:
+    /// no.
     #[config(default = false)]
     pub reset_inner: bool,
     /// Whether a gradient that is marked as non-finite leaves the weights as they are even at a synchronisation,

@@ -78,13 +78,13 @@ pub enum MasterWeightsForm {
 ///
 /// # Cost
 ///
-/// Four bytes per weight ([`F32`](MasterWeightsForm::F32)) or two ([`Kahan`](MasterWeightsForm::Kahan)) in
-/// addition to the inner state. On the CPU backend there are three passes besides the inner step. With `F32` they are a
-/// check whether other code has changed the weight, and casts of gradient and weight; with `Kahan` the sum `w + c` with the
-/// same check, the cast of the gradient, and the split of `W` into `w` and `c`. They move 18 bytes per weight with `F32` and
-/// 22 with `Kahan`, and a step of Adam in `f32` 28. Each thread that steps weights keeps the `f32` buffers of the last weight
-/// and gradient for the next, of at most 16 MB each: allocators return large buffers to the system, which maps their pages
-/// anew for each weight. An `f32` or `f64` weight costs nothing more.
+/// Four bytes per weight ([`F32`](MasterWeightsForm::F32)) or two ([`Kahan`](MasterWeightsForm::Kahan)) in addition to
+/// the inner state. On the CPU backend there are three passes besides the inner step. With `F32` they are a check
+/// whether other code has changed the weight, and casts of gradient and weight; with `Kahan` they are the sum `w + c`
+/// with the same check, the cast of the gradient, and the split of `W` into `w` and `c`. They move 18 bytes per weight
+/// with `F32` and 22 with `Kahan`; a step of Adam in `f32` moves 28. Each thread that steps weights keeps the `f32`
+/// buffers of the last weight and gradient, of at most 16 MB each, for the next one. An `f32` or `f64` weight has no
+/// additional cost.
 ///
 /// # Differences
 ///

@@ -99,8 +99,8 @@ use burn_tricks_kernels::{AnyTensor, Skip, StepCount};
 ///   when squared, and a sum in `bf16` stops growing.
 /// - ε stands outside the root in PyTorch's and Burn's AdaGrad, RMSProp and Adam, inside in optax's
 ///   AdaGrad: [`Epsilon`]. PyTorch uses 1e-10 (AdaGrad) and 1e-8, Burn 1e-5. Here it is 0 by default.
-/// - PyTorch's AdaGrad starts its sum at `initial_accumulator_value`, Keras and optax at 0.1; Burn has
-///   no such setting. Here [`initial_accumulator`](NormalizedGradientConfig::initial_accumulator).
+/// - PyTorch's AdaGrad starts its sum at `initial_accumulator_value`, Keras and optax at 0.1; Burn has no such setting.
+///   Here [`initial_accumulator`](NormalizedGradientConfig::initial_accumulator) sets it.
 /// - PyTorch's `lr_decay` is a learning-rate schedule; here, use a schedule for it.
 ///
 /// # Suggested values

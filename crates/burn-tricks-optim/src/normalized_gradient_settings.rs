@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Memory {
-    /// Not at all: the current gradient's norm.
+    /// No memory: the norm of the current gradient.
     None,
-    /// Without end: the root of the sum of all squared norms.
+    /// An endless memory: the root of the sum of all squared norms.
     Sum,
-    /// For a while: the root of a decaying mean of squared norms.
+    /// A decaying memory: the root of a decaying mean of squared norms.
     Decay {
         /// The share of the old mean that is kept at each step, in `[0, 1)`.
         beta: f64,

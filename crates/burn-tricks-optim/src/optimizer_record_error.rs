@@ -15,7 +15,7 @@ pub enum OptimizerRecordError {
         /// Why not.
         kind: std::io::ErrorKind,
     },
-    /// It is no record, or a damaged one, as Burn says.
+    /// It is no record, or a damaged one; this is Burn's error.
     NoRecord(RecordError),
     /// An entry of the record is damaged: its name is that of no parameter, or of another than its tensor's,
     /// or it is a rank below 0.
@@ -47,7 +47,7 @@ pub enum OptimizerRecordError {
         /// The parameters of the model without a state.
         without_state: Vec<String>,
     },
-    /// The weights that schedule-free learning evaluates cannot be made of it.
+    /// The weights that schedule-free learning evaluates cannot be made of the record.
     NoEvaluationWeights {
         /// Why not.
         reason: &'static str,

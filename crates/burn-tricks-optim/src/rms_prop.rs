@@ -10,7 +10,7 @@ use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::RmsPropStep;
 
 optimizer_config! {
-    /// Configuration of [`RmsProp`]: Burn's options and defaults, and two more.
+    /// Configuration of [`RmsProp`]: Burn's options and defaults, and a few more options.
     ///
     /// A drop-in replacement for Burn's `RmsPropConfig`: the same options, results and record, several times faster
     /// on the CPU.

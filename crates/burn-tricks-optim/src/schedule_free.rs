@@ -22,10 +22,11 @@ use burn_tricks_kernels::{Number, Skip, blend, lerp};
 /// y ← β x + (1 − β) z'
 /// ```
 ///
-/// The model in training has the weights `y`. In a loop, [`evaluation_model`](Self::evaluation_model) makes the model with the
-/// weights `x` of it and the optimizer's state, when it is to be validated or saved. In a `Learner`, which does not hand out its
-/// optimizer at a validation, `x` is a separate object: `ScheduleFreeAverage` of `burn-tricks-average`, which gets the
-/// learning rate of each step. It serves in a loop too. Weights are not swapped, and there is no mode to switch.
+/// The model in training has the weights `y`. In a loop, [`evaluation_model`](Self::evaluation_model) makes the model
+/// with the weights `x`, from the model in training and the optimizer's state, when you want to validate or save it. In
+/// a `Learner`, which does not give access to its optimizer at a validation, `x` is a separate object:
+/// `ScheduleFreeAverage` of `burn-tricks-average`, which gets the learning rate of each step. It can be used in a loop
+/// too. Weights are not swapped, and there is no mode to switch.
 ///
 /// # Example
 ///
@@ -63,28 +64,29 @@ use burn_tricks_kernels::{Number, Skip, blend, lerp};
 /// # Order
 ///
 /// Put it around an optimizer without momentum, since β takes the place of momentum, and inside of
-/// [`MasterWeightsConfig`](crate::MasterWeightsConfig) for `f16` and `bf16` weights. With its form
-/// [`Kahan`](crate::MasterWeightsForm::Kahan) `y` has 16 bits of precision and `z` is in `f32`: it takes two bytes per
-/// weight less than with an `f32` copy, and `bf16` weights stay as near to those of a run in `f64`. Use a constant learning rate after a
-/// warm-up (`WarmupConfig` of `burn-tricks-schedule`); the best rate is higher than with a falling schedule.
-/// The statistics of batch norms are those of `y`: recalibrate them (`RecalibrationConfig`) for `x`. With β = 0
-/// the steps are those of the inner optimizer.
+/// [`MasterWeightsConfig`](crate::MasterWeightsConfig) for `f16` and `bf16` weights. With
+/// [`MasterWeightsForm::Kahan`](crate::MasterWeightsForm::Kahan), `y` has 16 bits of precision and `z` is in `f32`:
+/// this takes two bytes per weight less than an `f32` copy, and `bf16` weights stay as close to those of a run in
+/// `f64`. Use a constant learning rate after a warm-up (`WarmupConfig` of `burn-tricks-schedule`); the best rate is
+/// higher than with a falling schedule. The statistics of batch norms are those of `y`: recalibrate them
+/// (`RecalibrationConfig`) for `x`. With β = 0 the steps are those of the inner optimizer.
 ///
 /// Put all other wrappers inside, so that they act on `z`, and let nothing else change the weights of the model. A
 /// [`Lookahead`](crate::Lookahead), a decoupled decay, a trust ratio or cautious steps around it, or a constraint such
-/// as `MaxNorm` after the step, move `y` and leave `z` where it is. Since `x = (y − (1 − β) z) / β`, they move the
-/// average that the next step begins with by 1/β of what they move the weights, and a separate `ScheduleFreeAverage` is
-/// no longer that average. For decay there is [`weight_decay`](ScheduleFreeConfig::weight_decay).
+/// as `MaxNorm` after the step, move `y` and leave `z` where it is. Since `x = (y − (1 − β) z) / β`, they then change
+/// the average at the beginning of the next step by 1/β of the change of the weights, and a separate
+/// `ScheduleFreeAverage` is no longer that average. For decay there is
+/// [`weight_decay`](ScheduleFreeConfig::weight_decay).
 ///
 /// # Cost
 ///
-/// One tensor of the parameter's size, in `f32` for half precision, and three passes besides the inner step, each
-/// of which reads two tensors and writes one: 36 bytes per `f32` weight, where a step of Adam moves 28.
-/// Weight decay takes one pass more. With `skip_marked`, on other backends than the CPU's, it is about seven operations on
-/// each tensor and a dozen on single numbers, and a record waits for three numbers of each parameter.
-/// That is all in a loop, where the weights to evaluate are made of the state; the separate average takes another copy of the
-/// weights and another pass. Since the inner optimizer has no momentum, the memory is that of momentum, or of momentum and
-/// an average.
+/// One tensor of the parameter's size, in `f32` for half precision, and three passes besides the inner step, each of
+/// which reads two tensors and writes one: 36 bytes per `f32` weight, where a step of Adam moves 28. Weight decay takes
+/// one pass more. With `skip_marked`, on other backends than the CPU's, a step takes about seven more operations on
+/// each tensor and a dozen on single numbers, and making a record reads three numbers of each parameter from the
+/// device. In a loop there is no further cost, since the weights to evaluate are made of the state; the separate
+/// average takes another copy of the weights and another pass. Since the inner optimizer has no momentum, the memory is
+/// as large as with momentum, or as with momentum and an average.
 ///
 /// # Differences
 ///
@@ -96,9 +98,10 @@ use burn_tricks_kernels::{Number, Skip, blend, lerp};
 /// - Every parameter counts its own steps, and records `lr_max`, `weight_sum` and `taken`.
 /// - With `skip_marked`, on a device without `f64`, `weight_sum` is a sum in `f32`, whose rounding errors grow with the number
 ///   of steps: at a rate of 1e-3 and p = 2 it is about 5 % off after a million steps, and with it the share `c` of a step.
-/// - A step that is skipped by `skip_marked` changes neither weights nor these numbers, which are on the device if only the
-///   device sees the mark. The model of [`evaluation_model`](Self::evaluation_model) is the `x` of the optimizer. A separate
-///   average does not know of the skip and takes the weights once more; from then on it is not exactly that `x`. With a `StepGuard` of `burn-tricks-grad` both leave the step out.
+/// - A step that is skipped by `skip_marked` changes neither weights nor these numbers, so
+///   [`evaluation_model`](Self::evaluation_model) stays exact. A separate average does not know of the skip and takes
+///   the weights once more; from then on it is not exactly the `x` of the optimizer. With a `StepGuard` of
+///   `burn-tricks-grad` both leave the step out.
 ///
 /// # Suggested values
 ///

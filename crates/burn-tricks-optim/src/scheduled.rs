@@ -55,10 +55,10 @@ type Make<O> = dyn Fn(u64) -> Result<O, ConfigError> + Send + Sync;
 ///
 /// # Order
 ///
-/// It comes innermost: it makes the optimizer that other wrappers are put around. The closure may also return a
-/// wrapped optimizer, as long as the type is the same at every step. It must return a lookahead with
-/// [`reset_inner`](crate::LookaheadConfig::reset_inner), which around a `Scheduled` would reset the number of the step. If
-/// the closure ignores the step, `Scheduled` changes nothing.
+/// It is the innermost wrapper: it makes the optimizer around which you put other wrappers. The closure may also return
+/// a wrapped optimizer, as long as the type is the same at every step. It must return a lookahead with
+/// [`reset_inner`](crate::LookaheadConfig::reset_inner), which around a `Scheduled` would reset the number of the step.
+/// If the closure ignores the step, `Scheduled` changes nothing.
 ///
 /// # Cost
 ///

@@ -133,7 +133,7 @@ impl SelectiveDecayConfig {
             .with_spare_vectors(false)
     }
 
-    /// The same rule, except that parameters at or below these paths do not decay either.
+    /// This configuration, except that parameters at or below these paths do not decay either.
     pub fn sparing(mut self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.spared_paths.extend(paths.into_iter().map(Into::into));
         self

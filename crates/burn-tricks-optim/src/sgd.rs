@@ -20,11 +20,11 @@ pub enum MomentumForm {
 }
 
 optimizer_config! {
-    /// Configuration of [`Sgd`], stochastic gradient descent with momentum: Burn's options and
-    /// defaults, and three more.
+    /// Configuration of [`Sgd`], stochastic gradient descent with momentum: Burn's options and defaults, and a few more
+    /// options.
     ///
-    /// A drop-in replacement for Burn's `SgdConfig`: the same options, results and record, faster on the CPU. As an
-    /// option, it has the momentum of updates, which Burn does not have.
+    /// A drop-in replacement for Burn's `SgdConfig`: the same options, results and record, faster on the CPU. One of
+    /// its additional options is the momentum of updates.
     ///
     /// ```text
     /// g ← g + λ w                                                            coupled weight decay

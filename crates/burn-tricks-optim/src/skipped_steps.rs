@@ -42,10 +42,11 @@
 //!
 //! # Wrappers
 //!
-//! A wrapper that moves the weights by itself has a `skip_marked` of its own, to be set together with that of the
-//! inner optimizer: [`LookaheadConfig`](crate::LookaheadConfig), [`DecoupledWeightDecayConfig`](crate::DecoupledWeightDecayConfig) and
-//! [`ScheduleFreeConfig`](crate::ScheduleFreeConfig). The others change only the inner optimizer's step, and so do nothing
-//! where it does nothing.
+//! A wrapper that moves the weights by itself has a `skip_marked` of its own, to be set together with that of the inner
+//! optimizer: [`LookaheadConfig`](crate::LookaheadConfig),
+//! [`DecoupledWeightDecayConfig`](crate::DecoupledWeightDecayConfig) and
+//! [`ScheduleFreeConfig`](crate::ScheduleFreeConfig). The other wrappers change only the inner optimizer's step, and so
+//! do nothing if it is skipped.
 //!
 //! # What still advances
 //!
@@ -59,12 +60,12 @@
 //!
 //! # Cost
 //!
-//! No cost without `skip_marked`. With it, two numbers of each gradient are compared. On the CPU backend with
-//! the feature `flex` that is all, and a skipped step does no work. On other backends the device selects
-//! between old and new numbers of the weight and of each tensor of the state (`ScheduleFree` takes about seven more
-//! operations), and counts the skipped steps. On a GPU these are kernels of their own: a step of a small MLP with Adam
-//! launched 113 kernels instead of 43 on an H100, and took 3.4 times as long. Making a record reads that count, and of
-//! `ScheduleFree` three numbers more for each parameter.
+//! No cost without `skip_marked`. With it, two numbers of each gradient are compared. On the CPU backend with the
+//! feature `flex` that is all, and a skipped step does no work. On other backends the device selects between old and
+//! new numbers of the weight and of each tensor of the state (`ScheduleFree` takes about seven more operations), and
+//! counts the skipped steps. On a GPU these are separate kernels: a step of a small MLP with Adam launched 113 kernels
+//! instead of 43 on an H100, and took 3.4 times as long. Making a record reads that count from the device, and for
+//! `ScheduleFree` three more numbers for each parameter.
 //!
 //! # Differences
 //!

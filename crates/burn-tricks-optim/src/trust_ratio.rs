@@ -60,15 +60,14 @@ use burn_tricks_kernels::{
 ///
 /// Put it around the optimizer with its decay, and inside of [`LookaheadConfig`](crate::LookaheadConfig) and
 /// [`MasterWeightsConfig`](crate::MasterWeightsConfig). If the inner step is proportional to the gradient, clipping the
-/// gradient by its norm has no effect, since the norm of the step is fixed by the weights. Vectors (if
-/// `vectors` is off) and weights that are all zero take the step of the inner optimizer, to the bit. No setting makes every
-/// tensor take it, since the ratio follows from the norms.
+/// gradient by its norm has no effect, since the norm of the step is fixed by the weights. Vectors (if `vectors` is
+/// off) and weights that are all zero take the step of the inner optimizer, to the bit.
 ///
 /// # Cost
 ///
-/// No state. The old weight is kept during the step; there are four more passes: the difference, two norms, the
-/// step. Together they move 32 bytes per `f32` weight, and a step of Adam 28. On a GPU both norms are one read of old and new
-/// weight, and the step is another with a write: 20 bytes. The ratio stays on the device.
+/// No state. The old weight is kept during the step; there are four more passes: the difference, two norms, the step.
+/// Together they move 32 bytes per `f32` weight; a step of Adam moves 28. On a GPU one read of old and new weight gives
+/// both norms, and the step is another read with a write: 20 bytes together. The ratio stays on the device.
 ///
 /// # Differences
 ///
