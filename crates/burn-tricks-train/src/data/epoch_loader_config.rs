@@ -47,9 +47,9 @@ use burn_tricks_data::Draws;
 /// # Order
 ///
 /// Pass the loader to [`Session::new`](crate::Session::new), which takes the clock from it, or to Burn's
-/// `SupervisedTraining::new`. Several loaders may share a clock. As long as the clock is not set, each pass through
-/// the loader counts as the next epoch: the orders are right in a run from its beginning, but not in a resumed run.
-/// So a resumable session without a clock does not begin. A hand-written loop sets the clock itself.
+/// `SupervisedTraining::new`. Several loaders may share a clock. As long as the clock is not set, each pass through the
+/// loader counts as the next epoch: the orders are right in a run from its beginning, but not in a resumed run.
+/// Therefore a resumable session refuses to launch without a clock. A hand-written loop sets the clock itself.
 ///
 /// At the start of each epoch the loader also seeds the device ([`EpochLoaderConfig::reseed_device`]), so that
 /// dropout draws the same masks as in an uninterrupted run. The seed is computed from the loader's seed, the epoch
@@ -129,8 +129,8 @@ use burn_tricks_data::Draws;
 ///
 /// # Cost
 ///
-/// A permutation of indices per epoch, and a list of the draws where they are weighted or a bootstrap sample. Each worker is a thread that lives for one epoch, and makes at most three
-/// batches ahead.
+/// A permutation of indices per epoch, and a list of the draws if they are weighted or a bootstrap sample. Each worker
+/// is a thread that lives for one epoch, and makes at most three batches ahead.
 ///
 /// # Differences
 ///

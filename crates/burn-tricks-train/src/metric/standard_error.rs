@@ -51,7 +51,7 @@ pub(crate) fn standard_error_name(name: &str) -> String {
 ///
 /// # Cost
 ///
-/// The cost of the metric itself once more, on the thread of the metrics.
+/// The cost of a second copy of the metric, on the thread of the metrics.
 ///
 /// # Suggested values
 ///

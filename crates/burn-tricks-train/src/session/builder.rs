@@ -234,7 +234,7 @@ where
         self
     }
 
-    /// Notes a metric; whether none of its name was noted before.
+    /// Notes a metric, and returns whether none of its name was noted before.
     fn is_new<Me: Metric>(&mut self, split: Split, metric: &Me) -> bool {
         let metric = RegisteredMetric::new(split, metric);
         let same_name = (self.metrics.iter()).find(|other| other.names_the_same(&metric));

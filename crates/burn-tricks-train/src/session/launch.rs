@@ -44,7 +44,7 @@ where
     ///
     /// - if a trick or [`keep_best_checkpoints`](Self::keep_best_checkpoints) needs to know the best epoch and no
     ///   criterion determines it;
-    /// - if a trick that sees the gradients stands before a `LossScaler`;
+    /// - if a trick that sees the gradients comes before a `LossScaler`;
     /// - if two metrics of different types have one name;
     /// - if the learner's schedule does not contain a plateau that was passed to the session;
     /// - if a resumable session has no clock;

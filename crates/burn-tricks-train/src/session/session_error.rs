@@ -14,14 +14,14 @@ use std::sync::Arc;
 /// Why a session cannot begin, failed, or cannot return a model.
 #[non_exhaustive]
 pub enum SessionError {
-    /// A setting of the session has a value that it cannot have: fewer than two checkpoints to keep, say.
+    /// A setting of the session has a value that is not allowed, such as fewer than two checkpoints to keep.
     Config(ConfigError),
     /// [`keep_best_checkpoints`](crate::Session::keep_best_checkpoints) was called for a session that writes no
     /// checkpoints, since it is not [resumable](crate::Session::resumable).
     KeepBestOfNone,
-    /// A trick that must see the gradients first, such as a `LossScaler`, stands behind another that sees them.
+    /// A trick that must see the gradients first, such as a `LossScaler`, comes after another trick that sees them.
     GradientOrder(GradientOrderError),
-    /// No criterion says which epoch is the best, and something needs to know.
+    /// No criterion determines the best epoch, and a trick or a setting needs it.
     NoCriterion {
         /// What needs it: a trick, or `keep_best_checkpoints`.
         by: String,

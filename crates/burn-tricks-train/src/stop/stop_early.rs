@@ -45,7 +45,7 @@ use burn_tricks_stop::StopCriterion;
 ///
 /// # Cost
 ///
-/// Nothing.
+/// No cost in a step.
 ///
 /// # Differences
 ///

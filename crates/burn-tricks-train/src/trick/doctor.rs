@@ -22,9 +22,9 @@ use std::sync::{Arc, Mutex};
 /// "Findings" shows the number of warnings and faults of the last diagnosis, in the dashboard as well: in the first epoch
 /// those that the initial weights show.
 ///
-/// Clones are handles to one doctor: keep one, and put the other among the tricks. A trick sees no batch: to show the
-/// doctor batches, outputs or the loss, keep a clone in the model and call [`observe`](Self::observe) in its
-/// `TrainStep::step`, or call it in a loop over the loader before the training.
+/// Clones are handles to one doctor: keep one, and put the other among the tricks. A trick sees no batch: to give the
+/// doctor batches, outputs or the loss, keep a clone in the model and call [`observe`](Self::observe) in the model's
+/// `TrainStep::step`, or in a loop over the loader before the training.
 ///
 /// # Example
 ///
@@ -56,11 +56,12 @@ use std::sync::{Arc, Mutex};
 ///
 /// # Order
 ///
-/// A skipped step is not recorded, wherever the trick that skips it stands. Put the doctor before a clip to measure the gradients of the loss, and after it to measure those that the optimizer gets.
+/// A skipped step is not recorded, wherever among the tricks it is skipped. Put the doctor before a clip to measure the
+/// gradients of the loss, and after the clip to measure those that the optimizer gets.
 ///
 /// # Cost
 ///
-/// That of a [`Doctor`], and one diagnosis per epoch, which waits for the device.
+/// The cost of a [`Doctor`], and one diagnosis per epoch, which waits for the device.
 #[derive(Debug, Clone)]
 pub struct DoctorTrick {
     shared: Arc<Mutex<Shared>>,
@@ -97,8 +98,8 @@ impl DoctorTrick {
     }
 
     /// Names the epoch and the batch of `loader` at which something was found: the batch that the loader has given last
-    /// when the step is taken. Of gradients that are accumulated over several batches it is the last of them, and of the
-    /// parts of several devices one.
+    /// when the step is taken. If gradients are accumulated over several batches, it is the last of them; with several
+    /// devices, it is the batch of one of them.
     pub fn with_loader<I, O>(self, loader: &EpochLoader<I, O>) -> Self {
         lock(&self.shared).last_batch = Some(loader.last());
         self

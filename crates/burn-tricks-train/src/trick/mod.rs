@@ -171,10 +171,11 @@ use std::fmt::Debug;
 ///
 /// # Order
 ///
-/// The tricks of a tuple run from left to right, before the step, after it, and at the end of an epoch:
-/// `(grad_norm, clip, ema)` measures the norm before it is clipped. Each trick sees what the trick before it
-/// returned. A [`LossScaler`] must be the first that sees the gradients; any other order is refused. If several tricks have a model to validate, the last one's is validated: with
-/// `(ema, swa)` that is the EMA until the SWA has started, and the SWA from then on.
+/// The tricks of a tuple run from left to right, before the step, after it, and at the end of an epoch: `(grad_norm,
+/// clip, ema)` measures the norm before it is clipped. Each trick sees what the trick before it returned. A
+/// [`LossScaler`] must be the first trick that sees the gradients; any other order is refused. If several tricks have a
+/// model to validate, that of the last one is validated: with `(ema, swa)` that is the EMA until the SWA has started,
+/// and the SWA from then on.
 ///
 /// # When a method is called
 ///
@@ -232,7 +233,7 @@ pub trait Trick<M: Module>: Debug + Send {
 
     /// Adds this trick to `order` if it [sees gradients](Self::sees_gradients); a trick that consists of several adds
     /// each of them, from the first to the last. A trick that must see the gradients before all others says so here. If
-    /// another one stands before it, a [`Session`](crate::Session) refuses to launch, and without a session the first
+    /// another trick comes before it, a [`Session`](crate::Session) refuses to launch, and without a session the first
     /// step panics. Default: this trick, at any place.
     fn gradient_order(&self, order: &mut GradientOrder) {
         if self.sees_gradients() {

@@ -58,15 +58,16 @@ use std::fmt::Debug;
 /// [`launch`](crate::Session::launch) is an error.
 ///
 /// If another trick stops the run for a divergence at the end of the same epoch, as
-/// [`StopAfterMarked`](crate::StopAfterMarked) and [`StopAfterSkips::at_end_of_epoch`](crate::StopAfterSkips::at_end_of_epoch)
-/// do, the roll-back wins: what led to that stop is gone with the weights, and both count their steps anew. A stop for any
-/// other reason ends the run.
+/// [`StopAfterMarked`](crate::StopAfterMarked) and
+/// [`StopAfterSkips::at_end_of_epoch`](crate::StopAfterSkips::at_end_of_epoch) do, the roll-back wins: the weights that
+/// led to the stop are gone, and both tricks count their steps anew. A stop for any other reason ends the run.
 ///
-/// Of the other tricks, the gradient transforms go back, alone and inside `Then`, `Only` or `AsTrick`: the estimate of a
-/// [`Prodigy`](burn_tricks_grad::Prodigy), without which a diverged run would not recover, the history of an `AutoClip`, the
-/// step of a `GradNoise`. The scale of a `LossScaler` and the counts of a `StepGuard` stay, since schedules compare the number
-/// of skipped steps with what they have seen. A transform of your own says what goes back by
-/// [`GradientTransform::roll_back_state`](burn_tricks_grad::GradientTransform::roll_back_state), a trick of your own by
+/// Of the other tricks, the gradient transforms also go back, alone and inside `Then`, `Only` or `AsTrick`: the
+/// estimate of a [`Prodigy`](burn_tricks_grad::Prodigy), without which a diverged run would not recover, the history of
+/// an `AutoClip`, the step of a `GradNoise`. The scale of a `LossScaler` and the counts of a `StepGuard` do not go
+/// back, since schedules compare the number of skipped steps with the number they have seen. A transform of your own
+/// declares the state that goes back in
+/// [`GradientTransform::roll_back_state`](burn_tricks_grad::GradientTransform::roll_back_state), a trick of your own in
 /// [`Trick::roll_back_state`](crate::Trick::roll_back_state).
 ///
 /// The weights of the best epoch are the trained ones, not an average. The schedule continues from its present step.
@@ -75,13 +76,14 @@ use std::fmt::Debug;
 ///
 /// # Cost
 ///
-/// A copy of the weights and of the optimizer's state, on the device, and one of the transforms' states in memory, which
-/// is small but for a `Prodigy` (two tensors of the size of the model, read from the device at each best epoch); in a resumable session both are saved with
-/// each checkpoint. A run that does not diverge is the same, bit for bit, with and without it.
+/// A copy of the weights and of the optimizer's state, on the device, and a copy of the transforms' states on the host.
+/// The latter is small except for a `Prodigy` (two tensors of the size of the model, read from the device at each best
+/// epoch). In a resumable session both copies are saved with each checkpoint. A run that does not diverge is the same,
+/// bit for bit, with and without this trick.
 ///
 /// # Differences and suggested values
 ///
-/// See [`RollBack`], which is a roll-back for a loop of your own.
+/// See [`RollBack`], the roll-back for a hand-written loop.
 #[derive(Debug)]
 pub struct RollBackTrick<M: Module> {
     config: RollBackConfig,

@@ -27,11 +27,11 @@ use std::path::PathBuf;
 ///
 /// # Order
 ///
-/// Anywhere among the tricks. The saved model is the one that was validated: the average, if a trick has one, since
-/// the metric is that of the average. The first criterion of [`Session::stop_early`](crate::Session::stop_early) that
-/// looks at its metric determines the best epoch, as for
-/// [`SessionResult::best_model`](crate::SessionResult::best_model). In a session without such a criterion the
-/// [`launch`](crate::Session::launch) is an error. A value that is not finite is never the best.
+/// Anywhere among the tricks. The saved model is the one that was validated: the average, if a trick has one, since the
+/// metric is that of the average. The first criterion of [`Session::stop_early`](crate::Session::stop_early) that looks
+/// at its metric determines the best epoch, as for [`SessionResult::best_model`](crate::SessionResult::best_model). In
+/// a session without such a criterion, [`launch`](crate::Session::launch) returns an error. A value that is not finite
+/// is never the best.
 ///
 /// The file is Burn's (`Module::save_file`). It is written under another name and then renamed, so that a file at
 /// `path` is always complete, even if the process is killed meanwhile. A resumed run knows the best value so far; a

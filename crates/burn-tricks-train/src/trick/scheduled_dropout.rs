@@ -58,9 +58,9 @@ use std::fmt::Debug;
 ///
 /// Anywhere among the tricks. It sets the rate of the first step when Burn copies the model to its device, at the
 /// beginning of the run, and that of the next step after each step. A resumed session continues with the rate of its
-/// step. Skipped steps count, as for a schedule. Where a rate goes is up to the function, so single layers may have a
-/// multiple of it, as with [`DepthSchedule`](burn_tricks_nn::DepthSchedule). The rate of a layer is no part of the
-/// model's record: a loaded model has the rate that it was made with.
+/// step. Skipped steps count, as for a schedule. The function decides where it sets the rate, so it can give single
+/// layers a multiple of the rate, as with [`DepthSchedule`](burn_tricks_nn::DepthSchedule). The rate of a layer is not
+/// part of the model's record: a loaded model has the rate that it was made with.
 ///
 /// # Cost
 ///

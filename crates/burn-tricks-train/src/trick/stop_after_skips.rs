@@ -13,8 +13,8 @@ use std::fmt::Debug;
 /// Stops a training that skips too many steps in a row.
 ///
 /// A [`StepGuard`](burn_tricks_grad::StepGuard) or a [`LossScaler`](burn_tricks_grad::LossScaler) skips a step whose
-/// gradients are not finite. A few skipped steps are normal. Many in a row mean that the weights are beyond repair,
-/// and the run would go through all its epochs without taking a step.
+/// gradients are not finite. A few skipped steps are normal. Many in a row mean that the weights are beyond repair, and
+/// the run would continue through all its epochs without taking a step.
 ///
 /// # Example
 ///
@@ -38,7 +38,7 @@ use std::fmt::Debug;
 ///
 /// # Cost
 ///
-/// None.
+/// No cost.
 ///
 /// # Stopping at once, or at the end of the epoch
 ///
@@ -50,9 +50,10 @@ use std::fmt::Debug;
 /// # With a roll-back
 ///
 /// If a [`RollBackTrick`](crate::RollBackTrick) goes back at the end of the same epoch, the roll-back wins over
-/// [`at_end_of_epoch`](StopAfterSkips::at_end_of_epoch): the weights that led to the skips are gone, so the run continues from
-/// the best epoch, and the skipped steps are counted anew. Once the roll-backs are used up, this trick ends the run.
-/// [`init`](StopAfterSkips::init) leaves no epoch's end at which a trick could go back: its stop wins.
+/// [`at_end_of_epoch`](StopAfterSkips::at_end_of_epoch): the weights that led to the skips are gone, so the run
+/// continues from the best epoch, and the skipped steps are counted anew. Once the roll-backs are used up, this trick
+/// ends the run. [`init`](StopAfterSkips::init) stops before the end of the epoch, at which a trick could go back, so
+/// its stop wins.
 ///
 /// # Differences
 ///

@@ -36,11 +36,11 @@ impl<M: Module> TrickedExt for M {}
 ///
 /// # Order
 ///
-/// Pass the tricked model to the `Learner` in place of the model. Paths, parameter groups and records are those of
+/// Pass the model with tricks to the `Learner` in place of the model. Paths, parameter groups and records are those of
 /// the plain model: a checkpoint of one loads into the other. The state of the tricks is not part of the model's
 /// record; a [`Session`](crate::Session) saves it in a separate file.
 ///
-/// A step panics if a trick that sees the gradients stands before a `LossScaler`, since it would see gradients that are
+/// A step panics if a trick that sees the gradients comes before a `LossScaler`, since it would see gradients that are
 /// not yet unscaled. A [`Session`](crate::Session) refuses to launch instead.
 ///
 /// # Two sets of weights

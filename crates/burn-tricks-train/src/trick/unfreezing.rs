@@ -58,8 +58,8 @@ use std::collections::HashMap;
 ///
 /// # Order
 ///
-/// Anywhere among the tricks. A frozen weight gets no gradient, so neither the optimizer's step nor weight decay
-/// changes it. The running statistics of batch norms are not weights: they follow the data in frozen layers too.
+/// It may stand anywhere among the tricks. A frozen weight gets no gradient, so neither the optimizer's step nor weight
+/// decay changes it. The running statistics of batch norms are not weights: they follow the data in frozen layers too.
 ///
 /// A group is the path of a parameter or of a module that holds parameters: `body.1` means the layer `body.1`, not
 /// `body.10`. A `*` stands for one part of a path, as in [`ParamPaths`], so `*.bias` is every layer's bias. A weight that no group names stays frozen for the whole run, and so does a weight that was frozen before. A tied
@@ -67,12 +67,12 @@ use std::collections::HashMap;
 ///
 /// # Cost
 ///
-/// None. The backward pass ends at the earliest layer that is trained.
+/// No cost. The backward pass ends at the earliest layer that is trained.
 ///
 /// # Differences
 ///
 /// - Lightning's `BackboneFinetuning` also gives the backbone a learning rate that begins at a tenth of the head's and
-///   rises: that is [`GroupLrConfig`](burn_tricks_schedule::GroupLrConfig) here, whose card has the program.
+///   rises: use [`GroupLrConfig`](burn_tricks_schedule::GroupLrConfig), whose documentation has such a program.
 /// - Lightning keeps the weights of batch norms in a frozen backbone trained (`train_bn=True`). Here they are frozen like
 ///   the others; name them in the first group (`body.*.norm`) to train them. To hold their statistics as well, use
 ///   `freeze_batch_norms` of `burn-tricks-nn`.
@@ -108,9 +108,9 @@ impl GradualUnfreezingConfig {
     ///
     /// # Errors
     ///
-    /// If `every_epochs` is 0, if `begin_epochs` has not one epoch for each group and a group at epoch 1, if there is no group, if a group names no trained weight of `model` (for a name that
-    /// `model` does not have, the error suggests similar ones), or if a group lies within an earlier group, and so
-    /// changes nothing.
+    /// If `every_epochs` is 0, if `begin_epochs` does not have one epoch for each group or has no group at epoch 1, if
+    /// there is no group, if a group names no trained weight of `model` (for a name that `model` does not have, the
+    /// error suggests similar ones), or if a group lies within an earlier group, and so changes nothing.
     pub fn init<M: Module>(&self, model: &M) -> Result<GradualUnfreezing, ConfigError> {
         ConfigError::at_least_one("every_epochs", self.every_epochs)?;
         let error = |requirement, got: &str| Err(ConfigError::new("groups", requirement, got));
