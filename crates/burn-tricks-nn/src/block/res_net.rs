@@ -25,7 +25,7 @@ pub enum ResNetVersion {
 /// The factor of each block's branch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum BranchScale {
-    /// None.
+    /// No factor.
     One,
     /// One learned number, initially 0.
     ReZero,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// Where the activation of a residual block stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Placement {
-    /// Nowhere outside the branch.
+    /// There is no activation outside the branch.
     None,
     /// In front of the branch; the shortcut takes the input as it is.
     Pre,

@@ -66,8 +66,8 @@ pub enum ChannelGate {
 ///
 /// # Order
 ///
-/// After the last norm of a block's branch and before the sum. [`ResNetConfig`](crate::ResNetConfig) puts it there
-/// itself. [`LayerScale`](crate::LayerScale) comes after it.
+/// Put it after the last norm of a block's branch and before the sum, as [`ResNetConfig`](crate::ResNetConfig) does.
+/// [`LayerScale`](crate::LayerScale) comes after it.
 ///
 /// # Cost
 ///
@@ -76,8 +76,8 @@ pub enum ChannelGate {
 ///
 /// # Differences
 ///
-/// - timm and torchvision compute W₁ and W₂ as convolutions of 1 × 1 on a map of one pixel; the numbers are the same.
-///   A weight `[out, in, 1, 1]` of theirs is the transposed weight `[in, out]` here.
+/// - timm and torchvision compute W₁ and W₂ as convolutions of 1 × 1 on a map of one pixel; the results are the same.
+///   Their weight `[out, in, 1, 1]` is the transposed weight `[in, out]` here.
 /// - timm's `squeezed` is C/16, rounded to a multiple of 8 and at least 8 ([`SqueezeExciteConfig::timm`]); in
 ///   torchvision it is an argument; Hu et al. have C/16.
 /// - timm's variants with a max-pooling or a batch norm do not exist here.
@@ -125,7 +125,8 @@ impl SqueezeExciteConfig {
     }
 }
 
-/// Multiplies channels by what the whole feature map says about them. Made by [`SqueezeExciteConfig::init`].
+/// Multiplies each channel by a factor that is computed from the whole feature map. Made by
+/// [`SqueezeExciteConfig::init`].
 #[derive(InlineModule, Debug)]
 pub struct SqueezeExcite {
     /// W₁ and b₁: from the channels to the squeezed ones.

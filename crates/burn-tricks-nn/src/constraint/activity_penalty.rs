@@ -38,8 +38,8 @@ use burn_tricks_core::{Config, ConfigError, accumulation_dtype};
 ///
 /// # Order
 ///
-/// It is part of the loss, before `backward`. The model must hand out the activations along with its output. If
-/// gradients are accumulated over micro-batches, it is divided by the samples of each micro-batch, like a mean loss.
+/// It is part of the loss, before `backward`. The model must return the activations along with its output. If gradients
+/// are accumulated over micro-batches, it is divided by the samples of each micro-batch, like a mean loss.
 ///
 /// # Cost
 ///

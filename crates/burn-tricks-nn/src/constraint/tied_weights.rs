@@ -54,8 +54,8 @@ use burn_tricks_core::{tie, tied_paths};
 ///
 /// # Cost
 ///
-/// A walk over the module at each step, and no copy of a tensor. The optimizer's step cannot write a
-/// tied parameter in place.
+/// One visit of the module at each step, and no copy of a tensor. The optimizer's step cannot write a tied parameter in
+/// place.
 ///
 /// # Differences
 ///

@@ -7,7 +7,7 @@ use burn_tricks_core::{Config, ConfigError, InlineModule, display};
 use burn_tricks_kernels::{Blocks, drop_blocks};
 use serde::{Deserialize, Serialize};
 
-/// What has a mask of [`DropBlock`] of its own.
+/// The part of a batch that shares one mask of [`DropBlock`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DropBlockUnit {
     /// Each channel of each sample: the paper, torchvision.
@@ -71,9 +71,9 @@ pub enum DropBlockUnit {
 ///
 /// # Cost
 ///
-/// A random number for each place at which a block may begin and one pass over the input, on Burn's CPU backend from a key
-/// and a counter, and again over the gradient: no mask is stored there. Elsewhere the mask is made by a max-pooling, and
-/// stored. Nothing is read from the device.
+/// A random number for each place at which a block may begin, and one pass over the input. On Burn's CPU backend the
+/// numbers are made from a key and a counter, and made again in the pass over the gradient: no mask is stored. On other
+/// backends the mask is made by a max-pooling, and stored. Nothing is read from the device.
 ///
 /// # Differences
 ///
@@ -102,7 +102,7 @@ pub struct DropBlockConfig {
     /// b, height and width of a block in pixels, at least 1; a block of 1 is plain dropout of pixels. Default: 7.
     #[config(default = 7)]
     pub block_size: usize,
-    /// What has a mask of its own. Default: [`DropBlockUnit::Channel`].
+    /// The part of a batch that shares one mask. Default: [`DropBlockUnit::Channel`].
     #[config(default = "DropBlockUnit::Channel")]
     pub unit: DropBlockUnit,
 }

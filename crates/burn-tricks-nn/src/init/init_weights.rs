@@ -256,7 +256,7 @@ impl InitWeights {
         Ok(changed)
     }
 
-    /// The new model, and the paths of the new parameters. In a rehearsal nothing is drawn.
+    /// Returns the new model, and the paths of the new parameters. In a rehearsal nothing is drawn.
     fn run<M: Module>(&self, model: &M, is_rehearsal: bool) -> Result<(M, Vec<String>), InitError> {
         let rules = &self.config.rules;
         let weights = weight_paths(model);

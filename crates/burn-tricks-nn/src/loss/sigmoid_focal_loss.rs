@@ -44,8 +44,8 @@ use burn_tricks_core::{Config, ConfigError, InlineModule};
 ///
 /// # Order
 ///
-/// In place of the binary cross-entropy with logits. Prepare the output's bias so that the first predictions are rare
-/// positives (Lin et al., section 3.3: p = 0.01).
+/// It takes the place of the binary cross-entropy with logits. Set the bias of the output layer so that the network at
+/// first predicts a positive with probability 0.01 (Lin et al., section 3.3).
 ///
 /// # Cost
 ///

@@ -47,7 +47,7 @@ use burn_tricks_core::{Config, ConfigError, InlineModule};
 ///
 /// # Order
 ///
-/// In place of the cross-entropy.
+/// It takes the place of the cross-entropy.
 ///
 /// # Cost
 ///

@@ -23,7 +23,7 @@ pub enum ChannelAxis {
 /// y[c] = x[c] + γ[c] (x[c] N[c]) + β[c]
 /// ```
 ///
-/// Channels compete, so they become less alike. γ and β start at 0, and the layer as the identity.
+/// Channels compete, so they become less alike. γ and β start at 0, so that the layer starts as the identity.
 ///
 /// # Example
 ///
@@ -56,7 +56,7 @@ pub enum ChannelAxis {
 ///
 /// # Order
 ///
-/// After the activation (GELU) of the widened layer of a block, in place of LayerScale.
+/// Put it after the activation (GELU) of the widened layer of a block, in place of LayerScale.
 ///
 /// # Cost
 ///
@@ -66,7 +66,8 @@ pub enum ChannelAxis {
 ///
 /// The numbers are those of timm's `GlobalResponseNorm` and of the authors' program. Where a channel is 0 at all places
 /// of a sample, its norm has no derivative; it is taken as 0, as in PyTorch. timm names the parameters `weight` and
-/// `bias`; the names here are those of Burn's norms, so weight decay that spares norms spares them.
+/// `bias`; the names here are those of Burn's normalisation layers, so a weight decay that leaves out normalisation
+/// layers leaves them out.
 ///
 /// # Suggested values
 ///

@@ -77,8 +77,8 @@ impl<const CHANNELS: usize> ImageStatistics<CHANNELS> {
 
 impl ScalerConfig {
     /// A scaler with a given shift and a given scale of each feature, such as the published mean and standard deviation
-    /// of a data set. Of the configuration it has the axis, the clipping and what a NaN means; the kind says only
-    /// where the centre of a feature is, for missing values.
+    /// of a data set. It takes the axis, the clipping and the meaning of a NaN from the configuration; the kind of
+    /// scaling only determines the centre of a feature, for missing values.
     ///
     /// ```
     /// use burn::tensor::{Device, Tensor};

@@ -55,9 +55,10 @@ use burn_tricks_core::{ConfigError, accumulation_dtype, epsilon};
 ///
 /// # Cost
 ///
-/// Standard keeps three numbers per feature, min-max and max-abs two, each besides a count of missing values, whatever the length of the stream. Robust
-/// has to keep every value, 8 bytes each: exact quantiles of a stream need all its values, and an approximate
-/// median would depend on how the stream is cut into batches. Each batch is read from its device.
+/// Standard scaling keeps three numbers per feature, min-max and max-abs two, and each a count of missing values,
+/// whatever the length of the stream. Robust has to keep every value, 8 bytes each: exact quantiles of a stream need
+/// all its values, and an approximate median would depend on how the stream is cut into batches. Each batch is read
+/// from its device.
 ///
 /// Measured (`examples/10_input_scaling`, on one of two shared x86-64 cores, bytes counted at the allocator):
 /// 10,000,000 rows of 8 features in batches of 1,000 leave 0 bytes behind and take at most 96 kB on the way,
