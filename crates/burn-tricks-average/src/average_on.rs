@@ -36,14 +36,15 @@ use burn_tricks_core::{ConfigError, Mismatch, StepAverage};
 ///
 /// # Order
 ///
-/// As for any average, after the optimizer's step. In a `Learner` it is a trick: the average is validated on the device of the
-/// trained model, and before its first update the trained model is validated.
+/// Update it after the optimizer's step, as any average. In a `Learner` it is a trick: the average is validated on the
+/// device of the trained model, and before its first update the trained model is validated.
 ///
 /// # Cost
 ///
-/// No memory on the device of the model. Each update whose weights are taken **waits for the device** and copies all weights
-/// to the other one: take the weights of one step in many, with `update_every` of the rule. The other steps cost nothing.
-/// [`TrainedAverage`](crate::TrainedAverage) is smaller, not slower, where only a few weights are trained.
+/// No memory on the device of the model. Each update whose weights are taken **waits for the device** and copies all
+/// weights to the other one: take the weights of one step in many, with `update_every` of the rule. The other steps
+/// cost nothing. If only a few weights are trained, use a [`TrainedAverage`](crate::TrainedAverage) instead, which
+/// saves memory without these copies.
 ///
 /// # Differences
 ///

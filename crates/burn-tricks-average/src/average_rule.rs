@@ -49,10 +49,10 @@ pub struct Update {
 /// The rule of an average of weights: after which steps it takes the weights, and what share of the old average it
 /// keeps.
 ///
-/// [`EmaConfig`](crate::EmaConfig), [`SwaConfig`](crate::SwaConfig) and [`LawaConfig`](crate::LawaConfig) are
-/// rules. [`Average`](crate::Average) does the rest: it holds the weights, in `f32` where they are `f16` or
-/// `bf16`, counts steps, can be restarted, hands out models, and is recorded. An average by a rule of your own
-/// does all of that, and is a `Trick` in Burn's `Learner`.
+/// [`EmaConfig`](crate::EmaConfig), [`SwaConfig`](crate::SwaConfig) and [`LawaConfig`](crate::LawaConfig) are rules.
+/// [`Average`](crate::Average) does the rest: it holds the weights, in `f32` if they are `f16` or `bf16`, counts steps,
+/// can be restarted, returns models, and is recorded. An average by a rule of your own does all of that, and is a
+/// `Trick` in Burn's `Learner`.
 ///
 /// # Example
 ///

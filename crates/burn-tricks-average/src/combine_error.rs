@@ -39,7 +39,7 @@ pub enum CombineError {
     File {
         /// The file.
         path: PathBuf,
-        /// What Burn says.
+        /// Burn's error.
         error: RecordError,
     },
 }

@@ -126,12 +126,11 @@ impl EmaWarmup {
 ///
 /// # Order
 ///
-/// Call `update` after the optimizer's step, once per step. Use [`model`](crate::Average::model) for
-/// validation, early stopping and the best weights, and train with the model itself. Running statistics of
-/// batch norm are averaged too, unless the configuration says [`Buffers::Copy`]; where they matter,
-/// [recalibrate](crate::RecalibrationConfig) them. State that follows from the weights ([`Derived`](crate::Derived),
-/// such as the vectors of spectral norm) is computed anew from the averaged weights when the model is handed
-/// out.
+/// Call `update` after the optimizer's step, once per step. Use [`model`](crate::Average::model) for validation, early
+/// stopping and the best weights, and train with the model itself. Running statistics of batch norm are averaged too,
+/// unless the configuration says [`Buffers::Copy`]; where they matter, [recalibrate](crate::RecalibrationConfig) them.
+/// State that follows from the weights ([`Derived`](crate::Derived), such as the vectors of spectral norm) is computed
+/// anew from the averaged weights when [`model`](crate::Average::model) is called.
 ///
 /// # Cost
 ///

@@ -34,9 +34,9 @@ use burn_tricks_core::{ConfigError, LerpInWalk, StepAverage};
 ///
 /// # Cost
 ///
-/// One copy of the weights per average. The walk through the model is done once per step, however many averages
-/// there are, and not at all in a step whose weights no average takes. Each update of an average is one pass
-/// over the average and the weights.
+/// One copy of the weights per average. The model is visited once per step, however many averages there are, and not at
+/// all in a step whose weights no average takes. Each update of an average is one pass over the average and the
+/// weights.
 ///
 /// # Differences
 ///

@@ -18,9 +18,9 @@ use burn_tricks_core::{Buffers, Config, ConfigError};
 /// x ← x + c / (1 − β + c β) (y − x)
 /// ```
 ///
-/// In a loop of your own the optimizer's state has all that is needed: `ScheduleFreeConfig::evaluation_model` makes the
-/// model with the weights `x` when it is wanted, and this average is for Burn's `Learner`, which does not hand out its
-/// optimizer at a validation.
+/// This average is for Burn's `Learner`, which does not give access to its optimizer at a validation. In a hand-written
+/// loop you need no average: `ScheduleFreeConfig::evaluation_model` makes the model with the weights `x` from the
+/// optimizer's state.
 ///
 /// The second line follows from `x ← (1 − c) x + c z`, with `z = (y − β x) / (1 − β)` for the new `x`
 /// substituted.
@@ -54,16 +54,17 @@ use burn_tricks_core::{Buffers, Config, ConfigError};
 ///
 /// # Cost
 ///
-/// That of an [`Ema`](crate::EmaConfig): one copy of the weights, in `f32` for half precision, and one pass per step.
+/// The cost of an [`Ema`](crate::EmaConfig): one copy of the weights, in `f32` for half precision, and one pass per
+/// step.
 ///
 /// # Differences
 ///
 /// - The authors' optimizer switches the parameters of the model between `x` and `y`. Here `x` and `y` exist
 ///   side by side.
-/// - The average counts the steps of all parameters together, the optimizer those of each parameter. If a
-///   parameter has no gradient in some steps, the two weight its steps differently. They do so too for a group of
-///   parameters whose learning rate is not always the same multiple of the one that the average is told, as with a
-///   warm-up of its own.
+/// - The average counts the steps of all parameters together, the optimizer those of each parameter. If a parameter has
+///   no gradient in some steps, average and optimizer weight its steps differently. So they do for a group of
+///   parameters whose learning rate is not always the same multiple of the one that the average gets, as with a
+///   separate warm-up.
 ///
 /// # Suggested values
 ///

@@ -50,8 +50,8 @@ use burn_tricks_core::{Buffers, Config, ConfigError};
 ///
 /// # Cost
 ///
-/// That of an [`Ema`](crate::EmaConfig): one copy of the weights, in `f32` for half precision. Steps between two
-/// samples cost nothing.
+/// The cost of an [`Ema`](crate::EmaConfig): one copy of the weights, in `f32` for half precision. Steps between two
+/// samples have no cost.
 ///
 /// # Differences
 ///

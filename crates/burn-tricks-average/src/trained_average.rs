@@ -44,7 +44,8 @@ use std::collections::{HashMap, HashSet};
 ///
 /// # Order
 ///
-/// As for any average, after the optimizer's step; with LoRA, after `apply_lora`. In a `Learner` it is a trick.
+/// Update it after the optimizer's step, as any average; with LoRA, make it after `apply_lora`. In a `Learner` it is a
+/// trick.
 ///
 /// The trained weights are those that require gradients when the average is made. A weight that is unfrozen later is not
 /// averaged, and one that is frozen later still is. Running statistics are no weights: they are those of the model in
@@ -52,8 +53,7 @@ use std::collections::{HashMap, HashSet};
 ///
 /// # Cost
 ///
-/// That of the average by the same rule of a model with the trained weights alone: one copy of them, one pass over them per
-/// update, and a record of their size.
+/// One copy of the trained weights, one pass over them per update, and a record of their size.
 ///
 /// # Differences
 ///
@@ -105,7 +105,7 @@ impl<R: AverageRule> TrainedAverage<R> {
     ///
     /// # Panics
     ///
-    /// If `model` has not the weights that the average was made for.
+    /// If `model` does not have the weights that the average was made for.
     pub fn update<M: Module>(&mut self, model: &M) {
         self.update_at(model, 1.0);
     }

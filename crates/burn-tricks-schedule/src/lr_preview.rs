@@ -33,8 +33,8 @@ use std::fmt::Display;
 ///
 /// # Order
 ///
-/// Before a training. A schedule that reacts to a metric, as a
-/// [`ReduceOnPlateau`](crate::ReduceOnPlateau) does, is drawn as it is without any reaction.
+/// Make a preview before a training. A schedule that reacts to a metric, such as a
+/// [`ReduceOnPlateau`](crate::ReduceOnPlateau), is drawn as if it never reacted.
 ///
 /// # Cost
 ///

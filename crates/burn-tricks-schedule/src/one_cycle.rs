@@ -8,7 +8,7 @@ use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
 use std::ops::Bound;
 
-/// In which library's way the steps of the peak and of the end are computed.
+/// The library by whose rule the steps of the peak and of the end are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Peak {
     /// PyTorch's: the peak one step earlier, and the end at the last step of the run.

@@ -77,7 +77,7 @@ use burn_tricks_core::ConfigError;
 /// - the first of them may begin at another's learning rate (#67586; #185872 with a milestone at 0). Here the phases
 ///   share no state, and a phase of no steps is skipped;
 /// - a run resumed by `last_epoch` begins at a wrong learning rate (#162591). Here the record holds each phase.
-/// - A milestone after the end of a phase lets it continue, as optax's `join_schedules` does.
+/// - a milestone after the end of a phase lets that phase continue, here as in optax's `join_schedules`.
 ///
 /// # Suggested values
 ///

@@ -56,7 +56,7 @@ pub struct ReliabilityBin {
 ///
 /// # Order
 ///
-/// After the training, on validation data.
+/// Make it after the training, on validation data.
 ///
 /// # Cost
 ///

@@ -42,9 +42,10 @@ use burn_tricks_kernels::numbers;
 ///
 /// # Order
 ///
-/// After the training, on data that the model was not trained on; measure on other data again. Of an ensemble, either fit
-/// one temperature to the logarithms of the combined probabilities, or give each member its own before they are combined:
-/// the first is what calibrates the ensemble. [`Calibrated`] is a model and its temperature, which predicts.
+/// Fit it after the training, on data that the model was not trained on, and measure on yet other data. For an
+/// ensemble, either fit one temperature to the logarithms of the combined probabilities, or give each member its own
+/// before they are combined: only the first calibrates the ensemble. [`Calibrated`] is a model and its temperature,
+/// which predicts.
 ///
 /// # Cost
 ///
@@ -52,9 +53,10 @@ use burn_tricks_kernels::numbers;
 ///
 /// # Differences
 ///
-/// Guo et al. fit T with L-BFGS from 1.5 for 50 iterations at a learning rate of 0.01, and torch-uncertainty with L-BFGS
-/// for 100. Here 1/T is fitted, in which the mean of −ln p is convex, until the derivative is 0 in `f64`. Where there is no
-/// best temperature, because each sample is classified right, they stop somewhere; here it is an error.
+/// Guo et al. fit T with L-BFGS from 1.5 for 50 iterations at a learning rate of 0.01, and torch-uncertainty with
+/// L-BFGS for 100. Here 1/T is fitted, in which the mean of −ln p is convex, until the derivative is 0 in `f64`. If
+/// there is no best temperature, because each sample is classified right, they stop at some temperature; here it is an
+/// error.
 ///
 /// # References
 ///

@@ -55,7 +55,8 @@ use std::fmt::Debug;
 ///
 /// # Order
 ///
-/// Around the trained model, in validation mode, or around an ensemble: whatever implements [`Predict`].
+/// Put it around the trained model, in validation mode, or around an ensemble: around anything that implements
+/// [`Predict`].
 ///
 /// # Cost
 ///
@@ -69,9 +70,9 @@ use std::fmt::Debug;
 ///
 /// # Suggested values
 ///
-/// The transformations that the model was trained with: a horizontal flip for photographs, no flip for digits. Others
-/// hurt: shifts by a pixel cost a network that was not trained with them 6.5 points on digits of 8×8 pixels (14 seeds,
-/// `compare --task cnn --only test-time-shift`).
+/// Use transformations that the model was trained with: a horizontal flip for photographs, no flip for digits. Other
+/// transformations hurt: a network that was not trained with shifts by a pixel loses 6.5 points of accuracy by them on
+/// digits of 8×8 pixels (14 seeds, `compare --task cnn --only test-time-shift`).
 ///
 /// # References
 ///

@@ -66,10 +66,10 @@ use std::collections::VecDeque;
 /// # Order
 ///
 /// Call `update` after the optimizer's step. As for [`Swa`](crate::SwaConfig), the learning rate must stay high from
-/// `start_after` on: the distribution is that of the weights along the way, which stand still at a small rate.
-/// [Recalibrate](crate::RecalibrationConfig) the batch norms of [`model`](Swag::model) and of each sample: a sample has the
-/// running statistics of the last sampled step, which are those of other weights. In a `Learner` it is a trick, and the
-/// model to validate is the mean.
+/// `start_after` on: the distribution is that of the weights along the way, which hardly move at a small learning rate.
+/// [Recalibrate](crate::RecalibrationConfig) the batch norms of [`model`](Swag::model) and of each sample: a sample has
+/// the running statistics of the last sampled step, which are those of other weights. In a `Learner` it is a trick, and
+/// the model to validate is the mean.
 ///
 /// # Cost
 ///
@@ -81,7 +81,7 @@ use std::collections::VecDeque;
 /// - The authors' program and `torch-uncertainty` keep the mean of the squares, and subtract the square of the mean, in
 ///   which the variance of a weight that hardly moves is lost in rounding. Here the variance is updated by Welford's
 ///   formula, whose result is the same in exact arithmetic.
-/// - In their program a scale of 0.5 with `cov=True` is what the paper describes; here that is a scale of 1.
+/// - In the authors' program a scale of 0.5 with `cov=True` is what the paper describes; here that is a scale of 1.
 /// - They divide D Dᵀ by K − 1 also while fewer than K columns have been collected; here, by the number of columns minus 1.
 /// - They draw from the generator of the device; here a sample is a function of its seed, and the generator of the device
 ///   is neither used nor changed.
