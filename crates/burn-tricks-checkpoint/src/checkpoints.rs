@@ -12,8 +12,7 @@ pub struct Checkpoints(CheckpointFolder);
 
 impl Checkpoints {
     /// Opens the checkpoints in `folder`, which is created if it does not exist. The newest `keep` checkpoints are
-    /// kept. With `keep` = 1, a run cannot be resumed if its only file is damaged, which this program itself never
-    /// does.
+    /// kept. With `keep` = 1, a run cannot be resumed if its only file is damaged, for example by the disk.
     ///
     /// # Errors
     ///

@@ -68,10 +68,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// # }
 /// ```
 ///
-/// A [`Reparameterization`](burn::module::Reparameterization) does the same in its `apply`. Before an average
-/// hands out a model, it lets every reparameterization with such state compute it. Any other module computes
-/// the state at its first use. A record saved before that first use holds NaN in its place, so predict with
-/// such a model once before you save it.
+/// A [`Reparameterization`](burn::module::Reparameterization) does the same in its `apply`. Before an average returns a
+/// model, it lets every reparameterization with such state compute it. Any other module computes the state at its first
+/// use. A record saved before that first use holds NaN in its place, so predict with such a model once before you save
+/// it.
 ///
 /// # What is not stale
 ///

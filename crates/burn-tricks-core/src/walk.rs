@@ -27,8 +27,8 @@
 //!
 //! # Cost
 //!
-//! The names of the modules are appended to two buffers that the whole walk shares: there is no allocation for
-//! each parameter. If you need only values, as in a walk over gradients by id, use Burn's own traits.
+//! The names of the modules are appended to two buffers that the whole walk shares: there is no allocation for each
+//! parameter. If you need only values, such as gradients by parameter id, use Burn's own traits.
 
 use crate::derived::Announcement;
 use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};

@@ -82,7 +82,7 @@ use std::fmt::Debug;
 /// Every random number is drawn on the host, from the seed of the sample that it belongs to. This seed depends on the
 /// loader's seed, the epoch and the index of the sample in the dataset. So a resumed run augments each sample as the
 /// uninterrupted run does, with any number of workers, and a sample is augmented alike in a batch of any size on any
-/// device. Mixup and cutmix mix a sample with another of its batch, which depends on the batches.
+/// device. Only mixup and cutmix depend on the batch, since they mix a sample with another of its batch.
 ///
 /// # Never in validation
 ///

@@ -29,7 +29,7 @@ use rand::RngExt as _;
 ///
 /// # Order
 ///
-/// After crops and flips, and on scaled inputs, so that 0 is the mean. See
+/// Put it after crops and flips, and apply it to scaled inputs, so that 0 is the mean. See
 /// [`Augmentations`](crate::Augmentations#which-there-are).
 ///
 /// # Cost

@@ -25,7 +25,7 @@ use rand::RngExt as _;
 ///
 /// # Order
 ///
-/// Anywhere before mixup and cutmix. See [`Augmentations`](crate::Augmentations#which-there-are).
+/// It may stand anywhere before mixup and cutmix. See [`Augmentations`](crate::Augmentations#which-there-are).
 ///
 /// # Cost
 ///

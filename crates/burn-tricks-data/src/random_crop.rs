@@ -40,8 +40,7 @@ pub enum CropPadding {
 ///
 /// # Order
 ///
-/// First, so that flips and erased boxes keep their size. See
-/// [`Augmentations`](crate::Augmentations#which-there-are).
+/// Put it first, so that erased boxes keep their size. See [`Augmentations`](crate::Augmentations#which-there-are).
 ///
 /// # Cost
 ///

@@ -53,7 +53,7 @@ pub enum ErasingFill {
 ///
 /// # Order
 ///
-/// After crops and flips, and on scaled inputs, so that 0 is the mean. See
+/// Put it after crops and flips, and apply it to scaled inputs, so that 0 is the mean. See
 /// [`Augmentations`](crate::Augmentations#which-there-are).
 ///
 /// # Cost

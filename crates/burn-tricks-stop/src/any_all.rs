@@ -136,9 +136,9 @@ several! {
     /// diverged, that check is neither the best nor an improvement. If no criterion looks at the metric, no check is
     /// known to be the best: [`Decision::best`] is none, and [`BestWeights`](crate::BestWeights) keeps nothing.
     ///
-    /// `All` stops if all criteria ask to stop at the same check: a request at an earlier check does not count
-    /// later. For a least time or a least number of checks this is what is needed. If patience was used up before,
-    /// and the metric has improved since, the run continues.
+    /// `All` stops if all criteria ask to stop at the same check: a request at an earlier check does not count later.
+    /// This suits a least time or a least number of checks: if patience was used up before that, and the metric has
+    /// improved since, the run continues.
     ///
     /// # Example
     ///
@@ -174,7 +174,7 @@ several! {
     ///
     /// # Order
     ///
-    /// Where a single criterion is used. `Any` and `All` nest.
+    /// Use it wherever a single criterion is used. `Any` and `All` nest.
     ///
     /// A divergence that one of the criteria sees is in [`Decision::divergence`], even if `All` does not stop, and
     /// so [`RollBack`](crate::RollBack) sees it. If a limit and a divergence make `Any` stop at the same check,

@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use burn_tricks_core::{Mismatch, Snapshot};
 
-/// Keeps the best model of a run, and gives it back, with extra state of type `S`: the optimizer, say.
+/// Keeps the best model of a run, and returns it, with extra state of type `S`, such as the optimizer.
 ///
 /// ```text
 /// at a check that is the best so far:   best ← snapshot of the model
@@ -74,12 +74,12 @@ use burn_tricks_core::{Mismatch, Snapshot};
 ///
 /// # Order
 ///
-/// Together with early stopping, after each check. If an average of the weights was checked, keep the average.
+/// Call it after each check, together with early stopping. If an average of the weights was checked, keep the average.
 ///
 /// # Cost
 ///
-/// One copy of the model's weights on its device (on another one with [`BestWeights::on`]), which shares memory with the model until the next step. Nothing is
-/// read from the device.
+/// One copy of the model's weights on its device, or on another one with [`BestWeights::on`]. On the same device it
+/// shares memory with the model until the next step, and nothing is read from the device.
 ///
 /// A kept clone of a `ModuleOptimizer` takes as much memory again for each of its moments, on the device, and shares
 /// it with the optimizer until the next step. To save device memory, keep `optim.to_record().into_bytes()` instead,

@@ -37,7 +37,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Order
 ///
-/// After validation, together with a criterion that looks at the metric: a limit alone reports no best check.
+/// Call `observe` after validation, and combine the limit with a criterion that looks at the metric: a limit alone
+/// reports no best check.
 ///
 /// # Cost
 ///

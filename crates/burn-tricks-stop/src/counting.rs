@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Which library's rules to follow where the libraries count differently. It decides when to stop, never which check
-/// is the best. All other rules are the same in every variant.
+/// The library whose rules to follow where libraries count differently. The choice affects when to stop, never which
+/// check is the best. All other rules are the same in every variant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Counting {
     /// The rules that the documentation of Keras and of Lightning states:

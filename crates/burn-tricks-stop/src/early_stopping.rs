@@ -101,8 +101,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Order
 ///
-/// After validation. [`BestWeights`](crate::BestWeights) keeps the model of the best check. In Burn's `Learner`,
-/// `burn-tricks-train` calls `observe`.
+/// Call `observe` after validation. [`BestWeights`](crate::BestWeights) keeps the model of the best check. In Burn's
+/// `Learner`, `burn-tricks-train` calls `observe`.
 ///
 /// # Cost
 ///
@@ -247,7 +247,7 @@ impl EarlyStopping {
         self.state.best.map(|(best, _)| best)
     }
 
-    /// Takes the metric of the next check, an `f32` or `f64` say.
+    /// Takes the metric of the next check, for example an `f32` or `f64`.
     ///
     /// This may be called again after a decision to stop: a run that continues is judged by the same rules.
     pub fn observe(&mut self, observation: impl Into<Observation>) -> Decision {

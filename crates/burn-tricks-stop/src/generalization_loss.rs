@@ -47,9 +47,9 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Order
 ///
-/// After validation. The metric must be an error or a loss of at least 0; for an accuracy, observe one minus it. A
-/// negative metric stops the training with [`StopReason::NegativeError`], since its percentages mean nothing; one that
-/// is NaN or infinite stops it with [`StopReason::NonFinite`].
+/// Call `observe` after validation. The metric must be an error or a loss of at least 0; for an accuracy, observe one
+/// minus it. A negative metric stops the training with [`StopReason::NegativeError`], since its percentages mean
+/// nothing; one that is NaN or infinite stops it with [`StopReason::NonFinite`].
 ///
 /// # Cost
 ///

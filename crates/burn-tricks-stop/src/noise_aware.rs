@@ -75,8 +75,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Order
 ///
-/// In place of [`EarlyStopping`](crate::EarlyStopping), or together with it in [`Any`](crate::Any): there the
-/// `EarlyStopping` has a target, a divergence limit and a patience of `usize::MAX`.
+/// Use it in place of [`EarlyStopping`](crate::EarlyStopping). For a target or a divergence limit, combine it in
+/// [`Any`](crate::Any) with an `EarlyStopping` whose patience is `usize::MAX`.
 ///
 /// An observation without a standard error, or with one that is negative or not finite, is taken as exact: `s = 0`.
 /// If all observations are exact, or if `z = 0`, the rule is that of plain early stopping.

@@ -41,9 +41,9 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Order
 ///
-/// After validation. The training error must be given with each observation, by
-/// [`Observation::with_training`]: the mean of the loss over the epoch. A `Session` of `burn-tricks-train` does so if the
-/// metric is registered for the training split too. An observation without it stops the training with
+/// Call `observe` after validation. The training error must be given with each observation, by
+/// [`Observation::with_training`]: the mean of the loss over the epoch. A `Session` of `burn-tricks-train` does so if
+/// the metric is registered for the training split too. An observation without it stops the training with
 /// [`StopReason::NoTrainingError`], and errors that are negative or not finite stop it as for
 /// [`GeneralizationLoss`](crate::GeneralizationLoss).
 ///

@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Order
 ///
-/// After validation. The metric must be an error or a loss of at least 0, as for
+/// Call `observe` after validation. The metric must be an error or a loss of at least 0, as for
 /// [`GeneralizationLoss`](crate::GeneralizationLoss).
 ///
 /// # Cost
@@ -45,8 +45,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Differences
 ///
-/// Patience in Keras and Lightning compares with the best value of all; this criterion with the value of one strip
-/// before. An error that goes down and up for ever is never stopped here, and always there.
+/// Patience in Keras and Lightning compares with the best value of all; this criterion compares with the value of one
+/// strip before. If an error goes down and up for ever, this criterion never stops the run, and patience always does.
 ///
 /// # Suggested values
 ///

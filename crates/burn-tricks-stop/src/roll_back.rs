@@ -90,12 +90,12 @@ use serde::{Deserialize, Serialize};
 /// # }
 /// ```
 ///
-/// Gradient transforms do not go back by themselves. One whose state follows the weights must go back with them, or what it
-/// learned from the diverged run stays: the estimate of a `Prodigy`, which may be NaN from then on, the history of an
-/// `AutoClip`. Keep `GradientTransform::roll_back_state` of `burn-tricks-grad` with the optimizer, and load it after the
-/// roll-back. It may wait for the device, at each check that is the best so far. (A clone of the transform would not do: clones of
-/// a `Prodigy`, and counts of skipped steps, share one state.) In the `Learner` the `RollBackTrick` of `burn-tricks-train` does
-/// the same.
+/// Gradient transforms do not go back by themselves. A transform whose state follows the weights must go back with
+/// them, or it keeps what it learned from the diverged run: for example the estimate of a `Prodigy`, which may be NaN
+/// from then on, or the history of an `AutoClip`. Keep `GradientTransform::roll_back_state` of `burn-tricks-grad` with
+/// the optimizer, and load it after the roll-back. It may wait for the device, at each check that is the best so far.
+/// (A clone of the transform would not do: clones of a `Prodigy`, and counts of skipped steps, share one state.) In the
+/// `Learner` the `RollBackTrick` of `burn-tricks-train` does the same.
 ///
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
@@ -144,8 +144,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Order
 ///
-/// After the best weights are kept, and before the decision to stop is obeyed. The criterion must be able to see a
-/// divergence: [`EarlyStopping`](crate::EarlyStopping) with a divergence limit, or with
+/// Call it after the best weights are kept, and before the loop obeys the decision to stop. The criterion must be able
+/// to see a divergence: [`EarlyStopping`](crate::EarlyStopping) with a divergence limit, or with
 /// [`NonFiniteMetric::Stop`](crate::NonFiniteMetric::Stop), its default, also within [`Any`](crate::Any) and
 /// [`All`](crate::All).
 ///
@@ -162,7 +162,7 @@ use serde::{Deserialize, Serialize};
 /// # Differences
 ///
 /// Keras's users asked for a roll-back (keras #8332); Keras has `TerminateOnNaN`, which ends the run. Schedules "on
-/// plateau" reduce the learning rate and go on training the diverged weights.
+/// plateau" reduce the learning rate and continue to train the diverged weights.
 ///
 /// # Suggested values
 ///

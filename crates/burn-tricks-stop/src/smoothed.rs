@@ -29,10 +29,10 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Order
 ///
-/// Around a criterion, in a loop and in `stop_early` of a `Session`. [`Decision::best`] and the best check are those of
-/// the smoothed metric, which follows the metric with a delay of about β/(1 − β) checks. So the best weights are those
-/// of a stretch of good checks rather than of one lucky check, and thresholds such as a target are compared with smoothed
-/// values. In a `Session` that keeps several checkpoints, the others are ranked by the metric itself.
+/// Put it around a criterion, in a loop or in `stop_early` of a `Session`. [`Decision::best`] and the best check are
+/// those of the smoothed metric, which follows the metric with a delay of about β/(1 − β) checks. So the best weights
+/// are those of a stretch of good checks rather than of one lucky check, and thresholds such as a target are compared
+/// with smoothed values. In a `Session` that keeps several checkpoints, the others are ranked by the metric itself.
 ///
 /// A value that is NaN or infinite is passed on as it is, and leaves the average alone. A standard error is smoothed as
 /// that of a weighted mean of independent values; a training error is passed on as it is.

@@ -64,12 +64,12 @@ use burn::tensor::Device;
 ///
 /// # Order
 ///
-/// After validation. If the optimizer is to be restored as well, or if the run may [roll back](crate::RollBack), use
-/// a criterion and [`BestWeights`] instead.
+/// Call `observe` after validation. If the optimizer is to be restored as well, or if the run may [roll
+/// back](crate::RollBack), use a criterion and [`BestWeights`] instead.
 ///
 /// # Cost
 ///
-/// That of [`BestWeights`].
+/// The cost of [`BestWeights`].
 #[derive(Debug)]
 pub struct StopWithBest<C, M> {
     criterion: C,

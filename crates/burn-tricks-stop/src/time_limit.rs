@@ -52,8 +52,8 @@ use std::time::Instant;
 ///
 /// # Order
 ///
-/// After validation, in [`Any`](crate::Any) with a criterion that looks at the metric: a limit alone reports no best
-/// check. In [`All`](crate::All) it is a least time.
+/// Call `observe` after validation, and combine the limit in [`Any`](crate::Any) with a criterion that looks at the
+/// metric: a limit alone reports no best check. In [`All`](crate::All) it is a least time.
 ///
 /// # Cost
 ///

@@ -72,7 +72,7 @@ pub fn smooth_targets(targets: Tensor<2>, smoothing: f64) -> Tensor<2> {
 ///
 /// # Order
 ///
-/// Anywhere among the augmentations: smoothing before mixing gives the same as after it.
+/// It may stand anywhere among the augmentations: smoothing before mixing gives the same targets as after it.
 ///
 /// # Cost
 ///

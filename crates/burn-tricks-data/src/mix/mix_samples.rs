@@ -22,7 +22,7 @@ pub enum MixUnit {
     Sample,
 }
 
-/// With which sample of its batch a sample is mixed.
+/// The sample of the batch with which a sample is mixed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Pairing {
     /// The first with the last, the second with the last but one, and so on, as in timm. In a batch of odd size the
@@ -78,9 +78,9 @@ pub enum Pairing {
 ///
 /// # Order
 ///
-/// Last, after everything that changes single images. See
-/// [`Augmentations`](crate::Augmentations#which-there-are). The training accuracy is one against mixed images: look at
-/// the validation's.
+/// Put it last, after everything that changes single images. See
+/// [`Augmentations`](crate::Augmentations#which-there-are). The training accuracy is that on mixed images: look at the
+/// validation accuracy instead.
 ///
 /// # Cost
 ///
