@@ -50,7 +50,7 @@ impl<'a> Campaign<'a> {
         self
     }
 
-    /// Makes only the runs of this part, up to the next look; for all parts see [`merge`](crate::merge).
+    /// Makes only the runs of this part, up to the next look; [`merge`](crate::merge) joins the stores of all parts.
     pub fn with_shard(mut self, shard: Shard) -> Self {
         self.shard = Some(shard);
         self
@@ -71,11 +71,11 @@ impl<'a> Campaign<'a> {
         self
     }
 
-    /// Runs what is wanted, look by look. `job` makes the worker for a variant and its seeds; `looked` is
-    /// called after each look with what is known by then.
+    /// Makes the runs that are wanted, look by look. `job` makes the worker for a variant and its seeds; `looked` is
+    /// called after each look with the comparison as it is known by then.
     ///
-    /// It ends early, with what is known, if the runner was stopped, or a run failed and it [fails
-    /// fast](Runner::with_fail_fast).
+    /// It ends early, with the comparison as it is known, if the runner was stopped, or if a run failed and the runner
+    /// [fails fast](Runner::with_fail_fast).
     ///
     /// # Errors
     ///

@@ -16,7 +16,7 @@ use crate::step_count::StepCount;
 /// w ← w − η m̂ / (√ŝ + ε)           m̂ = m / (1 − β₁ᵗ),  ŝ = s / (1 − β₂ᵗ)
 /// ```
 ///
-/// Rectified, the weight is that of [`RAdamStep`], with `s` for its `v` and ε beside `√s`.
+/// Rectified, the weight is that of [`RAdamStep`], with `s` for its `v` and ε added to `√s`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdaBeliefStep {
     adam: AdamStep,

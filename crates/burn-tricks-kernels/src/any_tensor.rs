@@ -21,7 +21,8 @@ use burn::tensor::{DType, Device, FloatDType, Shape, Tensor, TensorData};
 /// # let _ = matrix;
 /// ```
 ///
-/// It has the arithmetic of an optimizer's step, number by number. For what Burn's tensors can do beyond that, [`with_rank!`](crate::with_rank) gives the rank back.
+/// It has the elementwise arithmetic of an optimizer's step. For all other operations of Burn's tensors,
+/// [`with_rank!`](crate::with_rank) gives the rank back.
 #[derive(Debug, Clone)]
 pub struct AnyTensor(pub(crate) DispatchTensor);
 

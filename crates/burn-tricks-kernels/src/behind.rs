@@ -1,6 +1,7 @@
 //! Work that another thread does behind its caller.
 
-/// Does `work` on each item that `giver` gives away, and lets `taker` put each result, in any order, into what `giver` returns.
+/// Does `work` on each item that `giver` passes on, and lets `taker` put each result, in any order, into the value that
+/// `giver` returns.
 ///
 /// `giver` is called on this thread, with a function that takes an item. On the CPU backend a thread of the pool works on the
 /// items meanwhile, one after the other. When `giver` has returned, this thread calls `taker`, and helps. Without the feature

@@ -5,17 +5,17 @@ use crate::{
     outcome::recipe::Recipe,
 };
 
-/// The recipes of a leave-one-out ablation: the full recipe, which is `base` with all changes; the full
-/// recipe without each of them in turn; and without any, which is `base`. All are compared with the full
-/// one, so that where leaving out a change *hurts*, the change helps in the presence of the others.
+/// The recipes of a leave-one-out ablation: the full recipe, which is `base` with all changes; the full recipe without
+/// each change in turn; and `base` itself, which has none of them. All are compared with the full recipe: if leaving
+/// out a change *hurts*, the change helps in the presence of the others.
 ///
 /// Each change is a recipe, given together with its own baseline, and is what differs between the
 /// settings of the two.
 ///
 /// # Errors
 ///
-/// If there are fewer than two changes, one is named twice or changes nothing, or two of them set the same
-/// place to different values.
+/// If there are fewer than two changes, if one is named twice or changes nothing, or if two of them give the same
+/// setting different values.
 pub fn ablation(
     base: &Recipe,
     parts: &[(&Recipe, &Recipe)],

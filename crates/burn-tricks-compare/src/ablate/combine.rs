@@ -75,16 +75,16 @@ fn object(value: &mut Value) -> &mut Map<String, Value> {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CombineRecipesError {
-    /// Two set the same place to different values.
+    /// Two changes give the same setting different values.
     Clash {
-        /// The one that comes first.
+        /// The name of the first change.
         first: String,
-        /// The other.
+        /// The name of the second change.
         second: String,
         /// The setting.
         setting: String,
     },
-    /// One changes nothing.
+    /// A change does not change any setting.
     ChangesNothing {
         /// Its name.
         part: String,

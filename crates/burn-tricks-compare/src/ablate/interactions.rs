@@ -59,7 +59,7 @@ fn joint(first: &str, second: &str) -> String {
     format!("{first} + {second}")
 }
 
-/// Whether each two of several changes do together what they do apart.
+/// For each two of several changes, whether their joint effect is the sum of their separate effects.
 ///
 /// For each seed, the interaction of A and B is (AB − A) − (B − base), on the scale on which the question
 /// is tested: for a loss the logarithm, so that "apart" means that the ratios multiply. It is read once, at
@@ -80,8 +80,8 @@ pub struct Interaction {
     pub second: String,
     /// Number of seeds with which all four recipes ran.
     pub seeds: usize,
-    /// For each metric, and last for speed, where the protocol has a target. A verdict of *helps* says that
-    /// the two do more good, or less harm, together than apart.
+    /// The answers for each metric, and last for speed, if the protocol has a target. A verdict of *helps* says that
+    /// the two changes do more good, or less harm, together than apart.
     pub answers: Vec<Answer>,
 }
 
@@ -245,14 +245,14 @@ impl Question<'_> {
 pub enum InteractionsError {
     /// The protocol has several looks.
     SeveralLooks {
-        /// Which.
+        /// The looks.
         looks: String,
     },
     /// A run is missing.
     MissingRun {
-        /// Of this recipe.
+        /// The recipe.
         variant: String,
-        /// With this seed.
+        /// The seed.
         seed: u64,
     },
     /// The protocol makes no sense.

@@ -21,7 +21,7 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// For one run of so many epochs; the clock starts.
+    /// A reporter for one run of this many epochs. Its clock starts now.
     pub fn new(variant: &str, seed: u64, epochs: usize) -> Self {
         Self {
             run: TrainingRun::new(variant, seed),
@@ -52,7 +52,7 @@ impl Reporter {
         self.purpose == Purpose::Examine
     }
 
-    /// Something that an examination found.
+    /// Reports something that an examination found.
     pub fn finding(&mut self, finding: ExaminationFinding) {
         self.run.findings.push(finding);
     }
@@ -63,44 +63,43 @@ impl Reporter {
         self.epochs
     }
 
-    /// The value of a metric on the test part.
+    /// Reports the value of a metric on the test part.
     pub fn metric(&mut self, name: &str, value: f64) {
         self.run = std::mem::take(&mut self.run).with_metric(name, value);
     }
 
-    /// The value of a metric on the test part, and what is scored [without a
-    /// model](crate::Quality::no_model). With it a run that fails counts, as no model.
+    /// Reports the value of a metric on the test part, and the value [without a model](crate::Quality::no_model), with
+    /// which a failed run counts.
     pub fn metric_and_no_model(&mut self, name: &str, value: f64, no_model: f64) {
         self.run = std::mem::take(&mut self.run).with_metric_and_no_model(name, value, no_model);
     }
 
-    /// The optimizer step at which the run first reached the target, `None` if it did not, of the steps of
-    /// a full run.
+    /// Reports the optimizer step at which the run first reached the target, or `None` if it did not, and the number of
+    /// steps of a full run.
     pub fn arrival(&mut self, steps: Option<u64>, of: u64) {
         self.run = std::mem::take(&mut self.run).with_arrival(steps, of);
     }
 
-    /// A value on the way, after so many optimizer steps, for the learning curves.
+    /// Reports the value of a metric after `step` optimizer steps, for the learning curves.
     pub fn point(&mut self, step: u64, metric: &str, value: f64) {
         self.run.add_point(step, metric, value);
     }
 
-    /// The number of optimizer steps made. From it and from the time between the start and the end of the
-    /// training function follows the time of a step, unless
-    /// [`seconds_per_step`](Self::seconds_per_step) gives it.
+    /// Reports the number of optimizer steps made. From it and from the time between the start and the end of the
+    /// training function follows the time of a step, unless [`seconds_per_step`](Self::seconds_per_step) gives it.
     pub fn steps(&mut self, steps: u64) {
         self.steps = Some(steps);
     }
 
-    /// The mean wall-clock time of an optimizer step, measured by the training itself.
+    /// Reports the mean wall-clock time of an optimizer step, measured by the training itself.
     pub fn seconds_per_step(&mut self, seconds: f64) {
         self.run.cost.seconds_per_step = Some(seconds);
     }
 
-    /// The largest memory in use, in bytes. Without it, a program that [`main`](crate::main) runs reports on
-    /// Linux the largest resident memory of the worker process, the program itself included. Elsewhere, and
-    /// with [`Study::with_one_job_per_recipe`](crate::Study::with_one_job_per_recipe), which is for GPUs, no memory is
-    /// reported then.
+    /// Reports the largest memory in use, in bytes. If the training does not call this method, [`main`](crate::main)
+    /// reports on Linux the largest resident memory of the worker process, the program itself included. On other
+    /// systems, and with [`Study::with_one_job_per_recipe`](crate::Study::with_one_job_per_recipe), which is for GPUs,
+    /// it then reports no memory.
     pub fn peak_bytes(&mut self, bytes: u64) {
         self.run.cost.peak_bytes = Some(bytes);
     }

@@ -87,15 +87,15 @@ impl Study {
         self
     }
 
-    /// All that a run depends on in addition to its recipe and its epochs, such as the data: runs of another
-    /// context in a store are other runs.
+    /// All that a run depends on in addition to its recipe and its epochs, such as the data. A store does not use runs
+    /// of another context.
     pub fn with_context(mut self, context: Value) -> Self {
         self.context = context;
         self
     }
 
-    /// What names the code of the program, in place of [`program_hash`]: runs of other code in a
-    /// store are other runs. A hash of the sources, for instance, is the same on machines of other kinds.
+    /// Identifies the code of the program, in place of [`program_hash`]: a store does not use runs of other code. A
+    /// hash of the sources, for instance, is the same on machines of different kinds.
     pub fn with_code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into());
         self
