@@ -1,6 +1,6 @@
 //! The clinic: its programs show the symptoms that their stories tell, and the doctor finds the cause.
 
-use burn_tricks::diagnose::{FindingKind, Prescription};
+use burn_tricks::diagnose::{FindingKind, InitScheme, Prescription};
 use burn_tricks_examples::clinic::{
     CarriedOut, Case, Floor, Half, Origin, Program, RandomProgram, Seen, Tally, Verdict, cases,
     core_set, examine, treated,
@@ -139,6 +139,10 @@ fn the_doctor_names_the_causes_and_accuses_no_healthy_program() {
     }
 }
 
+const ANEW: Prescription = Prescription::InitWeights {
+    scheme: InitScheme::He,
+};
+
 #[test]
 fn a_treated_program_trains_as_its_twin() {
     let _alone = alone();
@@ -148,7 +152,7 @@ fn a_treated_program_trains_as_its_twin() {
     let findings = examined.diagnosis.findings.iter();
     let finding = findings.clone().find(|finding| is_cause(finding.kind));
     let finding = finding.expect("a cause is named");
-    let program = treated(case, 1, finding, &Prescription::InitWeights);
+    let program = treated(case, 1, finding, &ANEW);
     let (program, how) = program.expect("weights to draw");
     assert_eq!(how, CarriedOut::Configured);
     let healthy = program.run(1, &mut ());

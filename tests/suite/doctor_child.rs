@@ -27,7 +27,7 @@ fn range(device: &Device) -> LrRange {
     let inputs = Tensor::<2>::random([16, 4], Distribution::Normal(0.0, 1.0), device);
     let targets = inputs.clone().sum_dim(1);
     let test = LrRangeTestConfig::new().with_steps(12).init().unwrap();
-    test.run(&model, &SgdConfig::new().init(), device, |model, _| {
+    test.run(&model, &SgdConfig::new().init(), device, |model, _, _| {
         (model.forward(inputs.clone()) - targets.clone())
             .square()
             .mean()

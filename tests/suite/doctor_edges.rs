@@ -109,13 +109,13 @@ fn a_model_without_parameters_or_gradients_is_a_finding_in_the_learners_trick_to
 }
 
 #[test]
-fn examinations_of_nan_have_no_suggestion_and_do_not_panic() {
+fn examinations_of_nan_have_no_suggestion_and_a_finding() {
     let _alone = alone();
     let device = Device::flex().autodiff();
     let model = LinearConfig::new(2, 1).init(&device);
     let nan = |model: &Linear| model.weight.val().sum() * f32::NAN;
     let test = LrRangeTestConfig::new().with_steps(5).init().unwrap();
-    let range = test.run(&model, &SgdConfig::new().init(), &device, |model, _| {
+    let range = test.run(&model, &SgdConfig::new().init(), &device, |model, _, _| {
         nan(model)
     });
     assert_eq!(
@@ -128,10 +128,18 @@ fn examinations_of_nan_have_no_suggestion_and_do_not_panic() {
     doctor.observe_lr_range(range);
     doctor.observe_noise_scale(noise);
     let diagnosis = doctor.diagnose(&model);
+    let failed = diagnosis.of_kind(FindingKind::ExaminationFailed);
+    let texts: Vec<&str> = failed.map(|finding| finding.text.as_str()).collect();
+    let begins = |text: &str| texts.iter().any(|found| found.starts_with(text));
     assert!(
-        diagnosis.is_healthy() && !diagnosis.to_html("nan").is_empty(),
+        begins("In 3 of 3 runs of the range test the first loss, before any step, is NaN"),
         "{diagnosis}"
     );
+    assert!(
+        begins("The gradient-noise scale over 2 batches of 1 rows is NaN"),
+        "{diagnosis}"
+    );
+    assert!(!diagnosis.is_healthy() && !diagnosis.to_html("nan").is_empty());
 }
 
 #[test]

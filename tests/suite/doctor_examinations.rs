@@ -85,7 +85,7 @@ fn after_a_range_test_everything_is_to_the_bit_what_it_was() {
         .with_seeds(2)
         .init()
         .unwrap();
-    let range = test.run(&model, &optim, &device, |model, _| model.loss(&batch));
+    let range = test.run(&model, &optim, &device, |model, _, _| model.loss(&batch));
     assert_eq!(range.curves.len(), 2);
     // The rates were high enough to change a copy.
     let losses = &range.curves[0].losses;
@@ -127,7 +127,7 @@ fn the_range_test_finds_the_rate_of_a_parabola() {
         .with_highest(100.0)
         .init()
         .unwrap();
-    let range = test.run(&model, &SgdConfig::new().init(), &device, |model, _| {
+    let range = test.run(&model, &SgdConfig::new().init(), &device, |model, _, _| {
         model.weight.val().square().sum() * 0.5
     });
     let last = *range.curves[0].lrs.last().unwrap();
@@ -137,6 +137,36 @@ fn the_range_test_finds_the_rate_of_a_parabola() {
         assert!((0.01..2.0).contains(&rate), "{of:?}");
     }
     assert!(range.disagreement().unwrap() >= 1.0);
+}
+
+#[test]
+fn the_loss_of_a_range_test_gets_the_seed_of_its_run() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let model = LinearConfig::new(4, 1)
+        .with_initializer(Initializer::Ones)
+        .init(&device);
+    let test = LrRangeTestConfig::new()
+        .with_steps(4)
+        .with_seeds(2)
+        .init()
+        .unwrap();
+    let mut calls = Vec::new();
+    let range = test.run(
+        &model,
+        &SgdConfig::new().init(),
+        &device,
+        |model, seed, step| {
+            calls.push((seed, step));
+            model.weight.val().square().sum() * (seed + 1) as f64
+        },
+    );
+    let expected: Vec<(u64, usize)> = (0..2)
+        .flat_map(|seed| (0..4).map(move |step| (seed, step)))
+        .collect();
+    assert_eq!(calls, expected);
+    let firsts: Vec<f64> = range.curves.iter().map(|curve| curve.losses[0]).collect();
+    assert_eq!(firsts, [4.0, 8.0]);
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn examinations_of_a_model_with_an_attached_probe_are_not_recorded_and_change_no
     };
     let before = statistics(&model);
     let test = LrRangeTestConfig::new().with_steps(5).init().unwrap();
-    test.run(&model, &SgdConfig::new().init(), &device, |model, _| {
+    test.run(&model, &SgdConfig::new().init(), &device, |model, _, _| {
         model.loss(&batch)
     });
     NoiseScale::measure(&model, 2, 32, |model, _| model.loss(&batch));

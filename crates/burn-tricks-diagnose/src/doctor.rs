@@ -90,9 +90,14 @@ use burn::tensor::Tensor;
 /// # Cost
 ///
 /// A recorded step reads each gradient and each weight a few times and keeps the weights until
-/// [`after_step`](Self::after_step); the other steps cost nothing but the call. Which steps are recorded is said at
-/// [`DoctorConfig::every`](crate::DoctorConfig::every). The first weights are kept, so the doctor needs the memory of one more model. Nothing is
-/// read from the device before [`diagnose`](Self::diagnose).
+/// [`after_step`](Self::after_step). Which steps are recorded is said at [`DoctorConfig::every`](crate::DoctorConfig::every). In
+/// the other steps each gradient is read once, for NaN and infinity, unless
+/// [`DoctorConfig::checks_gradients`](crate::DoctorConfig::checks_gradients) is off. Nothing is read from the device before
+/// [`diagnose`](Self::diagnose).
+///
+/// The first weights are kept, so the doctor needs the memory of one more model. What is recorded of steps is bounded, and of
+/// every step a few numbers are kept besides: 4 bytes for its loss, 20 for its outputs and 24 for its position, if they are
+/// handed over.
 #[derive(Debug)]
 pub struct Doctor {
     rows: usize,
@@ -318,7 +323,7 @@ impl Doctor {
         self.valid_outputs.end();
         self.train.end_epoch();
         self.valid.end_epoch();
-        self.steps.record_next();
+        self.steps.end_epoch();
         self.arm();
     }
 
@@ -332,7 +337,7 @@ impl Doctor {
         self.noise = Some(noise);
     }
 
-    /// Takes the result of a learning-rate range test, for the report.
+    /// Takes the result of a learning-rate range test: a note names the rates that it suggests, and how far they disagree.
     pub fn observe_lr_range(&mut self, range: LrRange) {
         self.lr_range = Some(range);
     }
@@ -474,6 +479,63 @@ mod tests {
         // Twice as many targets as inputs belong to no row.
         doctor.observe_validation_batch(&half(&inputs, 1), targets);
         assert_eq!(doctor.history(&model).neighbours, None);
+    }
+
+    /// The numbers of the steps that are recorded of so many epochs.
+    fn recorded(every: usize, epochs: usize, steps: usize) -> Vec<usize> {
+        let device = Device::flex().autodiff();
+        let model = LinearConfig::new(1, 1).init(&device);
+        let loss = model.forward(Tensor::<2>::ones([1, 1], &device)).sum();
+        let grads = GradientsParams::from_grads(loss.backward(), &model);
+        let config = DoctorConfig::new()
+            .with_every(every)
+            .with_checks_gradients(false);
+        let mut doctor = config.init(&model).unwrap();
+        for _ in 0..epochs {
+            for _ in 0..steps {
+                doctor.before_step(&model, &grads, 0.1);
+            }
+            doctor.observe_epoch(EpochMetrics::default());
+        }
+        let steps = doctor.history(&model).steps;
+        steps.into_iter().map(|of| of.step).collect()
+    }
+
+    #[test]
+    fn of_many_short_epochs_the_early_ones_are_kept_as_the_late_ones() {
+        for every in [10, usize::MAX] {
+            let steps = recorded(every, 1000, 1);
+            assert!((200..=401).contains(&steps.len()), "{}", steps.len());
+            let first: Vec<usize> = (1..=DENSE).collect();
+            assert_eq!(steps[..DENSE], first);
+            let distances = steps.windows(2).map(|pair| pair[1] - pair[0]);
+            let largest = distances.max().unwrap();
+            assert!(largest <= 4, "{largest} steps are missing: {steps:?}");
+        }
+    }
+
+    #[test]
+    fn of_first_steps_of_epochs_and_of_others_the_more_numerous_are_thinned_out() {
+        // 200 of each kind by step 2,000, and then every second one of one kind, and later of the other.
+        let steps = recorded(10, 300, 10);
+        assert!((200..=401).contains(&steps.len()), "{}", steps.len());
+        for begins in [true, false] {
+            let of_kind: Vec<usize> = (steps.iter().copied())
+                .filter(|step| *step > DENSE && (step % 10 == 1) == begins)
+                .collect();
+            let distances = of_kind.windows(2).map(|pair| pair[1] - pair[0]);
+            let largest = distances.max().unwrap();
+            assert!(largest <= 20, "{largest} of {begins}: {of_kind:?}");
+            assert!(of_kind[0] <= 40 && of_kind[of_kind.len() - 1] > 2960);
+        }
+        // A few long epochs: each begins with a recorded step, whatever becomes of the others.
+        let steps = recorded(1, 6, 500);
+        let begins = (1..6).map(|epoch| 500 * epoch + 1);
+        assert!(
+            begins.clone().all(|step| steps.contains(&step)),
+            "{steps:?}"
+        );
+        assert!(steps.len() <= 401);
     }
 
     #[test]

@@ -8,8 +8,9 @@ use burn_tricks_core::{Config, ConfigError};
 /// The settings of a [`Doctor`].
 #[derive(Config, Debug)]
 pub struct DoctorConfig {
-    /// The number of steps from one recorded step to the next, after the first 20 steps, which are all recorded.
-    /// When 400 steps are recorded, every second one is dropped and the interval doubles, so that memory is bounded.
+    /// The number of steps from one recorded step to the next, after the first 20 steps, which are all recorded. The first step
+    /// of each epoch is recorded too. When more than 400 steps are recorded, every second one is dropped and the interval
+    /// doubles, of the steps at equal distances or of the first steps of epochs, whichever are more, so that memory is bounded.
     /// Default: 10.
     #[config(default = 10)]
     pub every: usize,

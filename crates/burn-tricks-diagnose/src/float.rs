@@ -1,79 +1,119 @@
 //! Serde of floats that may be NaN or infinite, which JSON does not have: they are written as texts.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::BTreeMap;
 
+/// A number, or the text of one that JSON does not have.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-enum Number {
+pub(crate) enum Number {
     Finite(f64),
     Text(String),
 }
 
-impl From<f64> for Number {
-    fn from(value: f64) -> Self {
-        if value.is_finite() {
-            Self::Finite(value)
-        } else {
-            Self::Text(value.to_string())
-        }
-    }
+/// A value with floats, in a form that JSON has.
+pub(crate) trait Written: Sized {
+    type Form: Serialize + DeserializeOwned;
+
+    fn form(&self) -> Self::Form;
+    fn read(form: Self::Form) -> Self;
 }
 
-impl From<Number> for f64 {
-    fn from(number: Number) -> Self {
-        match number {
+impl Written for f64 {
+    type Form = Number;
+
+    fn form(&self) -> Number {
+        if self.is_finite() {
+            Number::Finite(*self)
+        } else {
+            Number::Text(self.to_string())
+        }
+    }
+
+    fn read(form: Number) -> Self {
+        match form {
             Number::Finite(value) => value,
             Number::Text(text) => text.parse().unwrap_or(f64::NAN),
         }
     }
 }
 
-/// For `#[serde(with = "crate::float")]` on an `f64`.
-pub(crate) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    Number::from(*value).serialize(serializer)
+impl<T: Written> Written for Option<T> {
+    type Form = Option<T::Form>;
+
+    fn form(&self) -> Self::Form {
+        self.as_ref().map(T::form)
+    }
+
+    fn read(form: Self::Form) -> Self {
+        form.map(T::read)
+    }
+}
+
+impl<T: Written> Written for Vec<T> {
+    type Form = Vec<T::Form>;
+
+    fn form(&self) -> Self::Form {
+        self.iter().map(T::form).collect()
+    }
+
+    fn read(form: Self::Form) -> Self {
+        form.into_iter().map(T::read).collect()
+    }
+}
+
+impl<T: Written> Written for [T; 2] {
+    type Form = [T::Form; 2];
+
+    fn form(&self) -> Self::Form {
+        self.each_ref().map(T::form)
+    }
+
+    fn read(form: Self::Form) -> Self {
+        form.map(T::read)
+    }
+}
+
+impl<T: Written> Written for (String, T) {
+    type Form = (String, T::Form);
+
+    fn form(&self) -> Self::Form {
+        (self.0.clone(), self.1.form())
+    }
+
+    fn read((name, form): Self::Form) -> Self {
+        (name, T::read(form))
+    }
+}
+
+impl<T: Written> Written for BTreeMap<i64, T> {
+    type Form = BTreeMap<i64, T::Form>;
+
+    fn form(&self) -> Self::Form {
+        self.iter()
+            .map(|(key, value)| (*key, value.form()))
+            .collect()
+    }
+
+    fn read(form: Self::Form) -> Self {
+        form.into_iter()
+            .map(|(key, form)| (key, T::read(form)))
+            .collect()
+    }
+}
+
+/// For `#[serde(with = "crate::float")]` on a float, or on an option, a list, a pair or a map of floats.
+pub(crate) fn serialize<T: Written, S: Serializer>(
+    value: &T,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    value.form().serialize(serializer)
 }
 
 /// The other direction of [`serialize`].
-pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    Number::deserialize(deserializer).map(f64::from)
-}
-
-/// For `#[serde(with = "crate::float::option")]` on an `Option<f64>`.
-pub(crate) mod option {
-    use super::Number;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(crate) fn serialize<S: Serializer>(
-        value: &Option<f64>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        value.map(Number::from).serialize(serializer)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<f64>, D::Error> {
-        Ok(Option::<Number>::deserialize(deserializer)?.map(f64::from))
-    }
-}
-
-/// For `#[serde(with = "crate::float::list")]` on a `Vec<f64>`.
-pub(crate) mod list {
-    use super::Number;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(crate) fn serialize<S: Serializer>(
-        values: &[f64],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let numbers: Vec<Number> = values.iter().copied().map(Number::from).collect();
-        numbers.serialize(serializer)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<f64>, D::Error> {
-        let numbers = Vec::<Number>::deserialize(deserializer)?;
-        Ok(numbers.into_iter().map(f64::from).collect())
-    }
+pub(crate) fn deserialize<'de, T: Written, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    T::Form::deserialize(deserializer).map(T::read)
 }

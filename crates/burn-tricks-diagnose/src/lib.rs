@@ -32,13 +32,16 @@ pub use diagnosis::Diagnosis;
 pub use doctor::Doctor;
 pub use doctor_config::DoctorConfig;
 pub use finding::{
-    finding::Finding, kind::FindingKind, prescription::Prescription, severity::Severity,
+    finding::Finding,
+    kind::FindingKind,
+    prescription::{InitScheme, Prescription},
+    severity::Severity,
     treatment::Treatment,
 };
 pub use history::{
     History, StepHistory,
     closeness::Closeness,
-    data::{DataHistory, TargetStats},
+    data::DataHistory,
     epoch::EpochMetrics,
     linear_fit::LinearFit,
     loss_check::LossCheck,
@@ -51,6 +54,7 @@ pub use history::{
     probe::{ProbeHistory, ProbeStep},
     reference::ReferenceFit,
     structure::{DropoutLayer, Mode, Structure},
+    target::TargetStats,
 };
 pub use loss_kind::LossKind;
 pub use measurement::{

@@ -21,6 +21,18 @@ pub enum TrialKind {
 }
 
 impl TrialKind {
+    /// What such a trial trains on, as texts name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Full => "all rows",
+            Self::Half => "half of the rows",
+            Self::Quarter => "a quarter of the rows",
+            Self::OneBatch => "one batch",
+            Self::ShuffledLabels => "shuffled labels",
+            Self::BlankInputs => "inputs of 0",
+        }
+    }
+
     /// All kinds, in the order in which they are tried.
     pub const ALL: [Self; 6] = [
         Self::Full,
@@ -59,6 +71,21 @@ impl Capacity {
     pub fn of(&self, kind: TrialKind) -> &[TrialResult] {
         let found = self.results.iter().find(|(of, _)| *of == kind);
         found.map_or(&[], |(_, results)| results)
+    }
+
+    /// The trials of this kind whose losses, as far as they are asked for, are not finite, and all trials of this kind.
+    pub(crate) fn failed(&self, kind: TrialKind) -> [usize; 2] {
+        let has_failed = |of: &&TrialResult| {
+            let (train, valid) = (of.train_loss.is_finite(), of.valid_loss.is_finite());
+            match kind {
+                // Whoever has learned one batch or wrong labels may have any loss elsewhere.
+                TrialKind::OneBatch | TrialKind::ShuffledLabels => !train,
+                TrialKind::Half | TrialKind::Quarter => !valid,
+                TrialKind::Full | TrialKind::BlankInputs => !train || !valid,
+            }
+        };
+        let all = self.of(kind);
+        [all.iter().filter(has_failed).count(), all.len()]
     }
 
     /// The mean loss over the seeds, on the rows that were trained on.

@@ -125,6 +125,10 @@ kinds! {
     NonFinite => "NaN or infinity",
     /// The inputs or targets that the doctor was given contain NaN or infinity.
     NonFiniteData => "NaN in the data",
+    /// An examination gave numbers that are NaN or infinite, so that its question has no answer.
+    ExaminationFailed => "examination failed",
+    /// The learning rates that a range test suggests.
+    LrRange => "rates of the range test",
     /// An average of weights still holds the initial weights.
     AverageNeverStarted => "average never started",
     /// The network is a linear map of its inputs.

@@ -3,6 +3,18 @@
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
 
+/// How initial weights are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum InitScheme {
+    /// He's deviation √(2/inputs), for ReLU and what is like it, and where the activation is not known.
+    He,
+    /// Xavier's (Glorot's) deviation √(2/(inputs + outputs)), for the hyperbolic tangent and the logistic sigmoid.
+    Xavier,
+    /// Orthogonal matrices, for the weights of a recurrent layer, which a signal passes in each time step.
+    Orthogonal,
+}
+
 /// A change to try against a finding.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -12,16 +24,21 @@ pub enum Prescription {
     /// Scale the targets to mean 0 and standard deviation 1, and the predictions back: `ScalerConfig` of
     /// `burn-tricks-nn`.
     ScaleTargets,
-    /// Draw the initial weights anew for the activation that follows: `InitWeightsConfig` of `burn-tricks-nn`.
-    InitWeights,
+    /// Draw the initial weights anew: `InitWeightsConfig` of `burn-tricks-nn`.
+    InitWeights {
+        /// How they are drawn.
+        scheme: InitScheme,
+    },
     /// Multiply the learning rate by `factor`.
     ScaleLr {
         /// The factor.
+        #[serde(with = "crate::float")]
         factor: f64,
     },
     /// Clip the gradients at this norm over the whole model: `ClipGradNormConfig` of `burn-tricks-grad`.
     ClipGradNorm {
         /// The largest norm that stays as it is.
+        #[serde(with = "crate::float")]
         max_norm: f64,
     },
     /// Raise the learning rate from 0 over the first steps: `WarmupConfig` of `burn-tricks-schedule`.
@@ -37,11 +54,13 @@ pub enum Prescription {
     /// Set the momentum to `momentum`.
     Momentum {
         /// The momentum.
+        #[serde(with = "crate::float")]
         momentum: f64,
     },
     /// Train for `factor` times as many steps.
     TrainLonger {
         /// The factor.
+        #[serde(with = "crate::float")]
         factor: f64,
     },
     /// Normalise the signal between the layers: Burn's `BatchNorm` or `LayerNorm`.
@@ -62,11 +81,13 @@ pub enum Prescription {
     /// Set dropout to this probability.
     Dropout {
         /// The probability of dropping a value.
+        #[serde(with = "crate::float")]
         prob: f64,
     },
     /// Decay the weights at this rate: `weight_decay` of the optimizer.
     WeightDecay {
         /// The decay.
+        #[serde(with = "crate::float")]
         decay: f64,
     },
     /// Stop when the validation loss no longer improves, and keep the best weights: `EarlyStoppingConfig` of
@@ -78,6 +99,7 @@ pub enum Prescription {
     /// Average the weights: `EmaConfig` of `burn-tricks-average`.
     AverageWeights {
         /// The decay of the moving average per step.
+        #[serde(with = "crate::float")]
         decay: f64,
     },
     /// Let the parameters at these paths be trained.
@@ -115,10 +137,14 @@ impl Display for Prescription {
                 f,
                 "scale the targets to mean 0 and deviation 1, and the predictions back (nn::ScalerConfig)"
             ),
-            Self::InitWeights => write!(
-                f,
-                "initialise the weights for their activation (nn::InitWeightsConfig)"
-            ),
+            Self::InitWeights { scheme } => {
+                let how = match scheme {
+                    InitScheme::He => "with He's deviation, for ReLU",
+                    InitScheme::Xavier => "with Xavier's deviation, for tanh or sigmoid",
+                    InitScheme::Orthogonal => "as orthogonal matrices",
+                };
+                write!(f, "initialise the weights {how} (nn::InitWeightsConfig)")
+            }
             Self::ScaleLr { factor } if *factor < 1.0 => {
                 write!(f, "divide the learning rate by {}", short(1.0 / factor))
             }

@@ -1,6 +1,6 @@
 //! A prescription as a configuration of a trick.
 
-use crate::finding::prescription::Prescription;
+use crate::finding::prescription::{InitScheme, Prescription};
 use burn::nn::DropoutConfig;
 use burn_tricks_average::EmaConfig;
 use burn_tricks_core::Goal;
@@ -60,8 +60,12 @@ impl Prescription {
     pub fn treatment(&self) -> Option<Treatment> {
         Some(match self {
             Self::ScaleInputs | Self::ScaleTargets => Treatment::Scaler(ScalerConfig::standard()),
-            Self::InitWeights => {
-                Treatment::InitWeights(InitWeightsConfig::new(WeightInit::HE_NORMAL))
+            Self::InitWeights { scheme } => {
+                Treatment::InitWeights(InitWeightsConfig::new(match scheme {
+                    InitScheme::He => WeightInit::HE_NORMAL,
+                    InitScheme::Xavier => WeightInit::XAVIER_NORMAL,
+                    InitScheme::Orthogonal => WeightInit::ORTHOGONAL,
+                }))
             }
             Self::ScaleLr { factor } => Treatment::LrFactor(*factor),
             Self::ClipGradNorm { max_norm } => {

@@ -1,7 +1,8 @@
 //! Whether training and validation say the same about what belongs together.
 
-use crate::history::data::{Rows, moments};
 use crate::history::floor::score_variance;
+use crate::history::moments::moments;
+use crate::history::rows::Rows;
 use std::collections::{BTreeMap, HashMap};
 
 /// Fewer rows tell nothing.

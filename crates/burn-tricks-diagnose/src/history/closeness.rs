@@ -1,7 +1,7 @@
 //! How near validation rows are to training rows, and training rows to each other.
 
-use crate::history::data::spread;
 use crate::history::measures::median;
+use crate::history::moments::spread;
 use crate::history::table::Table;
 use serde::{Deserialize, Serialize};
 
@@ -61,10 +61,10 @@ pub struct Closeness {
     pub train_copies: f64,
     /// The median distance of a training row to its fifth neighbour over that of a validation row: above 1 where training rows
     /// were changed, as by an augmentation.
-    #[serde(with = "crate::float::option")]
+    #[serde(with = "crate::float")]
     pub spread: Option<f64>,
     /// The mean number of training rows of a class, of a classification.
-    #[serde(with = "crate::float::option")]
+    #[serde(with = "crate::float")]
     pub rows_of_class: Option<f64>,
 }
 
@@ -192,7 +192,7 @@ fn dimension(near: &[Near]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::data::Rows;
+    use crate::history::rows::Rows;
     use rand::{RngExt as _, SeedableRng as _};
     use rand_chacha::ChaCha8Rng;
 

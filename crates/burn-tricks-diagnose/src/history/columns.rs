@@ -1,6 +1,7 @@
 //! Features that hold something other than measurements: category numbers, and a constant in place of missing values.
 
-use crate::history::data::{Rows, moments};
+use crate::history::moments::moments;
+use crate::history::rows::Rows;
 use std::collections::{BTreeMap, HashSet};
 
 /// Fewer different rows tell nothing.

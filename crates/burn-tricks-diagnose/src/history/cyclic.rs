@@ -1,6 +1,7 @@
 //! Targets that begin anew at the end of their range: angles, hours, and numbers that have overflowed their type.
 
-use crate::history::data::{Rows, moments, spread};
+use crate::history::moments::{moments, spread};
+use crate::history::rows::Rows;
 
 /// Fewer different rows tell nothing, and of more so many are compared with each other.
 const ROWS: [usize; 2] = [100, 1000];

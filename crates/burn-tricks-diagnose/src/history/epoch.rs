@@ -20,16 +20,16 @@ pub struct EpochMetrics {
     /// The optimizer steps at the end of the epoch. The doctor fills it in.
     pub step: usize,
     /// The mean loss over the training data.
-    #[serde(with = "crate::float::option")]
+    #[serde(with = "crate::float")]
     pub train_loss: Option<f64>,
     /// The mean loss over the validation data.
-    #[serde(with = "crate::float::option")]
+    #[serde(with = "crate::float")]
     pub valid_loss: Option<f64>,
     /// The share of training rows that are classified correctly, from 0 to 1.
-    #[serde(with = "crate::float::option")]
+    #[serde(with = "crate::float")]
     pub train_accuracy: Option<f64>,
     /// The share of validation rows that are classified correctly, from 0 to 1.
-    #[serde(with = "crate::float::option")]
+    #[serde(with = "crate::float")]
     pub valid_accuracy: Option<f64>,
 }
 

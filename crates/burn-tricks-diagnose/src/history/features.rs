@@ -1,7 +1,8 @@
 //! What single features of the data say.
 
-use crate::history::data::{Rows, moments};
-use std::collections::{BTreeMap, HashSet};
+use crate::history::moments::moments;
+use crate::history::rows::Rows;
+use std::collections::BTreeMap;
 
 /// The deviation of a feature, as a share of that of all inputs, below which it is hardly ever on.
 const ON: f64 = 0.25;
@@ -159,17 +160,6 @@ impl Rows {
         let farthest = values.iter().enumerate().map(uneven).fold(0.0, f64::max);
         let are_different = values.windows(2).all(|pair| pair[0] < pair[1]);
         are_different && farthest < EVEN / count.sqrt()
-    }
-
-    /// Whether the target of a row is this feature of another row: of a series its next value, which is near the present one.
-    fn comes_later(&self, at: usize) -> bool {
-        let rows: Vec<(u32, u32)> = (self.column(at).zip(&self.targets))
-            .map(|(value, target)| (value.to_bits(), (*target as f32).to_bits()))
-            .collect();
-        let values: HashSet<u32> = rows.iter().map(|(value, _)| *value).collect();
-        let is_later = |(value, target): &&(u32, u32)| value != target && values.contains(target);
-        let is_measured = 2 * values.len() > self.distinct_rows();
-        is_measured && 2 * rows.iter().filter(is_later).count() > rows.len()
     }
 
     /// The different rows that differ from one of `training` in exactly one feature, where no feature has many values.
@@ -378,31 +368,6 @@ mod tests {
         of.labels = vec![labels.collect()];
         of.inputs.chunks_mut(3).for_each(|row| row[1] *= row[1]);
         assert_eq!(of.leaking(), [0; 0]);
-    }
-
-    #[test]
-    fn the_next_value_of_a_series_is_no_target_among_the_inputs() {
-        // A slow wave with a little noise, and the hour.
-        let series: Vec<f32> = (0..301)
-            .map(|at| (at as f32 / 30.0).sin() + 0.05 * ((at * 37) % 101) as f32 / 101.0)
-            .collect();
-        let of = |ahead: bool| {
-            let mut of = rows();
-            of.features = 2;
-            of.inputs = (0..300)
-                .flat_map(|at| [series[at], (at % 24) as f32])
-                .collect();
-            of.target_columns = 1;
-            of.targets = (0..300)
-                .map(|at| {
-                    let noise = if ahead { 0.0 } else { 1e-4 };
-                    f64::from(series[at + 1]) + noise * (at % 7 + 1) as f64
-                })
-                .collect();
-            of.leaking()
-        };
-        assert_eq!(of(true), [0; 0]);
-        assert_eq!(of(false), [0], "values of no other row");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Whether batches hold rows with similar targets.
 
-use crate::history::data::{Rows, spread};
+use crate::history::moments::spread;
+use crate::history::rows::Rows;
 use std::collections::{BTreeMap, HashMap};
 
 /// Small batches are joined to groups of so many rows.
@@ -142,6 +143,7 @@ fn grouped(batches: Vec<Group>) -> Vec<Group> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::rows::tests::rows;
 
     fn of_targets(targets: Vec<f64>, batch: usize) -> Rows {
         Rows {
@@ -176,5 +178,30 @@ mod tests {
         let sorted = labels(|row| 2 * (row / 96) + row % 2).between_batches();
         assert!((0.3..0.6).contains(&sorted), "{sorted}");
         assert!(labels(|row| row * 7 % 10).between_batches() < 0.05);
+    }
+
+    #[test]
+    fn targets_of_equal_rows_may_differ() {
+        let of = |target: &dyn Fn(usize) -> f64, count: usize| {
+            let rows = Rows {
+                features: 1,
+                inputs: (0..200).map(|at| (at % 10) as f32).collect(),
+                target_columns: 1,
+                targets: (0..200).map(target).collect(),
+                ..Rows::default()
+            };
+            rows.ambiguous(count)
+        };
+        assert_eq!(of(&|at| (at % 10) as f64, 200), Some(0.0));
+        let noise = of(&|at| (at / 10 % 2) as f64, 200).unwrap();
+        assert!((noise - 1.0).abs() < 0.1, "{noise}");
+        let half = of(&|at| (at % 10 / 5 + at / 10 % 2) as f64, 200).unwrap();
+        assert!((half - 0.5).abs() < 0.1, "{half}");
+        assert_eq!(of(&|at| at as f64, 15), None, "hardly any repeats");
+        let mut labelled = rows(200, 1);
+        labelled.inputs = (0..200).map(|at| (at % 10) as f32).collect();
+        assert_eq!(labelled.ambiguous(200), Some(0.0));
+        labelled.labels = vec![(0..200).map(|at| at / 10 % 2).collect()];
+        assert!(labelled.ambiguous(200).unwrap() > 0.9);
     }
 }

@@ -1,7 +1,7 @@
 //! What a linear model of the inputs says: a model that is fitted in one step.
 
-use crate::history::data::Rows;
 use crate::history::least_squares::solve;
+use crate::history::rows::Rows;
 use serde::{Deserialize, Serialize};
 
 /// Fewer rows on either side tell nothing.

@@ -22,7 +22,7 @@ pub struct LossCheck {
     pub own: f64,
     /// The mean loss over all pairs of an output and a target, of a single output per row: what is computed if outputs
     /// `[rows, 1]` and targets `[1, rows]` are broadcast to `[rows, rows]`.
-    #[serde(with = "crate::float::option")]
+    #[serde(with = "crate::float")]
     pub crossed: Option<f64>,
     /// The norm of the gradient of the mean loss with respect to a bias that is added to the outputs, or, where a softmax or
     /// a sigmoid makes probabilities of them, to the scores before it.

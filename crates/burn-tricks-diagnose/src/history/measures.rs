@@ -77,6 +77,14 @@ impl Judged {
 }
 
 impl History {
+    /// The optimizer steps; of a program that hands over losses alone, as many as losses.
+    pub(crate) fn steps_seen(&self) -> usize {
+        match self.steps_taken {
+            0 => self.losses.len(),
+            steps => steps,
+        }
+    }
+
     /// The mean of the first losses.
     pub(crate) fn first_loss(&self) -> Option<f64> {
         if self.losses.is_empty() {
@@ -264,7 +272,7 @@ impl History {
                 "last loss over the variance of the target; clinic",
             ));
         }
-        let untrained = self.untrained_loss().filter(|_| self.steps_taken > 1)?;
+        let untrained = self.untrained_loss().filter(|_| self.steps_seen() > 1)?;
         Some((
             untrained,
             "last loss over that of an untrained network; clinic",

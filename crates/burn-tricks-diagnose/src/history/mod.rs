@@ -3,6 +3,7 @@
 pub(crate) mod agreement;
 pub(crate) mod closeness;
 pub(crate) mod columns;
+pub(crate) mod constants;
 pub(crate) mod cyclic;
 pub(crate) mod data;
 pub(crate) mod epoch;
@@ -13,6 +14,7 @@ pub(crate) mod least_squares;
 pub(crate) mod linear_fit;
 pub(crate) mod loss_check;
 pub(crate) mod measures;
+pub(crate) mod moments;
 pub(crate) mod neighbours;
 pub(crate) mod norm;
 pub(crate) mod outliers;
@@ -21,12 +23,16 @@ pub(crate) mod outputs;
 pub(crate) mod param;
 pub(crate) mod parts;
 pub(crate) mod position;
+pub(crate) mod possible_rows;
 pub(crate) mod probe;
 pub(crate) mod radial;
 pub(crate) mod reference;
 pub(crate) mod references;
+pub(crate) mod rows;
+pub(crate) mod series;
 pub(crate) mod structure;
 pub(crate) mod table;
+pub(crate) mod target;
 pub(crate) mod told_classes;
 pub(crate) mod trees;
 pub(crate) mod wanted;
@@ -63,7 +69,7 @@ pub struct History {
     /// The recorded steps, in order.
     pub steps: Vec<StepHistory>,
     /// The loss of every step at which the doctor was given one.
-    #[serde(with = "crate::float::list")]
+    #[serde(with = "crate::float")]
     pub losses: Vec<f64>,
     /// The loss function, if it was declared.
     pub loss_kind: Option<LossKind>,
@@ -104,13 +110,14 @@ pub struct History {
     /// How well the outputs of the last validation do.
     pub valid_fit: Option<OutputFit>,
     /// The share of the variance of each column of targets that the outputs of the last validation explain.
-    #[serde(with = "crate::float::list")]
+    #[serde(with = "crate::float")]
     pub valid_columns: Vec<f64>,
     /// The share of each that the mean of the five nearest training rows explains, of two to eight columns.
-    #[serde(with = "crate::float::list")]
+    #[serde(with = "crate::float")]
     pub neighbour_columns: Vec<f64>,
     /// For each class, the share of its validation rows that the nearest training rows tell from the others beyond those of others
     /// that are taken for them, with the threshold at which this is most; of a classification with few classes.
+    #[serde(with = "crate::float")]
     pub told_classes: BTreeMap<i64, f64>,
     /// The first step whose gradients were not finite, if there was one.
     pub first_non_finite: Option<FirstNonFinite>,
@@ -120,17 +127,17 @@ pub struct History {
     pub positions: Vec<BatchPosition>,
     /// How far the average of the weights is from the initial weights, relative to their norm, if an average was
     /// handed over.
-    #[serde(with = "crate::float::option")]
+    #[serde(with = "crate::float")]
     pub average_moved: Option<f64>,
     /// How far the average of the weights is from the trained weights, relative to how far these are from the initial ones, if an
     /// average was handed over.
-    #[serde(with = "crate::float::option")]
+    #[serde(with = "crate::float")]
     pub average_behind: Option<f64>,
     /// Whether the average of the weights is the trained weights, to the bit, if an average was handed over.
     pub average_is_model: Option<bool>,
     /// Whether the network is a linear map: the largest deviation from linearity relative to the size of its
     /// outputs, if the network was examined.
-    #[serde(with = "crate::float::option")]
+    #[serde(with = "crate::float")]
     pub nonlinearity: Option<f64>,
     /// The gradient-noise scale, if it was measured.
     pub noise_scale: Option<NoiseScale>,
@@ -152,10 +159,10 @@ pub struct StepHistory {
     pub lr: f64,
     /// The cosine of the angle between the gradient of this step and that of the step before it, for the first 20
     /// steps, if both were there.
-    #[serde(with = "crate::float::option")]
+    #[serde(with = "crate::float")]
     pub cosine: Option<f64>,
     /// The cosine of the angle between the change that the step made to all parameters and the negative gradient, of recorded
     /// steps after the first 20, if `after_step` was called: 1 for plain gradient descent.
-    #[serde(with = "crate::float::option")]
+    #[serde(with = "crate::float")]
     pub update_cosine: Option<f64>,
 }

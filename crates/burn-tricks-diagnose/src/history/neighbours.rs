@@ -1,6 +1,6 @@
 //! What the nearest training rows say: a model that needs no training.
 
-use crate::history::data::Rows;
+use crate::history::rows::Rows;
 use serde::{Deserialize, Serialize};
 
 /// The neighbours that vote.

@@ -23,10 +23,10 @@ pub struct NormHistory {
     pub flat_units: usize,
     /// How far the running mean is from the mean of the batch, in standard deviations of the batch: the median over the
     /// units. `None` if the layer has no running statistics.
-    #[serde(with = "crate::float::option")]
+    #[serde(with = "crate::float")]
     pub mean_distance: Option<f64>,
     /// The factor between the running variance and the variance of the batch, at least 1: the median over the units.
-    #[serde(with = "crate::float::option")]
+    #[serde(with = "crate::float")]
     pub variance_ratio: Option<f64>,
 }
 

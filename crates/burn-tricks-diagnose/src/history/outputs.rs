@@ -33,7 +33,7 @@ pub struct OutputHistory {
     #[serde(with = "crate::float")]
     pub sum_error: f64,
     /// The largest difference of the sum of a column over the rows from 1, of at least two rows.
-    #[serde(with = "crate::float::option")]
+    #[serde(with = "crate::float")]
     pub column_sum_error: Option<f64>,
     /// The smallest output of all batches, of those whose smallest one is finite.
     #[serde(with = "crate::float")]

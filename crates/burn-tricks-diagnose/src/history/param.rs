@@ -88,7 +88,7 @@ pub struct ParamStep {
     #[serde(with = "crate::float")]
     pub weight: f64,
     /// The norm of the change that the step made to the weight, if `after_step` was called.
-    #[serde(with = "crate::float::option")]
+    #[serde(with = "crate::float")]
     pub update: Option<f64>,
 }
 

@@ -1,7 +1,8 @@
 //! Targets that are the sum of a few features.
 
-use crate::history::data::{Rows, moments};
 use crate::history::least_squares::solve;
+use crate::history::moments::moments;
+use crate::history::rows::Rows;
 
 /// Of fewer different rows a fit is good by chance.
 const ENOUGH: usize = 100;

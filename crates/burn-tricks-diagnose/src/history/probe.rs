@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The share of zeros from which values without a negative one are those of a ReLU.
+const ZEROS: f64 = 0.05;
+
 /// The activations that passed a probe, and the gradients that came back.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -53,12 +56,37 @@ pub struct ProbeStep {
     #[serde(with = "crate::float")]
     pub near_zero: f64,
     /// The norm of the gradient that flowed back through the probe, if `backward` of the probe was used.
-    #[serde(with = "crate::float::option")]
+    #[serde(with = "crate::float")]
     pub gradient: Option<f64>,
     /// The share of that gradient that is exactly 0.
-    #[serde(with = "crate::float::option")]
+    #[serde(with = "crate::float")]
     pub gradient_zeros: Option<f64>,
     /// The share of that gradient that is NaN or infinite.
-    #[serde(with = "crate::float::option")]
+    #[serde(with = "crate::float")]
     pub gradient_non_finite: Option<f64>,
+}
+
+/// A function whose values a probe has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Activation {
+    Relu,
+    Sigmoid,
+    Tanh,
+}
+
+impl ProbeHistory {
+    /// The function that has such values as those of the first step; `None` if they are not those of a ReLU, a sigmoid or a
+    /// hyperbolic tangent.
+    pub(crate) fn activation(&self) -> Option<Activation> {
+        let first = self.steps.first()?;
+        if first.min >= 0.0 && first.zeros > ZEROS {
+            Some(Activation::Relu)
+        } else if first.min > 0.0 && first.max < 1.0 {
+            Some(Activation::Sigmoid)
+        } else if first.min >= -1.0 && first.min < 0.0 && first.max <= 1.0 {
+            Some(Activation::Tanh)
+        } else {
+            None
+        }
+    }
 }

@@ -95,7 +95,7 @@ fn distance(one: &[f32], other: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::data::Rows;
+    use crate::history::rows::Rows;
 
     #[test]
     fn what_is_predicted_counts_as_work() {

@@ -1,10 +1,10 @@
 //! All that is fitted to the data without the network.
 
 use crate::history::closeness::Closeness;
-use crate::history::data::Rows;
 use crate::history::linear_fit::LinearFit;
 use crate::history::neighbours::Neighbours;
 use crate::history::reference::ReferenceFit;
+use crate::history::rows::Rows;
 use crate::history::table::Table;
 use crate::history::{neighbours, radial, told_classes, trees};
 use std::collections::BTreeMap;

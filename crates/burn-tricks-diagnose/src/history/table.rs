@@ -1,6 +1,7 @@
 //! The different rows of training and validation, ready for models that are fitted without the network.
 
-use crate::history::data::{Rows, moments};
+use crate::history::moments::moments;
+use crate::history::rows::Rows;
 use crate::history::wanted::Wanted;
 use std::collections::HashSet;
 

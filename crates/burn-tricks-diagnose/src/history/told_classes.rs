@@ -78,7 +78,7 @@ fn distances(table: &Table, query: usize, classes: usize) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::data::Rows;
+    use crate::history::rows::Rows;
     use rand::{RngExt as _, SeedableRng as _};
     use rand_chacha::ChaCha8Rng;
 

@@ -195,8 +195,8 @@ fn partition(places: &mut [usize], is_left: impl Fn(usize) -> bool) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::data::Rows;
     use crate::history::radial;
+    use crate::history::rows::Rows;
 
     /// Points of the plane at equal distances, moved, each with what `target` makes of it.
     fn plane(shift: f32, target: impl Fn(f32, f32) -> f64) -> Rows {

@@ -1,6 +1,6 @@
 //! What should come out for each row.
 
-use crate::history::data::Rows;
+use crate::history::rows::Rows;
 use std::collections::BTreeSet;
 
 /// The targets of rows: labels, or rows of numbers.

@@ -22,10 +22,10 @@ pub struct LrCurve {
     /// The seed.
     pub seed: u64,
     /// The learning rates.
-    #[serde(with = "crate::float::list")]
+    #[serde(with = "crate::float")]
     pub lrs: Vec<f64>,
     /// The loss before the step at each rate.
-    #[serde(with = "crate::float::list")]
+    #[serde(with = "crate::float")]
     pub losses: Vec<f64>,
 }
 
@@ -45,15 +45,18 @@ pub struct LrSuggestion {
 }
 
 impl LrCurve {
-    /// The curve of these losses; the first rate whose loss is not finite ends it.
+    /// The curve of these losses, each at the rate at the same place. The first loss that is not finite ends it, and so does the
+    /// end of the shorter list.
     pub fn new(seed: u64, lrs: Vec<f64>, losses: Vec<f64>) -> Self {
         Self { seed, lrs, losses }
     }
 
-    /// The losses, smoothed by an exponential moving average with bias correction, up to the first that is not finite.
+    /// The losses, smoothed by an exponential moving average with bias correction, up to the first that is not finite or has no
+    /// rate.
     pub fn smoothed(&self) -> Vec<f64> {
         let (mut mean, mut weight) = (0.0, 1.0);
-        (self.losses.iter().take_while(|loss| loss.is_finite()))
+        let losses = self.losses.iter().take(self.lrs.len());
+        (losses.take_while(|loss| loss.is_finite()))
             .map(|loss| {
                 mean = SMOOTHING * mean + (1.0 - SMOOTHING) * loss;
                 weight *= SMOOTHING;

@@ -32,8 +32,11 @@ use burn_tricks_core::{Config, ConfigError, independent_copy, tie};
 /// let targets = inputs.clone().sum_dim(1);
 ///
 /// let test = LrRangeTestConfig::new().with_lowest(1e-4).with_highest(10.0).init()?;
-/// let range = test.run(&model, &SgdConfig::new().init(), &device, |model, _step| {
-///     (model.forward(inputs.clone()) - targets.clone()).square().mean()
+/// let range = test.run(&model, &SgdConfig::new().init(), &device, |model, seed, step| {
+///     // A batch of 16 of the 64 rows: each run goes through them in an order of its own.
+///     let batch = (step + seed as usize) % 4;
+///     let [inputs, targets] = [&inputs, &targets].map(|rows| rows.clone().narrow(0, 16 * batch, 16));
+///     (model.forward(inputs) - targets).square().mean()
 /// });
 /// let lr = range.valley().unwrap().lr;
 /// assert!((1e-3..1.0).contains(&lr), "{lr}");
@@ -60,7 +63,8 @@ pub struct LrRangeTestConfig {
     /// The number of steps of each run. Default: 100.
     #[config(default = 100)]
     pub steps: usize,
-    /// The number of runs, with the seeds 0, 1, ... for dropout and other random numbers of the device. Default: 3.
+    /// The number of runs, with the seeds 0, 1, ... for dropout and other random numbers of the device, and for what the loss
+    /// makes of its seed. Default: 3.
     #[config(default = 3)]
     pub seeds: usize,
     /// A run ends when its loss exceeds its lowest loss times this number. Default: 4.
@@ -105,14 +109,16 @@ impl LrRangeTestConfig {
 }
 
 impl LrRangeTest {
-    /// Runs the test on copies of `model` and `optimizer`. `loss` gets the copy and the number of the step, from 0, and
-    /// returns the loss of a batch. `device` is the device to seed.
+    /// Runs the test on copies of `model` and `optimizer`. `loss` gets the copy, the seed of the run and the number of the step,
+    /// from 0, and returns the loss of a batch. `device` is the device to seed. Runs differ only by what depends on the seed:
+    /// draw the order of the batches from it. If nothing does, neither a batch nor dropout, all curves are equal, and that the
+    /// seeds agree then means nothing.
     pub fn run<M: Module>(
         &self,
         model: &M,
         optimizer: &ModuleOptimizer,
         device: &Device,
-        mut loss: impl FnMut(&M, usize) -> Tensor<1>,
+        mut loss: impl FnMut(&M, u64, usize) -> Tensor<1>,
     ) -> LrRange {
         let curves = (0..self.config.seeds as u64).map(|seed| {
             device.seed(seed);
@@ -129,7 +135,7 @@ impl LrRangeTest {
         seed: u64,
         mut model: M,
         mut optimizer: ModuleOptimizer,
-        loss: &mut impl FnMut(&M, usize) -> Tensor<1>,
+        loss: &mut impl FnMut(&M, u64, usize) -> Tensor<1>,
     ) -> LrCurve {
         let LrRangeTestConfig {
             lowest,
@@ -142,7 +148,7 @@ impl LrRangeTest {
         let mut best = f64::INFINITY;
         for step in 0..steps {
             let rate = lowest * (highest / lowest).powf(step as f64 / (steps - 1) as f64);
-            let loss = loss(&model, step);
+            let loss = loss(&model, seed, step);
             let value = crate::numbers::read(&loss.clone().without_autodiff());
             let value = value.first().copied().unwrap_or(f64::NAN);
             rates.push(rate);

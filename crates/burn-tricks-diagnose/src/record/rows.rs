@@ -1,6 +1,7 @@
 //! The data that a program hands over.
 
-use crate::history::data::{DataHistory, Rows};
+use crate::history::data::DataHistory;
+use crate::history::rows::Rows;
 use crate::targets::Targets;
 use burn::tensor::{Int, Tensor};
 use burn_tricks_kernels::numbers;

@@ -9,7 +9,8 @@ use burn::tensor::Tensor;
 /// Steps at the beginning that are all recorded.
 pub(crate) const DENSE: usize = 20;
 
-/// The most recorded steps; beyond, every second one is dropped and the interval doubles.
+/// The most recorded steps; beyond, every second one of the more numerous kind is dropped, and its interval doubles: of those at
+/// equal distances, or of those that begin an epoch.
 const MOST: usize = 400;
 
 /// Recorded gradients over which a unit must have been silent: between one and two times this number.
@@ -19,6 +20,8 @@ const WINDOW: usize = 10;
 #[derive(Debug)]
 struct Pending {
     step: usize,
+    /// The epochs before it, if it was recorded because one begins with it.
+    epoch: Option<usize>,
     lr: f64,
     with_gradient: Vec<usize>,
     before: Option<Tensor<1>>,
@@ -30,11 +33,15 @@ struct Pending {
 #[derive(Debug)]
 pub(crate) struct Steps {
     every: usize,
+    /// The number of epochs from one whose first step is recorded to the next.
+    every_epoch: usize,
+    /// The epochs that have ended.
+    epochs: usize,
     list: Vec<Pending>,
     /// The weights before the step that was recorded last, until [`Steps::after`].
     open: Vec<Open>,
-    /// Whether the next step is recorded whatever its number is.
-    is_next_due: bool,
+    /// The epochs that have ended, if the next step is recorded whatever its number is.
+    next_epoch: Option<usize>,
     /// The magnitudes of gradients for each unit, summed over the recorded steps: of this window and of the last.
     windows: [Vec<Option<Tensor<1>>>; 2],
     in_window: usize,
@@ -44,9 +51,11 @@ impl Steps {
     pub(crate) fn new(every: usize, params: usize) -> Self {
         Self {
             every,
+            every_epoch: 1,
+            epochs: 0,
             list: Vec::new(),
             open: Vec::new(),
-            is_next_due: false,
+            next_epoch: None,
             windows: [vec![None; params], vec![None; params]],
             in_window: 0,
         }
@@ -54,16 +63,40 @@ impl Steps {
 
     /// Whether this step, counted from 1, is recorded.
     pub(crate) fn is_due(&self, step: usize) -> bool {
-        self.is_next_due || step <= DENSE || step.is_multiple_of(self.every)
+        self.next_epoch.is_some() || step <= DENSE || step.is_multiple_of(self.every)
     }
 
-    /// Records the next step: an epoch begins with it.
-    pub(crate) fn record_next(&mut self) {
-        self.is_next_due = true;
+    /// An epoch has ended: the next step, with which another one begins, is recorded if its turn has come.
+    pub(crate) fn end_epoch(&mut self) {
+        self.epochs += 1;
+        self.next_epoch = (self.epochs)
+            .is_multiple_of(self.every_epoch)
+            .then_some(self.epochs);
+    }
+
+    /// Drops every second step of the more numerous kind, but none of the first ones and not the last.
+    fn thin_out(&mut self) {
+        let (rest, last) = (DENSE + 1, self.list.last().map(|of| of.step));
+        let later = self.list.iter().filter(|of| of.step >= rest);
+        let begin = later.clone().filter(|of| of.epoch.is_some()).count();
+        let of_epochs = 2 * begin > later.count();
+        if of_epochs {
+            self.every_epoch = self.every_epoch.saturating_mul(2);
+        } else {
+            self.every = self.every.saturating_mul(2);
+        }
+        let (every, every_epoch) = (self.every, self.every_epoch);
+        self.list.retain(|of| {
+            let is_kept = match of.epoch {
+                Some(epoch) => epoch.is_multiple_of(every_epoch),
+                None => of.step.is_multiple_of(every),
+            };
+            is_kept || of.step < rest || Some(of.step) == last
+        });
     }
 
     pub(crate) fn push(&mut self, step: usize, lr: f64, before: Before) {
-        self.is_next_due = false;
+        let epoch = self.next_epoch.take();
         if self.in_window == WINDOW {
             self.windows.swap(0, 1);
             self.windows[0].fill(None);
@@ -80,6 +113,7 @@ impl Steps {
         self.open = before.weights;
         self.list.push(Pending {
             step,
+            epoch,
             lr,
             with_gradient: before.with_gradient,
             before: before.numbers,
@@ -87,11 +121,7 @@ impl Steps {
             after: None,
         });
         if self.list.len() > MOST {
-            self.every *= 2;
-            let every = self.every;
-            let last = step;
-            self.list
-                .retain(|of| of.step <= DENSE || of.step.is_multiple_of(every) || of.step == last);
+            self.thin_out();
         }
     }
 

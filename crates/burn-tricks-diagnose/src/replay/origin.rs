@@ -40,15 +40,17 @@ pub struct NonFiniteOrigin {
     #[serde(with = "crate::float")]
     pub value: f64,
     /// Up to three numbers before it and three after it, with itself, in the order of memory.
-    #[serde(with = "crate::float::list")]
+    #[serde(with = "crate::float")]
     pub around: Vec<f64>,
     /// The numbers of the tensor that are not finite.
     pub non_finite: usize,
     /// The numbers of the tensor.
     pub elements: usize,
     /// The smallest and the largest number of the same tensor one step before, if the replay saw that step.
+    #[serde(with = "crate::float")]
     pub before: Option<[f64; 2]>,
     /// The activation before it in the same forward pass, with its smallest and largest number, if there is one.
+    #[serde(with = "crate::float")]
     pub fed_by: Option<(String, [f64; 2])>,
     /// All paths with numbers that are not finite at this place of the step, in the module's own order.
     pub paths: Vec<String>,

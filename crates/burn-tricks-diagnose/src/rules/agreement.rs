@@ -124,7 +124,7 @@ fn piled(history: &History) -> Option<Finding> {
         short(of_train.min),
         short(of_train.max)
     );
-    let change = "read the targets of the training again without a limit, or take those at the limit for at least as large (censored)";
+    let change = "read the targets of the training again without a limit, or take those at the limit for at least as large (censored); if the limit is meant, as one on the life that is left to a machine, apply it to the validation too";
     Some(
         Finding::new(FindingKind::UnrelatedLabels, severity(history), text)
             .measured(share, PILED, "share of training targets at an end of their range, which the validation exceeds; threshold chosen by us")

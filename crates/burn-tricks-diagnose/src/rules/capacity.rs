@@ -27,15 +27,14 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let Some(capacity) = &history.capacity else {
         return Vec::new();
     };
-    let blank = capacity
-        .train_loss(TrialKind::BlankInputs)
-        .filter(|loss| *loss > 0.0);
+    let blank = train_loss(capacity, TrialKind::BlankInputs).filter(|loss| *loss > 0.0);
     let unfit = blank.and_then(|blank| one_batch(history, capacity, blank));
     // A model that can fit nothing tells nothing about its data.
     if unfit.is_some() {
-        return unfit.into_iter().collect();
+        return failed(capacity).into_iter().chain(unfit).collect();
     }
     let found = [
+        failed(capacity),
         inputs(history, capacity),
         blank.and_then(|blank| remembered(history, capacity, blank)),
         more_data(capacity),
@@ -43,9 +42,57 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     found.into_iter().flatten().collect()
 }
 
+/// The mean training loss of the trials of this kind, if all of them are finite.
+fn train_loss(capacity: &Capacity, kind: TrialKind) -> Option<f64> {
+    capacity.train_loss(kind).filter(|loss| loss.is_finite())
+}
+
+/// The mean validation loss of the trials of this kind, if all of them are finite.
+fn valid_loss(capacity: &Capacity, kind: TrialKind) -> Option<f64> {
+    capacity.valid_loss(kind).filter(|loss| loss.is_finite())
+}
+
+/// Trials that ended with a loss that is not finite: what they were to tell is unknown.
+fn failed(capacity: &Capacity) -> Option<Finding> {
+    let kinds = TrialKind::ALL.map(|kind| (kind, capacity.failed(kind)));
+    let [failed, all] = [0, 1].map(|at| kinds.iter().map(|(_, of)| of[at]).sum::<usize>());
+    if failed == 0 {
+        return None;
+    }
+    let parts: Vec<String> = (kinds.iter())
+        .filter(|(_, [failed, _])| *failed > 0)
+        .map(|(kind, [failed, all])| format!("{failed} of {all} with {}", kind.name()))
+        .collect();
+    let text = format!(
+        "In {failed} of {all} trials of the capacity test a loss became NaN or infinite ({}): nothing is said about what these trials were to tell.",
+        parts.join(", ")
+    );
+    // A single seed may diverge; where no trial of a kind is left, a question has no answer.
+    let is_whole = kinds
+        .iter()
+        .any(|(_, [failed, all])| failed == all && *all > 0);
+    let severity = if is_whole {
+        Severity::Warning
+    } else {
+        Severity::Note
+    };
+    Some(
+        Finding::new(FindingKind::ExaminationFailed, severity, text)
+            .measured(
+                failed as f64 / all as f64,
+                0.0,
+                "share of the trials with a loss that is not finite",
+            )
+            .with([
+                Prescription::ScaleLr { factor: 0.1 },
+                Prescription::ClipGradNorm { max_norm: 1.0 },
+            ]),
+    )
+}
+
 fn one_batch(history: &History, capacity: &Capacity, blank: f64) -> Option<Finding> {
     let least = added(history).filter(|least| *least < blank).unwrap_or(0.0);
-    let share = (capacity.train_loss(TrialKind::OneBatch)? - least) / (blank - least);
+    let share = (train_loss(capacity, TrialKind::OneBatch)? - least) / (blank - least);
     if share < FITTED {
         return None;
     }
@@ -75,8 +122,9 @@ fn added(history: &History) -> Option<f64> {
 }
 
 fn inputs(history: &History, capacity: &Capacity) -> Option<Finding> {
-    let full = capacity.valid_loss(TrialKind::Full)?;
-    let share = full / capacity.valid_loss(TrialKind::BlankInputs)?;
+    let full = valid_loss(capacity, TrialKind::Full)?;
+    let blank = valid_loss(capacity, TrialKind::BlankInputs).filter(|loss| *loss > 0.0)?;
+    let share = full / blank;
     if share < USED {
         return None;
     }
@@ -103,7 +151,7 @@ fn inputs(history: &History, capacity: &Capacity) -> Option<Finding> {
 }
 
 fn remembered(history: &History, capacity: &Capacity, blank: f64) -> Option<Finding> {
-    let share = capacity.train_loss(TrialKind::ShuffledLabels)? / blank;
+    let share = train_loss(capacity, TrialKind::ShuffledLabels)? / blank;
     if share >= REMEMBERED {
         return None;
     }
@@ -129,12 +177,10 @@ fn remembered(history: &History, capacity: &Capacity, blank: f64) -> Option<Find
 
 fn more_data(capacity: &Capacity) -> Option<Finding> {
     let (gain, [low, _]) = capacity.gain_of_doubling()?;
-    let half = capacity
-        .valid_loss(TrialKind::Half)
-        .filter(|loss| *loss > 0.0)?;
+    let half = valid_loss(capacity, TrialKind::Half).filter(|loss| *loss > 0.0)?;
     let (train, valid) = (
-        capacity.train_loss(TrialKind::Full)?,
-        capacity.valid_loss(TrialKind::Full)?,
+        train_loss(capacity, TrialKind::Full)?,
+        valid_loss(capacity, TrialKind::Full)?,
     );
     if low <= GAIN * half {
         return None;

@@ -2,11 +2,11 @@
 
 use crate::finding::finding::Finding;
 use crate::finding::kind::FindingKind;
-use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
 
 use crate::history::param::ParamHistory;
+use crate::rules::initial::initial;
 
 const SOURCE: &str = "standard deviation of the initial weights; Goodfellow et al., Deep Learning (2016), 8.4: units must begin differently";
 
@@ -41,6 +41,6 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         Finding::new(FindingKind::ConstantInit, Severity::Fault, text)
             .at(paths)
             .measured(0.0, 0.0, SOURCE)
-            .with([Prescription::InitWeights]),
+            .with([initial(history)]),
     ]
 }

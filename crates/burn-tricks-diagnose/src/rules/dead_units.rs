@@ -2,7 +2,7 @@
 
 use crate::finding::finding::Finding;
 use crate::finding::kind::FindingKind;
-use crate::finding::prescription::Prescription;
+use crate::finding::prescription::{InitScheme, Prescription};
 use crate::finding::severity::Severity;
 use crate::history::History;
 use crate::history::measures::Outcome;
@@ -52,7 +52,10 @@ fn finding(history: &History, silent: Vec<(&str, f64)>, source: &str) -> Vec<Fin
 fn prescriptions(history: &History) -> Vec<Prescription> {
     let rate = Prescription::ScaleLr { factor: 0.1 };
     let mut prescriptions = vec![
-        Prescription::InitWeights,
+        // Exact zeros for every input are those of a ReLU.
+        Prescription::InitWeights {
+            scheme: InitScheme::He,
+        },
         Prescription::NormLayers,
         Prescription::Activation {
             name: "leaky ReLU".to_owned(),

@@ -2,12 +2,12 @@
 
 use crate::finding::finding::Finding;
 use crate::finding::kind::FindingKind;
-use crate::finding::prescription::Prescription;
-use crate::finding::prescription::short;
+use crate::finding::prescription::{InitScheme, Prescription, short};
 use crate::finding::severity::Severity;
 use crate::history::History;
 use crate::history::measures::{Outcome, median};
-use crate::history::probe::{ProbeHistory, ProbeStep};
+use crate::history::probe::{Activation, ProbeHistory, ProbeStep};
+use crate::rules::initial::{PASSES, initial};
 use crate::rules::vanishing;
 
 /// The measured ratio of gradients over the predicted one from which weights, and not activations, shrink the gradient.
@@ -18,9 +18,6 @@ const RATIO: f64 = 1e-3;
 
 /// The first steps.
 const EARLY: usize = 5;
-
-/// The passes from which a probe is one of a recurrent network's.
-const PASSES: usize = 10;
 
 /// The ratio of gradients from one time step to the last from which they vanish through time.
 const THROUGH_TIME: f64 = 1e-6;
@@ -99,7 +96,7 @@ fn through_layers(history: &History) -> Option<Finding> {
     };
     let mut prescriptions = vec![Prescription::NormLayers, Prescription::Residual, activation];
     let place = if by_weights { 0 } else { prescriptions.len() };
-    prescriptions.insert(place, Prescription::InitWeights);
+    prescriptions.insert(place, initial(history));
     Some(
         Finding::new(FindingKind::VanishingGradient, Severity::Fault, text)
             .at([first.name.as_str()])
@@ -136,15 +133,11 @@ fn way(history: &History) -> Option<Way<'_>> {
 fn slope(probe: &ProbeHistory) -> Option<f64> {
     let first: &ProbeStep = probe.steps.first()?;
     let square = first.deviation.powi(2) + first.mean.powi(2);
-    if first.min >= 0.0 && first.zeros > 0.05 {
-        Some((1.0 - first.zeros).sqrt())
-    } else if first.min > 0.0 && first.max < 1.0 {
-        Some((first.mean - square).max(0.0))
-    } else if first.min >= -1.0 && first.min < 0.0 && first.max <= 1.0 {
-        Some((1.0 - square).max(0.0))
-    } else {
-        None
-    }
+    Some(match probe.activation()? {
+        Activation::Relu => (1.0 - first.zeros).sqrt(),
+        Activation::Sigmoid => (first.mean - square).max(0.0),
+        Activation::Tanh => (1.0 - square).max(0.0),
+    })
 }
 
 /// A probe that is passed in every time step: the first pass against the last.
@@ -176,7 +169,9 @@ fn through_time(history: &History) -> Option<Finding> {
             .at([first.name.as_str()])
             .measured(ratio, THROUGH_TIME, "norm of the gradient of the first state over that of the last, after Pascanu et al. (2013); threshold chosen by us")
             .with([
-                Prescription::InitWeights,
+                Prescription::InitWeights {
+                    scheme: InitScheme::Orthogonal,
+                },
                 Prescription::change("use a gated layer, an LSTM or a GRU, or shorter sequences"),
             ]),
     )

@@ -2,12 +2,11 @@
 
 use crate::finding::finding::Finding;
 use crate::finding::kind::FindingKind;
-use crate::finding::prescription::Prescription;
+use crate::finding::prescription::{InitScheme, Prescription, short};
 use crate::finding::severity::Severity;
 use crate::history::History;
 use crate::history::measures::{Outcome, median};
-
-use crate::finding::prescription::short;
+use crate::rules::initial::{initial, is_recurrent};
 
 /// The norm of all gradients in the first steps, for inputs of size 1.
 pub(crate) const NORM: f64 = 100.0;
@@ -93,6 +92,15 @@ fn found(history: &History) -> Option<Finding> {
     let is_last = largest
         .zip(weights.last())
         .is_some_and(|(largest, last)| largest.path == last.path);
+    // A signal passes a recurrent weight in each time step: only an orthogonal one lets it neither grow nor shrink.
+    let is_square = largest.is_some_and(|param| param.fan_in == param.fan_out);
+    let weights_anew = if is_recurrent(history) && is_square {
+        Prescription::InitWeights {
+            scheme: InitScheme::Orthogonal,
+        }
+    } else {
+        initial(history)
+    };
     let where_from = if is_last && weights.len() > 1 {
         "it is largest in the last layer, so it comes large from the loss: outputs or targets are large, or the loss is a sum over the rows"
     } else {
@@ -108,7 +116,7 @@ fn found(history: &History) -> Option<Finding> {
             .measured(value, threshold, source)
             .with([
                 // The first gradients are large, so it is not the training that made them so.
-                Prescription::InitWeights,
+                weights_anew,
                 Prescription::ClipGradNorm { max_norm: 1.0 },
                 Prescription::Activation {
                     name: "tanh".to_owned(),

@@ -9,6 +9,7 @@ use crate::history::measures::Outcome;
 
 use crate::finding::prescription::short;
 use crate::history::param::ParamHistory;
+use crate::rules::initial::initial;
 
 /// How many times larger than He's deviation initial weights may be.
 const LARGE: f64 = 3.0;
@@ -98,7 +99,7 @@ fn find(history: &History, param: &ParamHistory) -> Option<Finding> {
     let finding = finding
         .at([param.path.as_str()])
         .measured(value, threshold, source);
-    Some(finding.with([Prescription::InitWeights, Prescription::NormLayers]))
+    Some(finding.with([initial(history), Prescription::NormLayers]))
 }
 
 /// Whether the deviation is, within the error of so many draws, that of one of the usual formulas with the fans

@@ -6,6 +6,7 @@ use crate::finding::prescription::{Prescription, short};
 use crate::finding::severity::Severity;
 use crate::history::History;
 use crate::loss_kind::LossKind;
+use crate::rules::initial::initial;
 
 /// How many times the loss of equal probabilities the first loss may be.
 const RATIO: f64 = 3.0;
@@ -50,6 +51,6 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
                 RATIO,
                 "first loss over the logarithm of the number of classes; clinic",
             )
-            .with([Prescription::ScaleInputs, Prescription::InitWeights]),
+            .with([Prescription::ScaleInputs, initial(history)]),
     ]
 }

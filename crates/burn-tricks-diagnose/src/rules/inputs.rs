@@ -56,8 +56,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
 }
 
 fn non_finite(name: &str, data: &DataHistory) -> Option<Finding> {
-    let target = data.target.map_or(0.0, |target| target.non_finite);
-    let share = data.non_finite.max(target);
+    let share = data.non_finite_share();
     if share == 0.0 {
         return None;
     }

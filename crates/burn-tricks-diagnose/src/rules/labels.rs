@@ -70,7 +70,11 @@ fn missed(history: &History, rows: usize) -> Option<Finding> {
     let is_missed = |(class, counts): &(&i64, &[usize; 2])| {
         let [of, _] = **counts;
         let is_seldom_found = at_most(**counts) < MISSED * accuracy;
-        of >= FEW && share(class) < RARE_AND_MISSED && is_seldom_found
+        // Of one without training rows the rule of classes of the validation speaks: a few may be missing by chance.
+        classes.contains_key(class)
+            && of >= FEW
+            && share(class) < RARE_AND_MISSED
+            && is_seldom_found
     };
     let missed = recall.iter().filter(is_missed);
     let (class, counts) = missed.min_by(|(_, a), (_, b)| found(**a).total_cmp(&found(**b)))?;

@@ -155,11 +155,7 @@ fn diverged(history: &History) -> Option<Finding> {
     Some(
         Finding::new(FindingKind::LrTooHigh, Severity::Fault, text)
             .measured(growth, GREW, "last losses over the first ones; clinic")
-            .with([
-                Prescription::ScaleLr { factor: 0.1 },
-                Prescription::Momentum { momentum: 0.9 },
-                Prescription::ClipGradNorm { max_norm: 1.0 },
-            ]),
+            .with(shorter()),
     )
 }
 
@@ -188,11 +184,7 @@ fn peak(history: &History) -> Option<Finding> {
                 JUMP,
                 "largest loss that five steps do not fall below, over the first loss; clinic",
             )
-            .with([
-                Prescription::ScaleLr { factor: 0.1 },
-                Prescription::Momentum { momentum: 0.9 },
-                Prescription::ClipGradNorm { max_norm: 1.0 },
-            ]),
+            .with(shorter()),
     )
 }
 
@@ -225,11 +217,7 @@ fn grown(history: &History) -> Option<Finding> {
                 LARGE,
                 "median over the weights of their last deviation over the first one, or that of He et al. (2015) if it is larger; threshold chosen by us",
             )
-            .with([
-                Prescription::ScaleLr { factor: 0.1 },
-                Prescription::Momentum { momentum: 0.9 },
-                Prescription::ClipGradNorm { max_norm: 1.0 },
-            ]),
+            .with(shorter()),
     )
 }
 
@@ -265,11 +253,7 @@ fn worse(history: &History) -> Option<Finding> {
                 WORSE,
                 "last losses, or the median of all if nothing was learned, over the larger of the first ones and the logarithm of the number of outputs; clinic",
             )
-            .with([
-                Prescription::ScaleLr { factor: 0.1 },
-                Prescription::Momentum { momentum: 0.9 },
-                Prescription::ClipGradNorm { max_norm: 1.0 },
-            ]),
+            .with(shorter()),
     )
 }
 
@@ -307,12 +291,7 @@ fn lost(history: &History) -> Option<Finding> {
                 LEARNED,
                 "lowest mean loss over the first, of a training that ends above 0.9 of the first; clinic",
             )
-            .with([
-                Prescription::ScaleLr { factor: 0.1 },
-                Prescription::Momentum { momentum: 0.9 },
-                Prescription::ClipGradNorm { max_norm: 1.0 },
-                Prescription::Warmup { steps: 100 },
-            ]),
+            .with(shorter().into_iter().chain([Prescription::Warmup { steps: 100 }])),
     )
 }
 
@@ -329,6 +308,15 @@ fn killed(history: &History) -> Option<(&str, f64)> {
     let weights = history.weights().into_iter();
     let largest = weights.map(ratios).fold(0.0, f64::max);
     (largest > KILLS).then_some((path, largest))
+}
+
+/// For steps that are too long by their rate or by a momentum, which is not known: a higher one than before would do harm.
+fn shorter() -> [Prescription; 3] {
+    [
+        Prescription::ScaleLr { factor: 0.1 },
+        Prescription::change("if the optimizer has a momentum above 0.9, set it to 0.9"),
+        Prescription::ClipGradNorm { max_norm: 1.0 },
+    ]
 }
 
 fn prescriptions(factor: f64) -> [Prescription; 3] {

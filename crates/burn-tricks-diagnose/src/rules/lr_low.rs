@@ -152,7 +152,7 @@ pub(crate) fn unfinished(history: &History, has_warning: bool) -> Vec<Finding> {
     if history.is_told() && history.is_at_least(EVIDENT) && !history.gives_back() {
         return Vec::new();
     }
-    let steps = history.steps_taken;
+    let steps = history.steps_seen();
     // Slow for a network that has not moved from where it began, whatever its loss does.
     if outcome == Outcome::Stuck
         && let Some(ratio) = update_ratio(history).filter(|ratio| *ratio < SLOW && *ratio > 0.0)
@@ -194,14 +194,14 @@ pub(crate) fn unfinished(history: &History, has_warning: bool) -> Vec<Finding> {
 /// A training that ends while loss and validation still improve, and there is much left to learn.
 fn broken_off(history: &History) -> Option<Finding> {
     // A few dozen steps, below a model that needs no network.
-    if history.steps_taken < FEW / 4
+    if history.steps_seen() < FEW / 4
         && history.shortfall(EVIDENT).is_some()
         && let Some(fall) = history.fall().filter(|fall| *fall > FALLING)
     {
         return Some(too_few(history, fall, FALLING));
     }
     // Through a narrow middle much is never learned, and little of it for long.
-    let is_slow = history.gives_back() && history.steps_taken >= FEW;
+    let is_slow = history.gives_back() && history.steps_seen() >= FEW;
     let limit = if is_slow {
         2.0 * BROKEN_OFF
     } else {
@@ -223,7 +223,7 @@ fn broken_off(history: &History) -> Option<Finding> {
         is_near && !history.gives_back()
     });
     let ratio = update_ratio(history).filter(|ratio| *ratio < USUAL);
-    match ratio.filter(|_| history.steps_taken >= FEW) {
+    match ratio.filter(|_| history.steps_seen() >= FEW) {
         _ if !improves || is_near || is_best_line(history) => None,
         Some(ratio) => Some(too_low(ratio, (USUAL, SLOW_SOURCE), Severity::Warning)),
         None => Some(too_few(history, fall, BROKEN_OFF)),
@@ -322,9 +322,12 @@ fn cut_short(history: &History) -> Option<Finding> {
 }
 
 fn too_few(history: &History, fall: f64, threshold: f64) -> Finding {
-    let steps = history.steps_taken;
-    let text =
-        format!("After {steps} steps the loss is still falling, and far from what it could be.");
+    let steps = history.steps_seen();
+    let after = match steps {
+        0 => format!("{} epochs", history.epochs.len()),
+        _ => format!("{steps} steps"),
+    };
+    let text = format!("After {after} the loss is still falling, and far from what it could be.");
     Finding::new(FindingKind::TooFewSteps, Severity::Warning, text)
         .measured(
             fall,
@@ -333,8 +336,16 @@ fn too_few(history: &History, fall: f64, threshold: f64) -> Finding {
         )
         .with([
             Prescription::TrainLonger {
-                factor: (USUAL_STEPS / steps as f64).max(10.0).ceil(),
+                factor: longer(steps),
             },
             Prescription::ScaleLr { factor: 10.0 },
         ])
+}
+
+/// How many times as many steps to take as these; of an unknown number ten times.
+fn longer(steps: usize) -> f64 {
+    match steps {
+        0 => 10.0,
+        _ => (USUAL_STEPS / steps as f64).max(10.0).ceil(),
+    }
 }

@@ -16,6 +16,7 @@ mod dropout;
 mod exploding;
 mod frozen;
 mod init_scale;
+mod initial;
 mod initial_loss;
 mod inputs;
 mod labels;
@@ -24,6 +25,7 @@ mod log_of_zero;
 mod lr_high;
 mod lr_invalid;
 mod lr_low;
+mod lr_range;
 mod missing_columns;
 mod modes;
 mod never_trained;
@@ -106,6 +108,7 @@ const RULES: &[Rule] = &[
     oscillation::rule,
     noisy_batch::rule,
     capacity::rule,
+    lr_range::rule,
     initial_loss::rule,
     overfitting::rule,
     unrelated_labels::rule,
@@ -262,7 +265,6 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
             LogOfZero,
             &[NonFinite, DeadUnits, ExplodingGradient, Oscillation],
         ),
-        (NonFiniteData, &[NonFinite, ExplodingGradient, LogOfZero]),
         (
             DropoutTooHigh,
             &[
@@ -288,6 +290,7 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
 /// What the rules find, the most serious first.
 pub(crate) fn findings(history: &History) -> Vec<Finding> {
     let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| rule(history)).collect();
+    leave_out_of_bad_rows(history, &mut findings);
     leave_out_explained(&mut findings);
     if findings
         .iter()
@@ -329,6 +332,21 @@ pub(crate) fn findings(history: &History) -> Vec<Finding> {
     findings
 }
 
+/// NaN in the training rows makes everything after it NaN. What a replay found, and the rows of a validation, are of their own.
+fn leave_out_of_bad_rows(history: &History, findings: &mut Vec<Finding>) {
+    use FindingKind::{ExplodingGradient, LogOfZero, NonFinite};
+    let train = history.train.as_ref();
+    if !train.is_some_and(|train| train.non_finite_share() > 0.0) {
+        return;
+    }
+    let is_found = history.non_finite_origin.is_some();
+    findings.retain(|finding| match finding.kind {
+        NonFinite => is_found,
+        ExplodingGradient | LogOfZero => false,
+        _ => true,
+    });
+}
+
 fn leave_out_explained(findings: &mut Vec<Finding>) {
     for (cause, consequences) in EXPLAINS {
         let is_cause =
@@ -340,11 +358,17 @@ fn leave_out_explained(findings: &mut Vec<Finding>) {
 }
 
 fn healthy(history: &History) -> Finding {
-    let steps = history.steps_taken;
-    let text = match steps {
-        0 => "Nothing is wrong with what was observed; no optimizer step has been observed yet."
-            .into(),
-        _ => format!("Nothing is wrong with what was observed in {steps} optimizer steps."),
+    let text = match (history.steps_taken, history.losses.len()) {
+        (0, 0) => {
+            "Nothing is wrong with what was observed; no optimizer step has been observed yet."
+                .into()
+        }
+        (0, losses) => format!(
+            "Nothing is wrong with what was observed in {losses} losses; no optimizer step has been observed."
+        ),
+        (steps, _) => {
+            format!("Nothing is wrong with what was observed in {steps} optimizer steps.")
+        }
     };
     Finding::new(FindingKind::Healthy, Severity::Healthy, text)
 }

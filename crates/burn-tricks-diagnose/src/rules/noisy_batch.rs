@@ -5,9 +5,11 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::{Prescription, short};
 use crate::finding::severity::Severity;
 use crate::history::History;
+use crate::history::data::DataHistory;
 use crate::history::floor::EVIDENT;
 use crate::history::loss_check::LossCheck;
 use crate::history::measures::{Outcome, median};
+use crate::measurement::noise_scale::NoiseScale;
 
 /// How many times the batch the noise scale may be.
 const RATIO: f64 = 10.0;
@@ -22,8 +24,11 @@ const FALLING: f64 = 0.1;
 const PART: f64 = 0.4;
 const CHECKS: usize = 10;
 
+/// What averages gradients without longer steps.
+const AVERAGED: &str = "average the gradients over steps: give plain gradient descent a momentum of 0.9, and a tenth of its rate";
+
 /// The largest batch that is prescribed.
-const LARGEST: f64 = 4096.0;
+const LARGEST: usize = 4096;
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let Some(noise) = history.noise_scale else {
@@ -37,14 +42,32 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let rows = if rows == 0 { noise.rows } else { rows };
     let ratio = noise.scale / rows as f64;
     // A training that ends at its noise floor has a gradient that is nothing but noise.
-    if ratio.is_nan() || ratio <= RATIO || history.outcome() == Outcome::Learned {
+    if ratio.is_nan() {
+        return vec![failed(noise)];
+    }
+    if ratio <= RATIO || noise.noise <= 0.0 || history.outcome() == Outcome::Learned {
         return Vec::new();
     }
-    let text = format!(
-        "The noise of the gradient is that of {:.0} rows, and a batch has {rows}: most of a step is noise.",
-        noise.scale
-    );
-    let size = noise.scale.min(LARGEST).ceil() as usize;
+    let text = if noise.scale.is_finite() {
+        format!(
+            "The noise of the gradient is that of {:.0} rows, and a batch has {rows}: most of a step is noise.",
+            noise.scale
+        )
+    } else {
+        format!(
+            "The mean gradient of {} batches of {} rows cannot be told from 0: a step after a batch of {rows} rows is nothing but noise. More batches would tell by how much it is too small.",
+            noise.batches, noise.rows
+        )
+    };
+    // More rows than there are, or than are in a batch by now, are no advice.
+    let known = (history.train.as_ref()).map_or(usize::MAX, DataHistory::known_rows);
+    let size = (noise.scale.ceil() as usize).min(known).min(LARGEST);
+    let larger = (size > rows).then_some(Prescription::BatchSize { size });
+    let others = [
+        Prescription::ScaleLr { factor: 0.1 },
+        Prescription::change(AVERAGED),
+        Prescription::AverageWeights { decay: 0.99 },
+    ];
     vec![
         Finding::new(FindingKind::NoisyBatch, Severity::Warning, text)
             .measured(
@@ -52,13 +75,25 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
                 RATIO,
                 "gradient-noise scale of McCandlish et al. (2018) over the rows of a batch; threshold chosen by us",
             )
-            .with([
-                Prescription::BatchSize { size },
-                Prescription::ScaleLr { factor: 0.1 },
-                Prescription::Momentum { momentum: 0.9 },
-                Prescription::AverageWeights { decay: 0.99 },
-            ]),
+            .with(larger.into_iter().chain(others)),
     ]
+}
+
+/// A noise scale that is NaN, as of gradients with such numbers.
+fn failed(noise: NoiseScale) -> Finding {
+    let text = format!(
+        "The gradient-noise scale over {} batches of {} rows is NaN: a gradient contains NaN or infinity.",
+        noise.batches, noise.rows
+    );
+    Finding::new(FindingKind::ExaminationFailed, Severity::Warning, text)
+        .measured(
+            noise.scale,
+            RATIO,
+            "gradient-noise scale of McCandlish et al. (2018)",
+        )
+        .with([Prescription::change(
+            "look at the loss and the gradients of each of these batches, and for NaN in the data",
+        )])
 }
 
 /// A loss that is now larger and now smaller than that of the whole batch: that of a part of its rows.

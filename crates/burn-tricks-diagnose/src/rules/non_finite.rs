@@ -176,7 +176,7 @@ fn at_the_end(history: &History) -> Option<Origin> {
         .find(|param| param.last.non_finite > 0.0);
     if let Some(param) = param {
         return Some(Origin {
-            step: history.steps_taken,
+            step: history.steps_seen(),
             path: Some(param.path.clone()),
             text: "The weight contains NaN or infinity.".to_owned(),
             change: None,

@@ -9,6 +9,7 @@ use crate::history::History;
 use crate::history::floor::EVIDENT;
 use crate::history::measures::median;
 use crate::history::norm::NormHistory;
+use crate::rules::initial::initial;
 
 /// The share of flat units from which the input of a norm is constant.
 const FLAT: f64 = 0.5;
@@ -87,7 +88,7 @@ fn flat(history: &History) -> Option<Finding> {
             .at(flat.iter().map(|norm| norm.path.as_str()))
             .measured(most, FLAT, "share of units whose variance over the batch is below 1e-5, the epsilon of Burn's batch norm; threshold chosen by us")
             .with([
-                Prescription::InitWeights,
+                initial(history),
                 Prescription::ScaleInputs,
                 Prescription::change("see whether the layer before the norm still lets something through"),
             ]),

@@ -95,7 +95,6 @@ pub(crate) fn late(history: &History) -> Option<Finding> {
             .measured(usual, OLD, "median cosine between the update and the negative gradient of a step; a momentum of β has √((1 − β)/(1 + β)) where gradients are noise, 0.23 for 0.9")
             .with([
                 Prescription::change(change),
-                Prescription::Momentum { momentum: 0.9 },
                 Prescription::ScaleLr { factor: 0.1 },
             ]),
     )

@@ -11,6 +11,7 @@ use crate::history::measures::Outcome;
 use crate::finding::prescription::short;
 use crate::history::outputs::OutputHistory;
 use crate::loss_kind::LossKind;
+use crate::rules::initial::initial;
 
 /// The error of the sum of a row up to which its numbers are probabilities.
 const SUM: f64 = 1e-3;
@@ -401,7 +402,7 @@ fn constant(history: &History, outputs: &OutputHistory) -> Option<Finding> {
         .train
         .as_ref()
         .is_none_or(|train| train.distinct_rows >= 2);
-    let is_stuck = history.outcome() == Outcome::Stuck && history.steps_taken >= 10;
+    let is_stuck = history.outcome() == Outcome::Stuck && history.steps_seen() >= 10;
     if !outputs.is_constant() || !is_stuck || !is_varied {
         return None;
     }
@@ -415,7 +416,7 @@ fn constant(history: &History, outputs: &OutputHistory) -> Option<Finding> {
             )
             .with([
                 Prescription::ScaleLr { factor: 0.1 },
-                Prescription::InitWeights,
+                initial(history),
                 Prescription::ScaleInputs,
             ]),
     )

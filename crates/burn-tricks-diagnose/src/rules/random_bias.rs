@@ -2,10 +2,10 @@
 
 use crate::finding::finding::Finding;
 use crate::finding::kind::FindingKind;
-use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
 use crate::history::param::ParamHistory;
+use crate::rules::initial::initial;
 use burn_tricks_core::ParamRole;
 
 /// The default of Burn and PyTorch is a deviation of 0.58/√n for n inputs; He's and Xavier's initialisation of the
@@ -71,5 +71,5 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     } else {
         finding.measured(worst, FACTOR, SOURCE)
     };
-    vec![finding.with([Prescription::InitWeights])]
+    vec![finding.with([initial(history)])]
 }

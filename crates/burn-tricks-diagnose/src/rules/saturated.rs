@@ -2,7 +2,7 @@
 
 use crate::finding::finding::Finding;
 use crate::finding::kind::FindingKind;
-use crate::finding::prescription::Prescription;
+use crate::finding::prescription::{InitScheme, Prescription};
 use crate::finding::severity::Severity;
 use crate::history::History;
 use crate::history::measures::Outcome;
@@ -35,7 +35,10 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             .at(saturated.iter().map(|(probe, _)| probe.name.as_str()))
             .measured(most, SHARE, SOURCE)
             .with([
-                Prescription::InitWeights,
+                // Only a sigmoid and a hyperbolic tangent have such ends.
+                Prescription::InitWeights {
+                    scheme: InitScheme::Xavier,
+                },
                 Prescription::ScaleInputs,
                 Prescription::NormLayers,
                 Prescription::Activation {

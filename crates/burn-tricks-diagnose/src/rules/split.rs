@@ -6,8 +6,9 @@ use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
 use crate::history::closeness::Closeness;
-use crate::history::data::{DataHistory, TargetStats};
+use crate::history::data::DataHistory;
 use crate::history::floor::{EVIDENT, score_variance};
+use crate::history::target::TargetStats;
 use std::collections::BTreeSet;
 
 /// The difference of the scores.

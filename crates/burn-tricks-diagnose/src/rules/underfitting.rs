@@ -19,7 +19,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     if let Some(finding) = behind(history) {
         return vec![finding];
     }
-    if history.outcome() != Outcome::Stuck || history.steps_taken < STEPS {
+    if history.outcome() != Outcome::Stuck || history.steps_seen() < STEPS {
         return Vec::new();
     }
     let Some((value, threshold, source)) = history.stuck_by() else {

@@ -10,6 +10,7 @@ use crate::history::measures::{Outcome, median};
 use crate::finding::prescription::short;
 use crate::history::param::{ParamHistory, ParamStep};
 use crate::rules::depth;
+use crate::rules::initial::initial;
 
 /// The ratio of the gradient norms of the first and the last layer.
 const RATIO: f64 = 1e-3;
@@ -69,7 +70,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         Finding::new(FindingKind::VanishingGradient, Severity::Fault, text)
             .at(paths)
             .measured(ratio, RATIO, SOURCE)
-            .with(prescriptions(weights.len(), by_weights)),
+            .with(prescriptions(history, weights.len(), by_weights)),
     ]
 }
 
@@ -99,7 +100,7 @@ fn cut(weights: &[&ParamHistory]) -> Option<Finding> {
     )
 }
 
-fn prescriptions(layers: usize, by_weights: bool) -> Vec<Prescription> {
+fn prescriptions(history: &History, layers: usize, by_weights: bool) -> Vec<Prescription> {
     let mut prescriptions = vec![
         Prescription::NormLayers,
         Prescription::Residual,
@@ -107,7 +108,7 @@ fn prescriptions(layers: usize, by_weights: bool) -> Vec<Prescription> {
             name: "ReLU".to_owned(),
         },
         Prescription::Shallower,
-        Prescription::InitWeights,
+        initial(history),
     ];
     if layers > DEEP {
         prescriptions.swap(0, 1);
@@ -115,7 +116,7 @@ fn prescriptions(layers: usize, by_weights: bool) -> Vec<Prescription> {
     if by_weights {
         prescriptions.pop();
         // A tower this deep trains with skip connections whatever its weights are.
-        prescriptions.insert(usize::from(layers > DEEP), Prescription::InitWeights);
+        prescriptions.insert(usize::from(layers > DEEP), initial(history));
     }
     prescriptions
 }

@@ -3,8 +3,9 @@
 use crate::{history, severity, weight};
 use burn_tricks_core::ParamRole;
 use burn_tricks_diagnose::{
-    DataHistory, Diagnosis, EpochMetrics, FindingKind, History, LossKind, Neighbours, NormHistory,
-    OutputHistory, Prescription, ProbeHistory, ProbeStep, Severity, StepHistory, TargetStats,
+    DataHistory, Diagnosis, EpochMetrics, FindingKind, History, InitScheme, LossKind, Neighbours,
+    NormHistory, OutputHistory, Prescription, ProbeHistory, ProbeStep, Severity, StepHistory,
+    TargetStats,
 };
 
 fn classes(of: &mut History, rows: &[(i64, usize)]) {
@@ -319,7 +320,12 @@ fn a_gradient_is_compared_with_what_depth_and_activations_predict() {
         "{}",
         found.text
     );
-    assert_eq!(found.prescriptions[0], Prescription::InitWeights);
+    let scheme = InitScheme::Xavier;
+    assert_eq!(
+        found.prescriptions[0],
+        Prescription::InitWeights { scheme },
+        "sigmoids"
+    );
     assert!((found.value / (1e-6 / 0.24f64.powi(6)) - 1.0).abs() < 1e-6);
     assert_eq!(found.threshold, 1e-2);
     // Four slopes make 3.3e-3, which still arrives; a network that learns is not asked.

@@ -2,7 +2,7 @@
 
 use crate::{at, history, severity};
 use burn_tricks_diagnose::{
-    Diagnosis, FindingKind, History, Prescription, ProbeHistory, ProbeStep, Severity,
+    Diagnosis, FindingKind, History, InitScheme, Prescription, ProbeHistory, ProbeStep, Severity,
 };
 
 #[test]
@@ -107,7 +107,8 @@ fn units_that_fell_silent_in_training_were_killed_by_a_step() {
     // Born silent: no step was to blame.
     of.probes[0].steps[0].zeros = 1.0;
     assert_eq!(severity(&of, FindingKind::LrTooHigh), None);
-    assert_eq!(first(&of), Prescription::InitWeights);
+    let scheme = InitScheme::He;
+    assert_eq!(first(&of), Prescription::InitWeights { scheme });
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod capacity;
 mod data;
 mod evidence;
+mod examinations;
 mod flow;
 mod losses;
 mod outliers;
@@ -12,6 +13,7 @@ mod shortfall;
 mod sound;
 mod steps;
 mod training;
+mod unknown;
 
 use burn_tricks_diagnose::{
     Diagnosis, FindingKind, History, ParamHistory, ParamStep, Severity, StepHistory, TensorStats,

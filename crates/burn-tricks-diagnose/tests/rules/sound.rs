@@ -115,6 +115,24 @@ fn a_class_of_a_few_rows_may_be_missing_in_the_training_by_chance() {
 }
 
 #[test]
+fn a_class_that_the_training_lacks_by_chance_is_no_rare_one() {
+    let check = |rows: usize| {
+        let mut of = classification(0.5, 0.5);
+        let train = of.train.as_mut().unwrap();
+        if rows > 0 {
+            train.classes.insert(3, rows);
+        }
+        of.valid.as_mut().unwrap().classes.insert(3, 12);
+        let mut outputs = OutputHistory::default();
+        outputs.recall = [(0, [96, 60]), (1, [96, 60]), (2, [96, 60]), (3, [12, 0])].into();
+        of.valid_outputs = Some(outputs);
+        severity(&of, FindingKind::RareClass)
+    };
+    assert_eq!(check(0), None, "nobody can know it");
+    assert_eq!(check(1), WARNING);
+}
+
+#[test]
 fn counts_pile_up_at_0_and_their_largest_is_another_one_in_other_rows() {
     let check = |ends: [f64; 2]| {
         let mut of = regression(0.5, 0.5, 0.5);

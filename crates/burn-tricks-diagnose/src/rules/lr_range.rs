@@ -1,0 +1,117 @@
+//! What a learning-rate range test suggests.
+
+use crate::finding::finding::Finding;
+use crate::finding::kind::FindingKind;
+use crate::finding::prescription::{Prescription, short};
+use crate::finding::severity::Severity;
+use crate::history::History;
+use crate::measurement::lr_range::{LrRange, LrSuggestion};
+
+/// The largest suggestion over the smallest, over rules and seeds, from which they tell hardly more than the order of size.
+const FAR: f64 = 10.0;
+
+pub(crate) fn rule(history: &History) -> Vec<Finding> {
+    let Some(range) = &history.lr_range else {
+        return Vec::new();
+    };
+    vec![suggested(history, range).unwrap_or_else(|| failed(range))]
+}
+
+/// The suggestions, their disagreement, and the highest rate of the training beside them.
+fn suggested(history: &History, range: &LrRange) -> Option<Finding> {
+    let rules = [range.valley()?, range.steepest()?, range.minimum_tenth()?];
+    let [valley, steepest, minimum] = rules;
+    let lowest = rules
+        .iter()
+        .map(|of| of.lowest)
+        .fold(f64::INFINITY, f64::min);
+    let highest = rules.iter().map(|of| of.highest).fold(0.0, f64::max);
+    let spread = highest / lowest;
+    if !spread.is_finite() {
+        return None;
+    }
+    let over_seeds = |of: LrSuggestion| {
+        if of.highest > of.lowest {
+            let [lowest, highest] = [of.lowest, of.highest].map(short);
+            format!("{} ({lowest} to {highest} over the seeds)", short(of.lr))
+        } else {
+            short(of.lr)
+        }
+    };
+    let mut text = format!(
+        "The range test suggests a learning rate of {} where its loss is half-way down, {} where it falls most steeply, and {} as a tenth of that of its lowest loss.",
+        over_seeds(valley),
+        over_seeds(steepest),
+        over_seeds(minimum)
+    );
+    if spread > FAR {
+        let more = format!(
+            " They differ by a factor of {}: only their order of size can be trusted.",
+            short(spread)
+        );
+        text.push_str(&more);
+    }
+    let rates = history.steps.iter().map(|of| of.lr);
+    let used = rates.filter(|lr| lr.is_finite()).fold(0.0, f64::max);
+    let mut prescriptions = Vec::new();
+    if used > 0.0 {
+        let beside = if used > highest {
+            format!("{} times the largest of them", short(used / highest))
+        } else if used < lowest {
+            format!("1/{} of the smallest of them", short(lowest / used))
+        } else {
+            "among them".to_owned()
+        };
+        let more = format!(
+            " The highest rate of the training, {}, is {beside}.",
+            short(used)
+        );
+        text.push_str(&more);
+        if !(lowest..=highest).contains(&used) {
+            let factor = valley.lr / used;
+            prescriptions.extend(
+                factor
+                    .is_finite()
+                    .then_some(Prescription::ScaleLr { factor }),
+            );
+        }
+    }
+    Some(
+        Finding::new(FindingKind::LrRange, Severity::Note, text)
+            .measured(
+                spread,
+                1.0,
+                "largest suggestion of a rule for a seed over the smallest; rules of fastai, after Smith (2017)",
+            )
+            .with(prescriptions),
+    )
+}
+
+/// A test without a suggestion.
+fn failed(range: &LrRange) -> Finding {
+    let is_bad = |losses: &[f64]| losses.first().is_some_and(|loss| !loss.is_finite());
+    let bad = (range.curves.iter())
+        .filter(|curve| is_bad(&curve.losses))
+        .count();
+    let all = range.curves.len();
+    let (severity, text) = if bad > 0 {
+        let text = format!(
+            "In {bad} of {all} runs of the range test the first loss, before any step, is NaN or infinite: the weights, the data or the loss function are to blame, and not a learning rate."
+        );
+        (Severity::Warning, text)
+    } else {
+        let text = format!(
+            "The {all} runs of the range test have too few finite losses, or rates that are not above 0, so that no learning rate is suggested."
+        );
+        (Severity::Note, text)
+    };
+    Finding::new(FindingKind::ExaminationFailed, severity, text)
+        .measured(
+            bad as f64,
+            0.0,
+            "runs of the range test whose first loss is not finite",
+        )
+        .with([Prescription::change(
+            "look at the loss of the first batch before the first step, and for NaN in the data",
+        )])
+}
