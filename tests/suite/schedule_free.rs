@@ -277,6 +277,18 @@ fn weights_are_made_with_the_beta_of_their_own_optimizer() {
         made.values()
     };
     let free = |beta| sgd().schedule_free(beta).unwrap();
+    for beta in [0.5, 0.95] {
+        let (mut model, mut optim) = (start.clone(), free(beta).init());
+        let config = ScheduleFreeAverageConfig::new().with_beta(beta);
+        let mut mean = config.init(&model).unwrap();
+        for at in 0..8 {
+            model = step(at, model, &mut optim, &mut mean);
+        }
+        let made = ScheduleFreeConfig::evaluation_model(&model, optim.to_record()).unwrap();
+        let (made, average) = (made.values(), mean.model().values());
+        assert_close(&made.0, &average.0, 2e-6, "made with β");
+        assert_close(&made.1, &average.1, 2e-6, "made with β");
+    }
     let (one, other) = (made(free(0.5).init()), made(free(0.95).init()));
     assert_ne!(one.1, other.1);
     let group = ParamGroup::from_path("b");
