@@ -182,6 +182,34 @@ fn a_browser_shows_it_without_an_error_in_both_themes_and_two_widths() {
     }
 }
 
+/// Otherwise the test above would pass with a browser that says nothing of the errors of a page.
+#[test]
+fn a_browser_tells_of_an_error_in_a_page() {
+    if !has_browser() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("page.html");
+    let error = "<script>undefined_function()</script></body>";
+    let broken = page().replace("</body>", error);
+    assert!(broken.contains("undefined_function"), "the page has no end");
+    fs::write(&file, broken).unwrap();
+    let output = browser(folder.path())
+        .arg(format!(
+            "--screenshot={}",
+            folder.path().join("error.png").display()
+        ))
+        .arg(format!("file://{}", file.display()))
+        .output()
+        .unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    let told = log.lines().find(|line| line.contains("CONSOLE"));
+    assert!(
+        told.is_some_and(|line| line.contains("undefined_function is not defined")),
+        "{log}"
+    );
+}
+
 /// A click on a head sorts the table: seen in the page that the browser has made.
 #[test]
 fn a_click_sorts_the_table() {

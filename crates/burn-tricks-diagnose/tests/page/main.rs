@@ -1,8 +1,8 @@
 //! The page of a diagnosis: what it holds, and that a browser shows it.
 
 use burn_tricks_diagnose::{
-    Diagnosis, EpochMetrics, History, LrCurve, LrRange, ParamHistory, ParamStep, ProbeHistory,
-    ProbeStep, StepHistory, TensorStats,
+    Capacity, Diagnosis, EpochMetrics, History, LrCurve, LrRange, ParamHistory, ParamStep,
+    ProbeHistory, ProbeStep, StepHistory, TensorStats, TrialKind, TrialResult,
 };
 use std::fs;
 use std::io::Write as _;
@@ -83,7 +83,31 @@ fn history() -> History {
         })
         .collect();
     history.lr_range = Some(range);
+    history.capacity = Some(capacity());
     history
+}
+
+/// A capacity test in which more data helps, over three seeds.
+fn capacity() -> Capacity {
+    let mut capacity = Capacity::default();
+    capacity.rows = 1400;
+    let of = |(kind, [train, valid]): (TrialKind, [f64; 2])| {
+        let result = |seed: i32| TrialResult {
+            train_loss: train + 0.001 * f64::from(seed),
+            valid_loss: valid + 0.001 * f64::from(seed),
+        };
+        (kind, (0..3).map(result).collect())
+    };
+    let losses = [
+        (TrialKind::Full, [0.10, 0.30]),
+        (TrialKind::Half, [0.05, 0.55]),
+        (TrialKind::Quarter, [0.01, 0.90]),
+        (TrialKind::OneBatch, [0.001, 2.0]),
+        (TrialKind::ShuffledLabels, [2.2, 2.4]),
+        (TrialKind::BlankInputs, [2.3, 2.3]),
+    ];
+    capacity.results = losses.map(of).to_vec();
+    capacity
 }
 
 fn page() -> String {
@@ -95,7 +119,7 @@ fn the_page_holds_the_findings_the_drawings_and_the_numbers_and_loads_nothing() 
     let page = page();
     assert!(page.contains("A tower &lt;of sigmoids&gt;") && !page.contains("<of sigmoids>"));
     assert!(page.contains("vanishing gradient") && page.contains("article class=\"fault\""));
-    assert_eq!(page.matches("<svg role=\"img\"").count(), 6);
+    assert_eq!(page.matches("<svg role=\"img\"").count(), 7);
     // One cell per layer and drawn step.
     let steps = 200usize.div_ceil(200usize.div_ceil(80));
     assert_eq!(page.matches(", step ").count(), 10 * steps);
@@ -113,6 +137,36 @@ fn the_page_holds_the_findings_the_drawings_and_the_numbers_and_loads_nothing() 
     // Each row of the table of parameters.
     assert_eq!(page.matches("[64, 64]").count(), 10);
     assert!(page.len() < 400_000, "{} bytes", page.len());
+}
+
+/// The three shares of the data, from left to right, and the losses of each: a lower loss is further down.
+#[test]
+fn the_learning_curve_has_a_line_for_each_loss() {
+    let page = page();
+    let (_, drawing) = page.split_once("Does more data help?").unwrap();
+    let (drawing, _) = drawing.split_once("</svg>").unwrap();
+    assert!(drawing.contains("share of the training rows"));
+    let places = |line: &str| -> Vec<[f64; 2]> {
+        let (_, rest) = drawing
+            .split_once(&format!("class=\"line {line}\" points=\""))
+            .unwrap();
+        let (points, _) = rest.split_once('"').unwrap();
+        let place = |point: &str| {
+            let (x, y) = point.split_once(',').unwrap();
+            [x, y].map(|number| number.parse().unwrap())
+        };
+        points.split(' ').map(place).collect()
+    };
+    let [train, valid] = ["line0", "line1"].map(places);
+    assert!(drawing.contains("training loss") && drawing.contains("validation loss"));
+    let shares = |of: &[[f64; 2]]| -> Vec<f64> { of.iter().map(|[x, _]| *x).collect() };
+    assert_eq!((train.len(), shares(&train)), (3, shares(&valid)));
+    for pair in [0, 1] {
+        assert!(train[pair][0] < train[pair + 1][0], "{train:?}");
+        assert!(train[pair][1] > train[pair + 1][1], "{train:?}");
+        assert!(valid[pair][1] < valid[pair + 1][1], "{valid:?}");
+    }
+    assert!((0..3).all(|at| valid[at][1] < train[at][1]));
 }
 
 #[test]
@@ -194,39 +248,49 @@ fn at_the_width_of_a_phone_nothing_is_cut_off() {
     assert!(height > 1000, "{title}: there is no page");
 }
 
-/// Where there is a Chromium, as Debian's `chromium`. `KEEP_SCREENSHOTS` names a folder to look at them, with the page.
+/// What a Chromium, as Debian's `chromium`, writes on the terminal while it opens `page` in `folder` and makes a picture of it
+/// in `shot`; the arguments say how.
+fn opened(folder: &Path, page: &str, shot: &Path, arguments: &[String]) -> String {
+    let file = folder.join("page.html");
+    fs::write(&file, page).unwrap();
+    let output = Command::new("chromium")
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+            "--enable-logging=stderr",
+        ])
+        .arg(format!(
+            "--user-data-dir={}",
+            folder.join("profile").display()
+        ))
+        .args(arguments)
+        .arg(format!("--screenshot={}", shot.display()))
+        .arg(format!("file://{}", file.display()))
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Where there is a Chromium. `KEEP_SCREENSHOTS` names a folder to look at its pictures, with the page.
 #[test]
 fn a_browser_shows_it_without_an_error_in_both_themes_and_two_widths() {
     if !has_browser("a_browser_shows_it_without_an_error_in_both_themes_and_two_widths") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("page.html");
-    fs::write(&file, page()).unwrap();
+    let page = page();
     let keep = std::env::var_os("KEEP_SCREENSHOTS");
     for (theme, scheme) in [("light", 1), ("dark", 0)] {
-        for (width, height) in [(1280, 2600), (500, 3600)] {
+        for (width, height) in [(1280, 2900), (500, 3900)] {
             let shot = folder.path().join(format!("{theme}-{width}.png"));
-            let output = Command::new("chromium")
-                .args([
-                    "--headless",
-                    "--no-sandbox",
-                    "--disable-gpu",
-                    "--disable-dev-shm-usage",
-                    "--hide-scrollbars",
-                    "--enable-logging=stderr",
-                ])
-                .arg(format!(
-                    "--user-data-dir={}",
-                    folder.path().join("profile").display()
-                ))
-                .arg(format!("--blink-settings=preferredColorScheme={scheme}"))
-                .arg(format!("--window-size={width},{height}"))
-                .arg(format!("--screenshot={}", shot.display()))
-                .arg(format!("file://{}", file.display()))
-                .output()
-                .unwrap();
-            let log = String::from_utf8_lossy(&output.stderr);
+            let arguments = [
+                format!("--blink-settings=preferredColorScheme={scheme}"),
+                format!("--window-size={width},{height}"),
+            ];
+            let log = opened(folder.path(), &page, &shot, &arguments);
             assert!(!log.contains("CONSOLE"), "{log}");
             assert!(
                 fs::metadata(&shot).is_ok_and(|shot| shot.len() > 20_000),
@@ -237,4 +301,23 @@ fn a_browser_shows_it_without_an_error_in_both_themes_and_two_widths() {
             }
         }
     }
+}
+
+/// Otherwise the test above would pass with a browser that says nothing of the errors of a page. This one is that its policy
+/// forbids the script.
+#[test]
+fn a_browser_tells_of_an_error_in_a_page() {
+    if !has_browser("a_browser_tells_of_an_error_in_a_page") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let shot = folder.path().join("error.png");
+    let broken = page().replace("</body>", "<script>forbidden()</script></body>");
+    assert!(broken.contains("forbidden()"), "the page has no end");
+    let log = opened(folder.path(), &broken, &shot, &[]);
+    let told = log.lines().find(|line| line.contains("CONSOLE"));
+    assert!(
+        told.is_some_and(|line| line.contains("Content Security Policy")),
+        "{log}"
+    );
 }
