@@ -1,6 +1,7 @@
 //! Random data with a rule behind it: rows of inputs, and targets that a random function and noise make of them.
 
 use super::data::{Data, Dice, Rows, Task, digits};
+use super::scores::spread;
 use std::f32::consts::{PI, TAU};
 use std::fmt::Debug;
 
@@ -290,10 +291,8 @@ fn score(ideal: &[Vec<f32>], rows: &Rows, task: Task) -> f64 {
     if let Task::Classes(_) = task {
         return pairs.filter(|(a, b)| a == b).count() as f64 / all.len() as f64;
     }
-    let mean = all.iter().sum::<f32>() / all.len() as f32;
-    let whole: f32 = all.iter().map(|x| (x - mean).powi(2)).sum();
     let error: f32 = pairs.map(|(a, b)| (a - b).powi(2)).sum();
-    f64::from(1.0 - error / whole)
+    1.0 - f64::from(error) / spread(&rows.targets)
 }
 
 /// The score of the best constant for the targets of `rows`.

@@ -41,12 +41,37 @@ fn accuracy<'a>(outputs: impl Iterator<Item = &'a [f32]>, targets: &[Vec<f32>]) 
     right.count() as f64 / targets.len() as f64
 }
 
-/// One minus the squared error over the squared distance from the mean.
+/// One minus the squared error over the squared distance of the targets from the mean of their column, both over all columns.
+/// So the means of the columns, which a network without inputs can give, explain nothing.
 fn r_squared<'a>(outputs: impl Iterator<Item = &'a [f32]>, targets: &[Vec<f32>]) -> f64 {
-    let values = targets.iter().flatten().map(|value| f64::from(*value));
-    let mean = values.clone().sum::<f64>() / values.clone().count() as f64;
-    let spread: f64 = values.map(|value| (value - mean).powi(2)).sum();
     let errors = outputs.flatten().zip(targets.iter().flatten());
     let error = errors.map(|(output, target)| f64::from(output - target).powi(2));
-    1.0 - error.sum::<f64>() / spread
+    1.0 - error.sum::<f64>() / spread(targets)
+}
+
+/// The sum of the squared distances of these numbers from the mean of their column.
+pub(super) fn spread(targets: &[Vec<f32>]) -> f64 {
+    let columns = targets.first().map_or(0, Vec::len);
+    let of_column = |column: usize| {
+        let values = targets.iter().map(|row| f64::from(row[column]));
+        let mean = values.clone().sum::<f64>() / targets.len() as f64;
+        values.map(|value| (value - mean).powi(2)).sum::<f64>()
+    };
+    (0..columns).map(of_column).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_means_of_the_columns_explain_nothing() {
+        let targets = [[0.0, 100.0], [2.0, 104.0]].map(Vec::from);
+        let score =
+            |outputs: [[f32; 2]; 2]| r_squared(outputs.iter().map(|row| &row[..]), &targets);
+        assert_eq!(score([[1.0, 102.0]; 2]), 0.0);
+        assert_eq!(score([[0.0, 100.0], [2.0, 104.0]]), 1.0);
+        // The second column, of a variance of 4 beside 1, without an error.
+        assert_eq!(score([[1.0, 100.0], [1.0, 104.0]]), 0.8);
+    }
 }
