@@ -67,8 +67,9 @@ struct Options {
     /// Ends with an error if a measure over all runs is below its floor: `sensitivity` (sick runs that are accused),
     /// `named` (those whose cause is named), `located` (named causes at the right layer), `specificity` (healthy runs
     /// that are not accused) or `precision` (findings that are right or fair), as in `sensitivity=1,precision=0.8`. With
-    /// `--random` the only one is `specificity`, and with `--treat` it is `helped`: runs that train as their twins after a
-    /// prescription that is more than a text.
+    /// `--random` the only one is `specificity`, and with `--treat` they are `helped` (runs that train as their twins after a
+    /// prescription that is more than a text) and `cured` (programs that do in most seeds, after any prescription that was
+    /// carried out without training the twin).
     #[arg(
         long,
         value_name = "MEASURE=SHARE",
@@ -120,17 +121,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for case in options.cases() {
             println!("{:38} {}", case.name, case.story);
         }
+        let (healthy, sick): (Vec<&Case>, Vec<&Case>) =
+            options.cases().partition(|case| case.is_healthy());
+        let published = sick.iter().filter(|case| case.origin == Origin::Published);
+        println!(
+            "\n{} programs with a known fault, {} of them published, and {} healthy ones",
+            sick.len(),
+            published.count(),
+            healthy.len()
+        );
         return Ok(());
     }
     if options.treat {
-        let helped = treat(&options);
-        return demand(
-            &options.require,
-            &Tally {
-                helped,
-                ..Tally::default()
-            },
-        );
+        return demand(&options.require, &treat(&options));
     }
     let start = Instant::now();
     let mut verdicts = Vec::new();
@@ -194,10 +197,12 @@ fn examined(
 /// How far the score of a treated program may be below that of the healthy twin.
 const MARGIN: f64 = 0.05;
 
-/// Trains each sick program as its first prescription says, and its twin. Gives the share of runs that then train as the twin, of
-/// those whose prescription is more than a text: what a text says is done by training the twin, which shows nothing of a run.
-fn treat(options: &Options) -> Share {
-    let (mut cured, mut helped, mut configured, mut by_hand) = <[Share; 4]>::default().into();
+/// Trains each sick program as its first prescription says, and its twin, and counts what then trains as the twin. A prescription
+/// that is carried out by training the twin shows nothing, and counts for nothing.
+fn treat(options: &Options) -> Tally {
+    let mut not_carried_out = Share::default();
+    let mut of_way = WAYS.map(|(way, _)| (way, Share::default(), Share::default()));
+    let (mut cured, mut with_twins) = (Share::default(), Share::default());
     for case in options.cases() {
         let Some(twin) = case.twin else { continue };
         // A score that is too good, or a loss that is wrong, cannot be compared with the twin's.
@@ -206,6 +211,7 @@ fn treat(options: &Options) -> Share {
             Seen::Learns(_) | Seen::ValidLoss(_) | Seen::LossAbove(_)
         );
         let mut of_case = 0;
+        let mut last = None;
         let mut first = String::new();
         for seed in 1..=options.seeds {
             let examined = examine(&(case.program)(seed), seed);
@@ -215,18 +221,20 @@ fn treat(options: &Options) -> Share {
                     .iter()
                     .map(move |prescription| (finding, prescription))
             });
+            last = None;
             let Some((finding, prescription)) = prescribed.next() else {
                 first = "nothing prescribed".to_owned();
-                helped.count(false);
+                not_carried_out.count(false);
                 continue;
             };
             let carried_out = treated(case, seed, finding, prescription);
             let Some((program, how)) = carried_out else {
                 first = format!("not carried out, {}: {prescription}", finding.kind);
-                helped.count(false);
+                not_carried_out.count(false);
                 continue;
             };
             first = format!("{how:?}, {}: {prescription}", finding.kind);
+            last = Some(how);
             let healthy = twin(seed).run(seed, &mut ());
             let treated = program.run(seed, &mut ());
             let (healthy, treated) = (healthy.result(), treated.result());
@@ -234,22 +242,48 @@ fn treat(options: &Options) -> Share {
             let as_low = treated.valid_loss <= 1.5 * healthy.valid_loss + MARGIN;
             let helps = as_good && (as_low || !by_loss);
             of_case += u64::from(helps);
-            match how {
-                CarriedOut::ByHand => by_hand.count(helps),
-                CarriedOut::Rebuilt => helped.count(helps),
-                CarriedOut::Configured => {
-                    helped.count(helps);
-                    configured.count(helps);
+            for (way, _, runs) in &mut of_way {
+                if *way == how {
+                    runs.count(helps);
                 }
             }
         }
         println!("{:38} {of_case} of {}  {first}", case.name, options.seeds);
-        cured.count(2 * of_case > options.seeds);
+        let is_cured = 2 * of_case > options.seeds;
+        with_twins.count(is_cured);
+        cured.count(is_cured && last != Some(CarriedOut::ByHand));
+        for (way, programs, _) in &mut of_way {
+            if last == Some(*way) {
+                programs.count(is_cured);
+            }
+        }
     }
-    println!("{cured} programs train as their twins in most seeds after the first prescription");
     println!(
-        "{helped} runs do whose prescription is more than a text, {configured} of them from its configuration"
+        "{with_twins} programs train as their twins in most seeds after the first prescription, {cured} without those whose twin is trained for it"
     );
-    println!("{by_hand} runs do whose prescription is a text, carried out by training the twin");
-    helped
+    println!(
+        "\n{:24} {:20} {:20}",
+        "carried out", "programs", "runs that train as the twin"
+    );
+    for ((_, programs, runs), (_, text)) in of_way.iter().zip(WAYS) {
+        println!("{text:24} {programs:20} {runs:20}");
+    }
+    println!("{:24} {:20} {not_carried_out:20}", "not at all", "");
+    let more_than_a_text = of_way
+        .iter()
+        .filter(|(way, _, _)| matches!(way, CarriedOut::Configured | CarriedOut::Rebuilt));
+    let helped = more_than_a_text.fold(not_carried_out, |sum, (_, _, runs)| sum + *runs);
+    Tally {
+        helped,
+        cured,
+        ..Tally::default()
+    }
 }
+
+/// How a prescription is carried out, in words.
+const WAYS: [(CarriedOut, &str); 4] = [
+    (CarriedOut::Configured, "by its configuration"),
+    (CarriedOut::Rebuilt, "by other layers"),
+    (CarriedOut::Edited, "as its text says"),
+    (CarriedOut::ByHand, "by training the twin"),
+];

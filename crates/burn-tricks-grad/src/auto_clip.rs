@@ -228,6 +228,7 @@ impl GradientTransform for AutoClip {
     }
 
     fn gradient_order(&self, order: &mut GradientOrder) {
+        order.add::<Self>(false);
         order.add_memory::<Self>();
     }
 

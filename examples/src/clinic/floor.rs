@@ -6,13 +6,14 @@ use std::str::FromStr;
 type Measure = fn(&Tally) -> Share;
 
 /// The measures that have floors.
-const MEASURES: [(&str, Measure); 6] = [
+const MEASURES: [(&str, Measure); 7] = [
     ("sensitivity", |tally| tally.sensitivity),
     ("named", |tally| tally.named),
     ("located", |tally| tally.located),
     ("specificity", |tally| tally.specificity),
     ("precision", |tally| tally.precision),
     ("helped", |tally| tally.helped),
+    ("cured", |tally| tally.cured),
 ];
 
 /// The least share of a measure: parsed from `specificity=0.95`, for example.

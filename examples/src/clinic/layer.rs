@@ -45,6 +45,8 @@ pub enum Act {
     Log,
     /// Each row times its own length √Σx², whose gradient at a row of zeros is 0/0.
     TimesLength,
+    /// The same with √(Σx² + 1e-12), whose gradient at a row of zeros is 0.
+    TimesSafeLength,
     /// x, and no gradient passes: a tensor that was taken out of the graph.
     Detach,
     /// sin(x).

@@ -7,6 +7,7 @@ mod case;
 mod cases;
 mod core_set;
 pub mod data;
+mod edit;
 mod examination;
 mod floor;
 pub mod layer;

@@ -465,6 +465,10 @@ impl Activation {
                 let length = signal.clone().square().sum_dim(1).sqrt();
                 signal * length
             }
+            Act::TimesSafeLength => {
+                let length = (signal.clone().square().sum_dim(1) + 1e-12).sqrt();
+                signal * length
+            }
             Act::Detach => signal.detach(),
             Act::Sin => signal.sin(),
             Act::Sign => signal.sign(),

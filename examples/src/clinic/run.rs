@@ -11,7 +11,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Gradients, Tensor};
 use burn_tricks::average::{EmaConfig, SwaConfig};
 use burn_tricks::force_init;
-use burn_tricks::grad::ClipGradNormConfig;
+use burn_tricks::grad::{ClipGradNormConfig, LossScalerConfig};
 
 /// What happens in one step, before the optimizer moves the weights.
 #[derive(Debug)]
@@ -240,6 +240,7 @@ struct Training<'a> {
     net: Net,
     optimizer: burn::optim::ModuleOptimizer,
     clip: Option<burn_tricks::grad::ClipGradNorm>,
+    scaler: Option<burn_tricks::grad::LossScaler>,
     sum: Sum,
     average: Option<burn_tricks::average::Swa<Net>>,
     ema: Option<burn_tricks::average::Ema<Net>>,
@@ -254,6 +255,10 @@ impl<'a> Training<'a> {
             let clip = ClipGradNormConfig::new(norm).init();
             clip.expect("a positive norm")
         });
+        let scaler = program.has_loss_scaler.then(|| {
+            let scaler = LossScalerConfig::new().init();
+            scaler.expect("its defaults are right")
+        });
         let average = program.averages_after.map(|steps| {
             let average = SwaConfig::new(1).with_start_after(steps).init(&net);
             average.expect("a sample after each step")
@@ -267,6 +272,7 @@ impl<'a> Training<'a> {
             net,
             optimizer: program.rule.optimizer(program.decay),
             clip,
+            scaler,
             average,
             ema,
             kept: None,
@@ -322,13 +328,23 @@ impl<'a> Training<'a> {
             Some(penalty) => loss.clone() + penalty.sum(),
             None => loss.clone(),
         };
-        let mut all = watch.backward(&(objective * scale));
+        let objective = match &self.scaler {
+            Some(scaler) => scaler.scale(objective),
+            None => objective * scale,
+        };
+        let mut all = watch.backward(&objective);
         let mut grads = match program.optimizes {
             Some(parts) => GradientsParams::from_params(&mut all, net, &chosen(net, parts)),
             None => GradientsParams::from_grads(all, net),
         };
         if let Some(precision) = program.gradients {
             grads = rounded_grads(net, grads, precision);
+        }
+        if let Some(scaler) = &mut self.scaler {
+            let Some(unscaled) = scaler.unscale(net, grads) else {
+                return loss.into_scalar::<f64>();
+            };
+            grads = unscaled;
         }
         if let Some(clip) = self.clip.as_mut().filter(|_| program.clips_scaled) {
             grads = clip.apply(net, grads);

@@ -2,6 +2,7 @@
 
 use super::case::Case;
 use super::data::{Data, Rows};
+use super::edit::edited;
 use super::layer::{Act, Dense, Layer, behind_each_act, normed};
 use super::program::{Program, Rule};
 use burn::tensor::{Device, Tensor};
@@ -15,13 +16,17 @@ pub enum CarriedOut {
     Configured,
     /// By other layers, as the prescription says: norms, skip connections, another activation, more or fewer layers or units.
     Rebuilt,
-    /// By a reader, who is taken to do what the text says: this is the program without the fault.
+    /// By the change of the program that the text asks for, without a look at its healthy twin.
+    Edited,
+    /// By a reader, who is taken to do what the text says: this is the healthy twin, so that its training shows nothing of the
+    /// prescription.
     ByHand,
 }
 
 /// `case`'s program with `prescription` of `finding` carried out, for this seed; `None` if it cannot be.
 ///
-/// Settings and layers are changed in any program alike. A text is only carried out where the finding names a cause.
+/// Settings and layers are changed in any program alike, and so is what a text asks for, where that is a change that can be
+/// written down once for all programs. Any other text is carried out by hand, and only where the finding names a cause.
 pub fn treated(
     case: &Case,
     seed: u64,
@@ -41,8 +46,13 @@ pub fn treated(
         Prescription::Shallower => shallower(layers),
         Prescription::Smaller => wider(layers, 0.25),
         Prescription::Larger => wider(layers, 8.0),
-        Prescription::Change { .. } if case.expect.is_cause(finding.kind) => {
-            return case.twin.map(|twin| (twin(seed), CarriedOut::ByHand));
+        Prescription::Change { text } => {
+            let program = Program { layers, ..program };
+            if let Some(program) = edited(program, finding, text, seed) {
+                return Some((program, CarriedOut::Edited));
+            }
+            let twin = case.twin.filter(|_| case.expect.is_cause(finding.kind));
+            return twin.map(|twin| (twin(seed), CarriedOut::ByHand));
         }
         _ => return None,
     };

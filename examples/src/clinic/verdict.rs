@@ -91,6 +91,17 @@ impl Share {
     }
 }
 
+impl std::ops::Add for Share {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            of: self.of + other.of,
+            all: self.all + other.all,
+        }
+    }
+}
+
 /// As in "19 of 20 (95 %)".
 impl std::fmt::Display for Share {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -119,6 +130,9 @@ pub struct Tally {
     pub ruled_out: Share,
     /// Runs that train as the healthy twin does after a prescription that is more than a text: not of verdicts.
     pub helped: Share,
+    /// Sick programs that train as the healthy twin does in most seeds after a prescription that was carried out without that
+    /// twin: not of verdicts.
+    pub cured: Share,
 }
 
 impl Tally {
