@@ -23,7 +23,7 @@ fn train(
     name: &str,
     mut optim: ModuleOptimizer,
     mut schedule: impl LrScheduler,
-    free: Option<&ScheduleFreeConfig>,
+    schedule_free: bool,
 ) -> Result<(), Box<dyn Error>> {
     let device = Device::flex().autodiff();
     let split = Source::digits().split(1).scaled();
@@ -41,9 +41,9 @@ fn train(
         if [5, 10, 20, 40].contains(&epoch) {
             let trained = score(&model.valid(), &split.test);
             print!("{name:<22} epoch {epoch:>2}: in training {trained}");
-            if let Some(free) = free {
+            if schedule_free {
                 // Made of the weights in training and the optimizer's state.
-                let average = free.evaluation_model(&model, optim.to_record())?;
+                let average = ScheduleFreeConfig::evaluation_model(&model, optim.to_record())?;
                 print!("; average {}", score(&average, &split.test));
             }
             println!();
@@ -62,12 +62,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let steps = EPOCHS * samples.div_ceil(BATCH);
     println!("digits, {EPOCHS} epochs of SGD");
     let momentum = SgdConfig::torch().with_momentum_factor(0.9);
-    train("constant rate", momentum.init()?, 0.1, None)?;
+    train("constant rate", momentum.init()?, 0.1, false)?;
     let cosine = CosineConfig::new(0.1, steps).init()?;
-    train("falling to 0", momentum.init()?, cosine, None)?;
+    train("falling to 0", momentum.init()?, cosine, false)?;
     // One rate, no end that has to be known, and at each time a model to validate.
-    let free = ScheduleFreeConfig::new();
-    let optim = free.init(SgdConfig::torch().build()?)?;
-    train("schedule-free", optim, 1.0, Some(&free))?;
+    let optim = ScheduleFreeConfig::new().init(SgdConfig::torch().build()?)?;
+    train("schedule-free", optim, 1.0, true)?;
     Ok(())
 }

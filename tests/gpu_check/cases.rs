@@ -12,8 +12,9 @@ use burn_tricks::average::{
 use burn_tricks::diagnose::DoctorConfig;
 use burn_tricks::grad::{
     AgcConfig, AutoClipConfig, CentralizeGradConfig, ClipGradValueConfig, FreezeConfig,
-    GradAccumulatorConfig, GradNoiseConfig, GradientTransform, LossScaler, LossScalerConfig,
-    NonFinite, NormKind, NormScope, NormsByPath, Only, PolyakStepConfig, ProdigyConfig, SamConfig,
+    GradAccumulatorConfig, GradNoiseConfig, GradientOrder, GradientTransform, LossScaler,
+    LossScalerConfig, NonFinite, NormKind, NormScope, NormsByPath, Only, PolyakStepConfig,
+    ProdigyConfig, SamConfig, StateError,
 };
 use burn_tricks::kernels::use_gpu_kernels;
 use burn_tricks::nn::{ClampWeightsConfig, TiedWeights, UnitNormConfig};
@@ -383,8 +384,56 @@ struct OfGiven(LossScaler);
 
 impl GradientTransform for OfGiven {
     fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-        let _ = self.0.scale(Tensor::<1>::ones([1], &Device::flex()));
+        self.scale_a_loss();
         self.0.apply(model, grads)
+    }
+
+    fn apply_scaled<M: Module>(
+        &mut self,
+        model: &M,
+        grads: GradientsParams,
+        factor: f64,
+    ) -> GradientsParams {
+        self.scale_a_loss();
+        self.0.apply_scaled(model, grads, factor)
+    }
+
+    fn marks_non_finite(&self) -> bool {
+        self.0.marks_non_finite()
+    }
+
+    fn gradient_order(&self, order: &mut GradientOrder) {
+        GradientTransform::gradient_order(&self.0, order);
+    }
+
+    fn describe(&self) -> Vec<String> {
+        GradientTransform::describe(&self.0)
+    }
+
+    fn restart(&mut self) {
+        GradientTransform::restart(&mut self.0);
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        GradientTransform::state(&self.0)
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        self.0.load_state(state)
+    }
+
+    fn roll_back_state(&self) -> Option<Vec<u8>> {
+        GradientTransform::roll_back_state(&self.0)
+    }
+
+    fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        GradientTransform::load_roll_back_state(&mut self.0, state)
+    }
+}
+
+impl OfGiven {
+    fn scale_a_loss(&self) {
+        let _ = self.0.scale(Tensor::<1>::ones([1], &Device::flex()));
     }
 }
 

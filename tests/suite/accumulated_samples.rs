@@ -6,17 +6,18 @@ use burn::data::dataloader::{DataLoader as _, batcher::Batcher};
 use burn::data::dataset::InMemDataset;
 use burn::module::{Module, Param, ParamId};
 use burn::nn::{Linear, LinearConfig};
-use burn::optim::{GradientsAccumulator, GradientsParams, SgdConfig};
+use burn::optim::{GradientsAccumulator, GradientsParams, MultiGradientsParams, SgdConfig};
 use burn::tensor::{DType, Device, Tensor};
 use burn::train::{
     ExecutionStrategy, InferenceStep, Learner, MultiDeviceOptim, RegressionOutput,
     SupervisedTraining, TrainOutput, TrainStep, TrainingStrategy,
 };
-use burn_tricks::grad::{GradientTransform as _, scale_gradients};
+use burn_tricks::grad::{GradientOrder, GradientTransform, NormKind, global_norm, scale_gradients};
 use burn_tricks::prelude::*;
 use burn_tricks::train::{
-    EpochClock, EpochLoader, EpochLoaderConfig, MeanOfAccumulated, StepContext, Trick,
+    AsTrick, EpochClock, EpochLoader, EpochLoaderConfig, MeanOfAccumulated, StepContext, Trick,
 };
+use std::any::Any;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -234,10 +235,22 @@ fn a_batch_of_another_loader_is_refused() {
     );
 }
 
-/// With a gradient of 300 in half precision, whatever the batch.
+/// With one gradient in half precision, whatever the batch.
 #[derive(Module, Debug)]
 struct Half {
     weight: Param<Tensor<1>>,
+    gradient: f64,
+}
+
+impl Half {
+    fn new(gradient: f64, dtype: DType) -> Self {
+        let device = Device::flex().autodiff();
+        let weight = tensor::<1>(&[1.0], dtype, &device).require_grad();
+        Self {
+            weight: Param::initialized(ParamId::new(), weight),
+            gradient,
+        }
+    }
 }
 
 impl TrainStep for Half {
@@ -245,7 +258,7 @@ impl TrainStep for Half {
     type Output = ();
 
     fn step(&self, _samples: usize) -> TrainOutput<()> {
-        let loss = (self.weight.val().cast(DType::F32) * 300.0).sum();
+        let loss = (self.weight.val().cast(DType::F32) * self.gradient).sum();
         TrainOutput::new(self, loss.backward(), ())
     }
 }
@@ -253,13 +266,8 @@ impl TrainStep for Half {
 /// 300 times the number of samples is more than an `f16` can hold.
 #[test]
 fn the_samples_of_a_batch_make_no_gradient_of_half_precision_infinite() {
-    let device = Device::flex().autodiff();
-    let weight = tensor::<1>(&[1.0], DType::F16, &device).require_grad();
-    let half = Half {
-        weight: Param::initialized(ParamId::new(), weight),
-    };
     let mean = MeanOfAccumulated::weighted(|samples: &usize| *samples);
-    let mut model = half.with_tricks(mean);
+    let mut model = Half::new(300.0, DType::F16).with_tricks(mean);
     let mut optim = SgdConfig::new().init();
     for (window, batches) in [[256, 256], [1000, 24], [0, 256], [24, 1000], [1, 1000]]
         .iter()
@@ -287,6 +295,74 @@ fn the_samples_of_a_batch_make_no_gradient_of_half_precision_infinite() {
     }
 }
 
+/// What a trick sees of each window, in the type in which it sees it.
+#[derive(Debug, Default, Clone)]
+struct Seen(Arc<Mutex<Vec<(f64, DType)>>>);
+
+impl Trick<Half> for Seen {
+    fn sees_gradients(&self) -> bool {
+        true
+    }
+
+    fn before(&mut self, model: &Half, grads: GradientsParams, _: &StepContext) -> GradientsParams {
+        let grad = grads.get::<1>(model.weight.id).expect("a gradient");
+        let dtype = grad.dtype();
+        self.0.lock().unwrap().push((values(grad)[0], dtype));
+        grads
+    }
+}
+
+/// The gradients that a trick sees after each of these windows.
+fn seen(half: Half, mean: MeanOfAccumulated, windows: &[&[usize]]) -> Vec<(f64, DType)> {
+    let seen = Seen::default();
+    let mut model = half.with_tricks((mean, seen.clone()));
+    let mut optim = SgdConfig::new().init();
+    for window in windows {
+        let mut sum = GradientsAccumulator::new();
+        for samples in *window {
+            sum.accumulate(&model, TrainStep::step(&model, *samples).grads);
+        }
+        model = model.optimize(&mut optim, 0.0.into(), sum.grads());
+    }
+    std::mem::take(&mut *seen.0.lock().unwrap())
+}
+
+/// The mean of a window does not depend on the batches of earlier ones: small gradients do not vanish behind a large batch, and a run
+/// that is resumed between the two rounds as one that is not.
+#[test]
+fn the_mean_of_a_window_does_not_depend_on_earlier_windows() {
+    let by_samples = || MeanOfAccumulated::weighted(|samples: &usize| *samples);
+    for (dtype, gradient) in [
+        (DType::F16, 9e-7),
+        (DType::F16, 1e-6),
+        (DType::F16, 0.3),
+        (DType::BF16, 0.3),
+        (DType::F32, 0.3),
+    ] {
+        let rounded = values(tensor::<1>(&[gradient], dtype, &Device::flex()))[0];
+        let last = |windows: &[&[usize]]| {
+            let seen = seen(Half::new(gradient, dtype), by_samples(), windows);
+            *seen.last().expect("a window")
+        };
+        assert_eq!(last(&[&[2, 2]]), (rounded, dtype));
+        assert_eq!(last(&[&[64], &[2, 2]]), (rounded, dtype));
+        let cases: [&[&[usize]]; 2] = [&[&[64], &[3, 2, 7]], &[&[1000, 24], &[0, 5, 1]]];
+        for windows in cases {
+            let (mean, of) = last(windows);
+            assert_eq!((mean, of), last(&windows[1..]), "resumed before the last");
+            assert_eq!(of, dtype);
+            assert!((mean / rounded - 1.0).abs() < 1e-6, "{mean} for {rounded}");
+        }
+    }
+    // A sum of many micro-batches is more than an `f16` can hold.
+    let equal = seen(
+        Half::new(300.0, DType::F16),
+        MeanOfAccumulated::new(),
+        &[&[1; 256]],
+    );
+    assert_eq!(equal, [(300.0, DType::F16)]);
+}
+
 /// The weight times the sum of the samples, which is not a number without samples: 0 / 0.
 #[derive(Module, Debug)]
 struct Mean {
@@ -300,6 +376,10 @@ impl Mean {
         Self {
             weight: Param::initialized(ParamId::new(), weight),
         }
+    }
+
+    fn gradient(&self, grads: &GradientsParams) -> f64 {
+        values(grads.get::<1>(self.weight.id).expect("a gradient"))[0]
     }
 }
 
@@ -354,11 +434,118 @@ impl<M: Module> Trick<M> for Notes {
     }
 }
 
-/// Sees no gradients.
+/// Sees no gradients, and says so.
 #[derive(Debug)]
 struct Blind;
 
-impl<M: Module> Trick<M> for Blind {}
+impl<M: Module> Trick<M> for Blind {
+    fn gradient_order(&self, _order: &mut GradientOrder) {}
+}
+
+/// Sees the gradients of [`Mean`], and says nothing of it.
+#[derive(Debug, Default, Clone)]
+struct Silent(Arc<Mutex<Vec<f64>>>);
+
+impl Trick<Mean> for Silent {
+    fn before(&mut self, model: &Mean, grads: GradientsParams, _: &StepContext) -> GradientsParams {
+        self.0.lock().unwrap().push(model.gradient(&grads));
+        grads
+    }
+}
+
+/// A transform of a user, whose state is all that it declares.
+#[derive(Debug, Default, Clone)]
+struct Remembers(Arc<Mutex<Vec<f64>>>);
+
+impl GradientTransform for Remembers {
+    fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        let norm = global_norm(model, &grads, NormKind::L2);
+        self.0
+            .lock()
+            .unwrap()
+            .extend(norm.map(values).expect("gradients"));
+        grads
+    }
+
+    fn gradient_order(&self, order: &mut GradientOrder) {
+        order.add_memory::<Self>();
+    }
+}
+
+/// Whatever a trick declares of itself or forgets to declare, it sees the mean, and so does the clip behind it.
+#[test]
+fn a_trick_that_does_not_declare_itself_sees_the_mean() {
+    let batches = [vec![1.0], vec![2.0], vec![6.0]];
+    let clip = || ClipGradNormConfig::new(2.0).init().unwrap();
+    let mean = MeanOfAccumulated::new;
+    let one = |seen: &Arc<Mutex<Vec<f64>>>| {
+        let seen = std::mem::take(&mut *seen.lock().unwrap());
+        assert!(
+            matches!(seen[..], [one] if (one - 3.0).abs() < 1e-6),
+            "{seen:?}"
+        );
+    };
+    let check = |got: f64| assert!((got - 2.0).abs() < 1e-6, "{got}");
+    let (silent, remembers) = (Silent::default(), Remembers::default());
+    check(of_window((mean(), silent.clone(), clip()), &batches));
+    one(&silent.0);
+    check(of_window(
+        (mean(), AsTrick(remembers.clone()), clip()),
+        &batches,
+    ));
+    one(&remembers.0);
+    check(of_window(
+        (mean(), (Blind, silent.clone()), vec![clip()]),
+        &batches,
+    ));
+    one(&silent.0);
+    check(of_window(
+        vec![boxed(mean()), boxed(silent.clone()), boxed(clip())],
+        &batches,
+    ));
+    one(&silent.0);
+    check(of_window(
+        (Some(remembers.clone().then(clip())).map(AsTrick), mean()),
+        &batches,
+    ));
+    one(&remembers.0);
+    check(of_window(
+        (silent.clone(), AsTrick(remembers.clone()), clip(), mean()),
+        &batches,
+    ));
+    one(&silent.0);
+    one(&remembers.0);
+}
+
+/// Weights micro-batches, and does not look at gradients.
+#[derive(Debug)]
+struct Weighs;
+
+impl<M: Module> Trick<M> for Weighs {
+    fn micro_batch_weight(&self, _model: &M, _batch: &dyn Any) -> Option<f64> {
+        Some(1.0)
+    }
+}
+
+/// Also with several devices, where gradients that no trick sees are not gathered.
+#[test]
+fn who_weighs_micro_batches_without_a_look_at_gradients_gets_their_mean() {
+    let batches = [vec![1.0], vec![2.0], vec![6.0]];
+    assert!((of_window(Weighs, &batches) - 3.0).abs() < 1e-6);
+    let model = Mean::new().with_tricks(Weighs);
+    let device = Device::flex();
+    let each = |batch: &Vec<f64>| (TrainStep::step(&model, batch.clone()).grads, device.clone());
+    let grads = MultiGradientsParams {
+        grads: batches.iter().map(each).collect(),
+    };
+    let model = model.optimize_multi(&mut SgdConfig::new().init(), 1.0.into(), grads);
+    let got = 1.0 - values(model.model().weight.val())[0];
+    assert!((got - 3.0).abs() < 1e-6, "{got}");
+}
+
+fn boxed(trick: impl Trick<Mean> + 'static) -> Box<dyn Trick<Mean>> {
+    Box::new(trick)
+}
 
 /// Burn's sum is divided in the pass of the first trick that sees the gradients, wherever that stands.
 #[test]

@@ -132,6 +132,7 @@ fn everything_that_is_defined_is_in_a_table_of_laws() {
         ("AverageRule", "a shared rule is the rule"),
         ("Arc", "a shared rule is the rule"),
         ("Option", "`Some` and `None` of a kind are in its table"),
+        ("A", "a tuple: pairs and a stack of four are in its table"),
         (
             "Added",
             "what a closed-form schedule of Burn's becomes: `of_burn`",
@@ -146,9 +147,21 @@ fn everything_that_is_defined_is_in_a_table_of_laws() {
     let kinds: [Kind<'_>; 9] = [
         ("optim", &["Rule", "Optimizer"], &[], 13, OPTIMIZERS),
         ("optim", &["Wrap"], &[], 6, OPTIMIZERS),
-        ("grad", &["GradientTransform"], &[], 16, TRANSFORMS),
+        (
+            "grad",
+            &["GradientTransform"],
+            &["transforms_in_order"],
+            17,
+            TRANSFORMS,
+        ),
         ("grad", &["Optimizer"], &[], 1, OPTIMIZERS),
-        ("train", &["Trick"], &["transform_is_a_trick"], 30, LAWS),
+        (
+            "train",
+            &["Trick"],
+            &["transform_is_a_trick", "tricks_in_order"],
+            30,
+            LAWS,
+        ),
         ("train", &["LrScheduler"], &[], 1, SCHEDULES),
         ("average", &["AverageRule"], &[], 4, LAWS),
         ("stop", &["StopCriterion"], &["several"], 6, LAWS),
@@ -176,6 +189,7 @@ fn everything_that_acts_in_a_step_is_checked_on_a_gpu() {
         ("AverageRule", "a shared rule is the rule"),
         ("Arc", "a shared rule is the rule"),
         ("Option", "`Some` of a trick is the trick"),
+        ("A", "a tuple: the stacks are made of them"),
         ("Box", "a boxed trick is the trick"),
         ("NoTransform", "it does nothing"),
         ("Average", "each rule is"),
@@ -189,8 +203,20 @@ fn everything_that_acts_in_a_step_is_checked_on_a_gpu() {
     let kinds: [Kind<'_>; 5] = [
         ("optim", &["Rule", "Optimizer"], &[], 13, &table),
         ("optim", &["Wrap"], &[], 6, &table),
-        ("grad", &["GradientTransform"], &[], 16, &table),
-        ("train", &["Trick"], &["transform_is_a_trick"], 30, &table),
+        (
+            "grad",
+            &["GradientTransform"],
+            &["transforms_in_order"],
+            17,
+            &table,
+        ),
+        (
+            "train",
+            &["Trick"],
+            &["transform_is_a_trick", "tricks_in_order"],
+            30,
+            &table,
+        ),
         ("average", &["AverageRule"], &[], 4, &table),
     ];
     let missing = missing(&kinds, &elsewhere);

@@ -276,3 +276,32 @@ fn a_wrapper_with_neutral_settings_is_its_inner_optimizer() {
         neutral("nested lookahead", nested, adam, on);
     }
 }
+
+/// The wrappers that no setting makes neutral around Adam: they are left out to be turned off. A step up the gradient is no
+/// cautious one, rescaled or not, and with a trust ratio the length of a step depends on that of the weight. All other laws
+/// hold.
+#[test]
+fn cautious_steps_and_a_trust_ratio_are_never_neutral() {
+    fn changes<O: Optimizer>(name: &str, wrapped: impl Fn() -> O, on: &(&'static str, Device)) {
+        let inner = || adam().expect("a valid configuration");
+        let laws = OptimizerLaws::new(name, wrapped, &on.1).equals("the inner optimizer", inner);
+        let report = laws.check();
+        let broken: Vec<_> = report.broken().iter().map(|broken| broken.law).collect();
+        assert_eq!(
+            broken,
+            ["equals the optimizers named"],
+            "{name} on {}",
+            on.0
+        );
+    }
+    for on in &devices() {
+        for rescale in [true, false] {
+            let config = CautiousConfig::new().with_rescale(rescale);
+            changes("cautious", || config.build(adam().unwrap()), on);
+        }
+        for vectors in [true, false] {
+            let config = TrustRatioConfig::new().with_vectors(vectors);
+            changes("trust ratio", || config.build(adam().unwrap()).unwrap(), on);
+        }
+    }
+}

@@ -66,7 +66,7 @@ fn staying<T: GradientTransform + 'static>(
 /// Any of the transforms, so that a list can hold two.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant)] // a list of two is small
-enum One {
+pub(crate) enum One {
     Guard(StepGuard),
     Scaler(LossScaler),
     Centralize(CentralizeGrad),
@@ -83,14 +83,34 @@ enum One {
 
 /// Prodigy, whose estimate moves in a step of its optimizer.
 #[derive(Debug)]
-struct Stepped(Prodigy);
+pub(crate) struct Stepped(Prodigy);
+
+impl Stepped {
+    fn step<M: Module>(&self, model: &M, grads: GradientsParams) -> GradientsParams {
+        let mut step = StepOne(&self.0, Some(&grads));
+        model.visit(&mut step);
+        grads
+    }
+}
 
 impl GradientTransform for Stepped {
     fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
         let grads = self.0.apply(model, grads);
-        let mut step = StepOne(&self.0, Some(&grads));
-        model.visit(&mut step);
-        grads
+        self.step(model, grads)
+    }
+
+    fn apply_scaled<M: Module>(
+        &mut self,
+        model: &M,
+        grads: GradientsParams,
+        factor: f64,
+    ) -> GradientsParams {
+        let grads = self.0.apply_scaled(model, grads, factor);
+        self.step(model, grads)
+    }
+
+    fn marks_non_finite(&self) -> bool {
+        self.0.marks_non_finite()
     }
 
     fn gradient_order(&self, order: &mut GradientOrder) {
@@ -163,6 +183,22 @@ impl GradientTransform for One {
         of_each!(self, one => GradientTransform::apply(one, model, grads))
     }
 
+    fn apply_scaled<M: Module>(
+        &mut self,
+        model: &M,
+        grads: GradientsParams,
+        factor: f64,
+    ) -> GradientsParams {
+        if let One::Scaler(scaler) = self {
+            scale_a_loss(scaler);
+        }
+        of_each!(self, one => GradientTransform::apply_scaled(one, model, grads, factor))
+    }
+
+    fn marks_non_finite(&self) -> bool {
+        of_each!(self, one => GradientTransform::marks_non_finite(one))
+    }
+
     fn gradient_order(&self, order: &mut GradientOrder) {
         of_each!(self, one => GradientTransform::gradient_order(one, order));
     }
@@ -193,7 +229,7 @@ impl GradientTransform for One {
 }
 
 /// A model like that of the laws, for transforms that are made for one.
-fn like(device: &Device) -> Vec<Weights> {
+pub(crate) fn like(device: &Device) -> Vec<Weights> {
     vec![Weights::new(1, DType::F32, &device.clone().autodiff())]
 }
 
@@ -234,7 +270,7 @@ fn each_with(growth: u32, device: &Device) -> Result<Vec<One>, ConfigError> {
     ])
 }
 
-fn each(device: &Device) -> Result<Vec<One>, ConfigError> {
+pub(crate) fn each(device: &Device) -> Result<Vec<One>, ConfigError> {
     each_with(2, device)
 }
 

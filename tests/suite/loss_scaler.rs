@@ -31,6 +31,20 @@ impl GradientTransform for OfGiven {
         self.0.apply(model, grads)
     }
 
+    fn apply_scaled<M: Module>(
+        &mut self,
+        model: &M,
+        grads: GradientsParams,
+        factor: f64,
+    ) -> GradientsParams {
+        scale_a_loss(&self.0);
+        self.0.apply_scaled(model, grads, factor)
+    }
+
+    fn marks_non_finite(&self) -> bool {
+        self.0.marks_non_finite()
+    }
+
     fn gradient_order(&self, order: &mut GradientOrder) {
         self.0.gradient_order(order);
     }
@@ -53,6 +67,10 @@ impl GradientTransform for OfGiven {
 
     fn roll_back_state(&self) -> Option<Vec<u8>> {
         self.0.roll_back_state()
+    }
+
+    fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        self.0.load_roll_back_state(state)
     }
 }
 
@@ -378,4 +396,60 @@ fn a_scaler_of_some_parameters_is_refused() {
     grads.remove::<1>(pair.b.id);
     let grads = Only::new(of("a"), scaler()).apply(&pair, grads);
     assert_eq!(pair.read_grads_a(&grads), [1.0]);
+}
+
+/// A transform of a user with a state, which declares that and nothing else, or also that it must be the first.
+#[derive(Debug)]
+struct Remembers {
+    must_be_first: Option<bool>,
+    before: bool,
+}
+
+impl GradientTransform for Remembers {
+    fn apply<M: Module>(&mut self, _: &M, grads: GradientsParams) -> GradientsParams {
+        grads
+    }
+
+    fn gradient_order(&self, order: &mut GradientOrder) {
+        if let (Some(must_be_first), true) = (self.must_be_first, self.before) {
+            order.add::<Self>(must_be_first);
+        }
+        order.add_memory::<Self>();
+        if let (Some(must_be_first), false) = (self.must_be_first, self.before) {
+            order.add::<Self>(must_be_first);
+        }
+    }
+}
+
+/// A transform that declares its memory also declares that it looks at the gradients.
+#[test]
+fn a_transform_with_a_memory_has_a_place_in_the_order() {
+    let scaler = || scaler_of(&LossScalerConfig::new());
+    let only = |must_be_first, before| Remembers {
+        must_be_first,
+        before,
+    };
+    let mut order = GradientOrder::new();
+    assert!(order.is_empty());
+    only(None, true).gradient_order(&mut order);
+    assert!(!order.is_empty());
+    assert_eq!(order.memory(), Some("Remembers"));
+    for before in [true, false] {
+        for first in [None, Some(false), Some(true)] {
+            let behind = |text: &str| text.starts_with("`Remembers` stands before `LossScaler`");
+            assert!(
+                behind(&refused((only(first, before), scaler()))),
+                "{first:?}"
+            );
+            assert_eq!(refused((only(first, before), StepGuard::new())), "");
+            let second = refused((StepGuard::new(), only(first, before)));
+            let expected = first == Some(true);
+            assert_eq!(!second.is_empty(), expected, "{first:?}, {second}");
+        }
+        // Two of them cannot both be the first.
+        let two = || (only(Some(true), before), only(Some(true), before));
+        let text = "`Remembers` stands before `Remembers`";
+        assert!(refused(two()).starts_with(text), "{before}");
+    }
+    assert_eq!(refused((scaler(), only(None, true))), "");
 }

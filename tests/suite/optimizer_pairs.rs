@@ -55,7 +55,7 @@ wrapped! {
         let inner = inner.clone();
         inner.decoupled_weight_decay(if acts { 0.3 / step as f64 } else { 0.0 })
     }).unwrap();
-    // What master weights are, in tensor operations.
+    // What master weights are in half precision, in tensor operations.
     MasterTwin false: |inner, _acts| Wrapper::new(Copied, inner);
     KahanTwin false: |inner, _acts| Wrapper::new(Compensated, inner);
 }
@@ -363,9 +363,6 @@ impl Wrap for Copied {
         grad: Tensor<D>,
     ) -> Tensor<D> {
         let dtype = weight.dtype();
-        if dtype == DType::F32 {
-            return step.inner(weight, grad);
-        }
         let given = wide(weight.clone());
         let exact = match step.take(WIDE, &weight) {
             Some(copy) => {
@@ -394,9 +391,6 @@ impl Wrap for Compensated {
         grad: Tensor<D>,
     ) -> Tensor<D> {
         let dtype = weight.dtype();
-        if dtype == DType::F32 {
-            return step.inner(weight, grad);
-        }
         let given = wide(weight.clone());
         let exact = match step.take_as_weight(LOST, &weight) {
             Some(lost) => {

@@ -45,7 +45,7 @@ fn check<O: Optimizer>(
                 1e-6,
                 &format!("{what}, average"),
             );
-            let made = config.evaluation_model(&model, optim.to_record()).unwrap();
+            let made = ScheduleFreeConfig::evaluation_model(&model, optim.to_record()).unwrap();
             assert_close(
                 &made.values().0,
                 &evaluation[step],
@@ -152,7 +152,7 @@ fn weights_made_of_the_state_are_the_average() {
         let make = || config.init(adam(0.99)).unwrap();
         let (mut model, mut optim) = (start(), make());
         let mut mean = average.init(&model).unwrap();
-        let before = config.evaluation_model(&model, optim.to_record()).unwrap();
+        let before = ScheduleFreeConfig::evaluation_model(&model, optim.to_record()).unwrap();
         assert_eq!(before.values(), model.values(), "{name}: no step so far");
         for at in 0..60 {
             if at == 30 {
@@ -162,7 +162,7 @@ fn weights_made_of_the_state_are_the_average() {
                 optim = make().try_from_bytes(&model, bytes).unwrap();
             }
             model = step(at, model, &mut optim, &mut mean);
-            let made = config.evaluation_model(&model, optim.to_record()).unwrap();
+            let made = ScheduleFreeConfig::evaluation_model(&model, optim.to_record()).unwrap();
             let (made, average) = (made.values(), mean.model().values());
             let what = format!("{name}, step {at}");
             assert_close(&made.0, &average.0, 2e-6, &what);
@@ -197,7 +197,7 @@ fn weights_made_of_the_state_have_the_digits_of_master_weights() {
     let trained = |dtype: DType, mut optim: ModuleOptimizer| {
         let model = Pair::new(&draw(1), &[0.5], dtype, &device);
         let model = stepped(model, grads, &mut optim);
-        let made = config.evaluation_model(&model, optim.to_record()).unwrap();
+        let made = ScheduleFreeConfig::evaluation_model(&model, optim.to_record()).unwrap();
         assert_eq!(made.a.val().dtype(), dtype);
         made.values().0
     };
@@ -227,14 +227,14 @@ fn weights_without_a_state_stay_and_tied_ones_are_equal() {
     let free = || config.init(sgd()).unwrap();
     let whole = |mut optim: ModuleOptimizer| {
         let model = stepped(start.clone(), grads, &mut optim);
-        let made = config.evaluation_model(&model, optim.to_record()).unwrap();
+        let made = ScheduleFreeConfig::evaluation_model(&model, optim.to_record()).unwrap();
         (model.values(), made.values())
     };
     let (_, made) = whole(free());
     // Without a gradient.
     let mut optim = free();
     let model = stepped(start.clone(), alone, &mut optim);
-    let frozen = config.evaluation_model(&model, optim.to_record()).unwrap();
+    let frozen = ScheduleFreeConfig::evaluation_model(&model, optim.to_record()).unwrap();
     assert_eq!(frozen.values(), (made.0.clone(), start.values().1));
     // In a group of plain Adam.
     let group = ParamGroup::from_path("b");
@@ -246,22 +246,54 @@ fn weights_without_a_state_stay_and_tied_ones_are_equal() {
         let grads = grads(&model, f64::from(at));
         fused.step(0.1 * f64::from(1 + at % 3), model, grads)
     });
-    let of_fused = config.evaluation_model(&model, fused.to_record()).unwrap();
+    let of_fused = ScheduleFreeConfig::evaluation_model(&model, fused.to_record()).unwrap();
     assert_eq!(of_fused.values(), made);
     // At two places, of which the second was not stepped.
     let mut optim = free();
     let both = vec![start.clone(), start.clone()];
     let both = stepped(both, |both, at| grads(&both[0], at), &mut optim);
-    let tied = config.evaluation_model(&both, optim.to_record()).unwrap();
+    let tied = ScheduleFreeConfig::evaluation_model(&both, optim.to_record()).unwrap();
     assert_eq!(both[1].values(), start.values());
     assert_eq!([tied[0].values(), tied[1].values()], [made.clone(), made]);
     // The statistics are copies.
     let norm: BatchNorm = BatchNormConfig::new(2).init(&device);
-    let shown = config.evaluation_model(&norm, free().to_record()).unwrap();
+    let shown = ScheduleFreeConfig::evaluation_model(&norm, free().to_record()).unwrap();
     let mean = |norm: &BatchNorm| values(norm.running_mean.value());
     norm.forward(Tensor::<2>::full([4, 2], 10.0, &device));
     assert_eq!(mean(&shown), [0.0, 0.0]);
     assert_ne!(mean(&norm.valid()), [0.0, 0.0]);
+}
+
+/// β is that of the optimizer, for each group its own.
+#[test]
+fn weights_are_made_with_the_beta_of_their_own_optimizer() {
+    let device = Device::flex().autodiff();
+    let start = Pair::new(&[1.0, -1.0], &[0.5], DType::F32, &device);
+    let made = |mut optim: ModuleOptimizer| {
+        let grads = |model: &Pair, at: f64| model.grads(&[at.sin(), 0.5], &[at.cos()]);
+        let model = stepped(start.clone(), grads, &mut optim);
+        let record = optim.to_record();
+        let made = ScheduleFreeConfig::evaluation_model(&model, record).unwrap();
+        made.values()
+    };
+    let free = |beta| sgd().schedule_free(beta).unwrap();
+    for beta in [0.5, 0.95] {
+        let (mut model, mut optim) = (start.clone(), free(beta).init());
+        let config = ScheduleFreeAverageConfig::new().with_beta(beta);
+        let mut mean = config.init(&model).unwrap();
+        for at in 0..8 {
+            model = step(at, model, &mut optim, &mut mean);
+        }
+        let made = ScheduleFreeConfig::evaluation_model(&model, optim.to_record()).unwrap();
+        let (made, average) = (made.values(), mean.model().values());
+        assert_close(&made.0, &average.0, 2e-6, "made with β");
+        assert_close(&made.1, &average.1, 2e-6, "made with β");
+    }
+    let (one, other) = (made(free(0.5).init()), made(free(0.95).init()));
+    assert_ne!(one.1, other.1);
+    let group = ParamGroup::from_path("b");
+    let both = made(free(0.5).init().with_group(group, free(0.95), None));
+    assert_eq!(both, (one.0, other.1));
 }
 
 #[test]
@@ -270,20 +302,20 @@ fn weights_that_cannot_be_made_are_errors() {
     let start = Pair::new(&[1.0, -1.0], &[0.5], DType::F32, &device);
     let grads = |model: &Pair, at: f64| model.grads(&[at.sin(), 0.5], &[at.cos()]);
     let config = ScheduleFreeConfig::new();
-    let refused = |config: &ScheduleFreeConfig, mut optim: ModuleOptimizer| {
+    let refused = |mut optim: ModuleOptimizer| {
         let model = stepped(start.clone(), grads, &mut optim);
-        let refused = config.evaluation_model(&model, optim.to_record());
+        let refused = ScheduleFreeConfig::evaluation_model(&model, optim.to_record());
         refused.unwrap_err().to_string()
     };
-    let text = refused(&config, adam(0.9).init());
+    let text = refused(adam(0.9).init());
     assert!(text.contains("it has no state `z`"), "{text}");
     let zero = ScheduleFreeConfig::new().with_beta(0.0);
-    let text = refused(&zero, zero.init(sgd()).unwrap());
+    let text = refused(zero.init(sgd()).unwrap());
     assert!(text.contains("with β = 0"), "{text}");
     let mut optim = config.init(sgd()).unwrap();
     stepped(start.clone(), grads, &mut optim);
     let other = Pair::new(&[1.0, -1.0], &[0.5], DType::F32, &device);
-    let error = config.evaluation_model(&other, optim.to_record());
+    let error = ScheduleFreeConfig::evaluation_model(&other, optim.to_record());
     assert!(matches!(
         error.unwrap_err(),
         OptimizerRecordError::UnknownParameters { .. }

@@ -95,9 +95,9 @@ use burn::tensor::Tensor;
 /// [`DoctorConfig::checks_gradients`](crate::DoctorConfig::checks_gradients) is off. Nothing is read from the device before
 /// [`diagnose`](Self::diagnose).
 ///
-/// The first weights are kept, so the doctor needs the memory of one more model. What is recorded of steps is bounded, and of
-/// every step a few numbers are kept besides: 4 bytes for its loss, 20 for its outputs and 24 for its position, if they are
-/// handed over.
+/// The first weights are kept, so the doctor needs the memory of one more model. What is recorded of steps is bounded. A few
+/// numbers are kept of every step, if they are handed over: 4 bytes for its loss, 24 for its position and 20 for its outputs, as
+/// for those of a batch of the validation.
 #[derive(Debug)]
 pub struct Doctor {
     rows: usize,

@@ -228,7 +228,6 @@ impl GradientTransform for AutoClip {
     }
 
     fn gradient_order(&self, order: &mut GradientOrder) {
-        order.add::<Self>(false);
         order.add_memory::<Self>();
     }
 

@@ -166,7 +166,6 @@ impl GradientTransform for GradNoise {
     }
 
     fn gradient_order(&self, order: &mut GradientOrder) {
-        order.add::<Self>(false);
         order.add_memory::<Self>();
     }
 

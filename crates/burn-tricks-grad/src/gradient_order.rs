@@ -28,6 +28,9 @@ use std::fmt::{Display, Formatter};
 pub struct GradientOrder {
     first: Option<&'static str>,
     memory: Option<&'static str>,
+    /// The type that `add_memory` has put first, and `add` may still say more of.
+    first_by_memory: Option<&'static str>,
+    has_undeclared: bool,
     error: Option<GradientOrderError>,
 }
 
@@ -40,9 +43,10 @@ impl GradientOrder {
     /// Adds the next transform or trick, which is of type `T`.
     pub fn add<T: ?Sized>(&mut self, must_be_first: bool) {
         let name = name_of::<T>();
+        let is_the_first_itself = self.first_by_memory.take() == Some(name);
         match self.first {
             None => self.first = Some(name),
-            Some(before) if must_be_first => {
+            Some(before) if must_be_first && !is_the_first_itself => {
                 let error = GradientOrderError {
                     first: name,
                     before,
@@ -53,12 +57,25 @@ impl GradientOrder {
         }
     }
 
-    /// Notes that what a transform or trick of type `T` does to the gradients depends on the steps that it has seen.
+    /// Adds the next transform or trick, of type `T`, at any place, as [`add`](Self::add) does, and notes that what it does to
+    /// the gradients depends on the steps that it has seen. If it must also be the first, call `add` too, before or after.
+    ///
     /// The workers of Burn's `ddp` share the tricks of a model: a transform with such a memory would see each step once
     /// per worker, and change the gradients of each worker differently, so that the weights of the workers would drift
     /// apart. Therefore the first step panics under `ddp`.
     pub fn add_memory<T: ?Sized>(&mut self) {
-        self.memory.get_or_insert(name_of::<T>());
+        let name = name_of::<T>();
+        self.memory.get_or_insert(name);
+        if self.first.is_none() {
+            self.first = Some(name);
+            self.first_by_memory = Some(name);
+        }
+    }
+
+    /// Notes a trick that does not say whether it looks at the gradients, as `Trick::gradient_order` of `burn-tricks-train`
+    /// does by default. It may stand anywhere, and [`is_empty`](Self::is_empty) is false from then on.
+    pub fn add_undeclared(&mut self) {
+        self.has_undeclared = true;
     }
 
     /// The name of the first type that was [added](Self::add_memory) with a memory.
@@ -66,9 +83,9 @@ impl GradientOrder {
         self.memory
     }
 
-    /// Whether nothing has been added that looks at the gradients.
+    /// Whether nothing has been added that looks at the gradients or may do so.
     pub fn is_empty(&self) -> bool {
-        self.first.is_none()
+        self.first.is_none() && !self.has_undeclared
     }
 
     /// Whether the order is right.

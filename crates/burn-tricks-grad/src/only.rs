@@ -41,7 +41,9 @@ use burn_tricks_kernels::scale_or_nan;
 ///
 /// # Cost
 ///
-/// The cost of the transform, and two visits of the module that do not read values.
+/// The cost of the transform, and two visits of the module that do not read values. A transform with
+/// [`NonFinite::SkipStep`](crate::NonFinite::SkipStep) also costs a read and a write of the gradients of the other
+/// parameters, to mark them, and a third visit.
 ///
 /// # Differences
 ///

@@ -219,63 +219,6 @@ impl<A, B> Then<A, B> {
     }
 }
 
-impl<A: GradientTransform, B: GradientTransform> GradientTransform for Then<A, B> {
-    fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-        assert_order(self);
-        let grads = apply_next(&mut self.first, model, grads);
-        apply_next(&mut self.second, model, grads)
-    }
-
-    fn apply_scaled<M: Module>(
-        &mut self,
-        model: &M,
-        grads: GradientsParams,
-        factor: f64,
-    ) -> GradientsParams {
-        assert_order(self);
-        let grads = self.first.apply_scaled(model, grads, factor);
-        apply_next(&mut self.second, model, grads)
-    }
-
-    fn marks_non_finite(&self) -> bool {
-        self.first.marks_non_finite() || self.second.marks_non_finite()
-    }
-
-    fn gradient_order(&self, order: &mut GradientOrder) {
-        self.first.gradient_order(order);
-        self.second.gradient_order(order);
-    }
-
-    fn describe(&self) -> Vec<String> {
-        [self.first.describe(), self.second.describe()].concat()
-    }
-
-    fn restart(&mut self) {
-        self.first.restart();
-        self.second.restart();
-    }
-
-    fn state(&self) -> Option<Vec<u8>> {
-        Some(parts_to_bytes(&[self.first.state(), self.second.state()]))
-    }
-
-    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let mut parts = bytes_to_parts(state, 2, TRANSFORMS)?.into_iter();
-        load_part(&mut self.first, parts.next().flatten())?;
-        load_part(&mut self.second, parts.next().flatten())
-    }
-
-    fn roll_back_state(&self) -> Option<Vec<u8>> {
-        parts_that_go_back(&[self.first.roll_back_state(), self.second.roll_back_state()])
-    }
-
-    fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let mut parts = bytes_to_parts(state, 2, TRANSFORMS)?.into_iter();
-        put_back_part(&mut self.first, parts.next().flatten())?;
-        put_back_part(&mut self.second, parts.next().flatten())
-    }
-}
-
 impl<A: ListTransform, B: ListTransform> ListTransform for Then<A, B> {
     fn apply_to_list(&mut self, grads: TensorList) -> TensorList {
         let grads = self.first.apply_to_list(grads);
@@ -412,77 +355,79 @@ impl<T: GradientTransform> GradientTransform for Vec<T> {
     }
 }
 
-macro_rules! tuple_of_transforms {
-    ($($transform:ident $index:tt),+) => {
-        impl<$($transform: GradientTransform),+> GradientTransform for ($($transform,)+) {
+/// Transforms of several types, applied one after the other.
+macro_rules! transforms_in_order {
+    ($list:ty: $($transform:ident $field:tt),+) => {
+        impl<$($transform: GradientTransform),+> GradientTransform for $list {
             fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
                 assert_order(self);
-                $(let grads = apply_next(&mut self.$index, model, grads);)+
+                $(let grads = apply_next(&mut self.$field, model, grads);)+
                 grads
             }
 
-            fn apply_scaled<Model: Module>(
+            fn apply_scaled<M: Module>(
                 &mut self,
-                model: &Model,
+                model: &M,
                 grads: GradientsParams,
                 factor: f64,
             ) -> GradientsParams {
                 assert_order(self);
                 let mut factor = Some(factor);
                 $(let grads = match factor.take() {
-                    Some(factor) => self.$index.apply_scaled(model, grads, factor),
-                    None => apply_next(&mut self.$index, model, grads),
+                    Some(factor) => self.$field.apply_scaled(model, grads, factor),
+                    None => apply_next(&mut self.$field, model, grads),
                 };)+
                 grads
             }
 
             fn marks_non_finite(&self) -> bool {
-                false $(|| self.$index.marks_non_finite())+
+                false $(|| self.$field.marks_non_finite())+
             }
 
             fn gradient_order(&self, order: &mut GradientOrder) {
-                $(self.$index.gradient_order(order);)+
+                $(self.$field.gradient_order(order);)+
             }
 
             fn describe(&self) -> Vec<String> {
-                [$(self.$index.describe()),+].concat()
+                [$(self.$field.describe()),+].concat()
             }
 
             fn restart(&mut self) {
-                $(self.$index.restart();)+
+                $(self.$field.restart();)+
             }
 
             fn state(&self) -> Option<Vec<u8>> {
-                Some(parts_to_bytes(&[$(self.$index.state()),+]))
+                Some(parts_to_bytes(&[$(self.$field.state()),+]))
             }
 
             fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-                let count = [$($index),+].len();
+                let count = [$(stringify!($field)),+].len();
                 let mut parts = bytes_to_parts(state, count, TRANSFORMS)?.into_iter();
-                $(load_part(&mut self.$index, parts.next().flatten())?;)+
+                $(load_part(&mut self.$field, parts.next().flatten())?;)+
                 Ok(())
             }
 
             fn roll_back_state(&self) -> Option<Vec<u8>> {
-                parts_that_go_back(&[$(self.$index.roll_back_state()),+])
+                parts_that_go_back(&[$(self.$field.roll_back_state()),+])
             }
 
             fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-                let count = [$($index),+].len();
+                let count = [$(stringify!($field)),+].len();
                 let mut parts = bytes_to_parts(state, count, TRANSFORMS)?.into_iter();
-                $(put_back_part(&mut self.$index, parts.next().flatten())?;)+
+                $(put_back_part(&mut self.$field, parts.next().flatten())?;)+
                 Ok(())
             }
         }
     };
 }
 
-tuple_of_transforms!(A 0);
-tuple_of_transforms!(A 0, B 1);
-tuple_of_transforms!(A 0, B 1, C 2);
-tuple_of_transforms!(A 0, B 1, C 2, D 3);
-tuple_of_transforms!(A 0, B 1, C 2, D 3, E 4);
-tuple_of_transforms!(A 0, B 1, C 2, D 3, E 4, F 5);
+transforms_in_order!(Then<A, B>: A first, B second);
+transforms_in_order!((A,): A 0);
+transforms_in_order!((A, B): A 0, B 1);
+transforms_in_order!((A, B, C): A 0, B 1, C 2);
+transforms_in_order!((A, B, C, D): A 0, B 1, C 2, D 3);
+transforms_in_order!((A, B, C, D, E): A 0, B 1, C 2, D 3, E 4);
+transforms_in_order!((A, B, C, D, E, F): A 0, B 1, C 2, D 3, E 4, F 5);
 
 /// The name of the parts in an error about a saved state.
 pub(crate) const TRANSFORMS: &str = "transforms";

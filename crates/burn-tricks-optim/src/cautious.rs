@@ -76,8 +76,10 @@ use burn_tricks_kernels::{AnyTensor, PlannedStep, cautious, cautious_any};
 /// [`DecoupledWeightDecayConfig`](crate::DecoupledWeightDecayConfig) around both, as in the authors' code: otherwise
 /// the decay is part of the step that is compared with the gradient. For `f16` and `bf16` weights, put it
 /// inside of [`MasterWeightsConfig`](crate::MasterWeightsConfig), since the step is computed as the difference of two
-/// weights. Around an optimizer whose steps all go down their gradients, such as plain SGD, it changes nothing unless
-/// there are gradients of zero.
+/// weights.
+///
+/// No setting makes it neutral, so that the steps are those of any inner optimizer: to turn it off, leave it out. Around an
+/// optimizer whose steps all go down their gradients, such as plain SGD, it changes nothing unless there are gradients of zero.
 ///
 /// # Cost
 ///

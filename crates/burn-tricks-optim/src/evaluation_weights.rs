@@ -3,7 +3,7 @@
 use crate::optimizer_record::{check_optimizer_record, guarded};
 use crate::optimizer_record_error::OptimizerRecordError;
 use crate::record_entries::{Entry, entries};
-use crate::schedule_free::ScheduleFreeConfig;
+use crate::schedule_free::{BETA, ScheduleFreeConfig};
 use burn::module::{Module, Param, ParamId};
 use burn::optim::OptimizerRecord;
 use burn::tensor::{Tensor, TensorData};
@@ -14,8 +14,8 @@ use std::collections::HashMap;
 
 impl ScheduleFreeConfig {
     /// The model to evaluate, with the weights `x = (y − (1 − β) z) / β`: y are the weights of `model`, which is in training,
-    /// and z those in `record`, the present record of its optimizer. So a loop needs no second copy of the weights during the
-    /// training.
+    /// and z and β those in `record`, the present record of its optimizer. So a loop needs no second copy of the weights
+    /// during the training, nor the configuration of the optimizer.
     ///
     /// ```
     /// use burn::nn::LinearConfig;
@@ -26,14 +26,13 @@ impl ScheduleFreeConfig {
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let device = Device::flex().autodiff();
     /// let mut model = LinearConfig::new(4, 2).init(&device);
-    /// let free = ScheduleFreeConfig::new();
-    /// let mut optim = free.init(SgdConfig::torch().build()?)?;
+    /// let mut optim = ScheduleFreeConfig::new().init(SgdConfig::torch().build()?)?;
     /// for _ in 0..3 {
     ///     let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
     ///     let grads = GradientsParams::from_grads(loss.backward(), &model);
     ///     model = optim.step(1.0, model, grads);
     /// }
-    /// let to_validate = free.evaluation_model(&model, optim.to_record())?;
+    /// let to_validate = ScheduleFreeConfig::evaluation_model(&model, optim.to_record())?;
     /// # let _ = to_validate;
     /// # Ok(())
     /// # }
@@ -49,17 +48,12 @@ impl ScheduleFreeConfig {
     ///
     /// # Errors
     ///
-    /// If the record cannot be read, is not that of an optimizer of `model`, or has states but no z; or if β is 0: then y is
-    /// z, and x is in neither. Use a `ScheduleFreeAverage` of `burn-tricks-average` in this case.
+    /// If the record cannot be read, is not that of an optimizer of `model`, or has states but no z; or if its β is 0: then y
+    /// is z, and x is in neither. Use a `ScheduleFreeAverage` of `burn-tricks-average` in this case.
     pub fn evaluation_model<M: Module>(
-        &self,
         model: &M,
         record: OptimizerRecord,
     ) -> Result<M, OptimizerRecordError> {
-        let no_weights = |reason| Err(OptimizerRecordError::NoEvaluationWeights { reason });
-        if !(self.beta > 0.0 && self.beta < 1.0) {
-            return no_weights("β must lie in (0, 1): with β = 0 the model has the weights z");
-        }
         guarded(|| {
             let bytes = record.into_bytes()?.shared();
             check_optimizer_record(model, bytes.clone())?;
@@ -72,10 +66,11 @@ impl ScheduleFreeConfig {
                 }
             }
             if has_states && of_params.is_empty() {
-                return no_weights("it has no state `z`, so the optimizer is not schedule-free");
+                return Err(no_weights(
+                    "it has no state `z`, so the optimizer is not schedule-free",
+                ));
             }
             let mut evaluate = Evaluate {
-                beta: self.beta,
                 of_params,
                 found: HashMap::new(),
             };
@@ -87,8 +82,13 @@ impl ScheduleFreeConfig {
     }
 }
 
+fn no_weights(reason: &'static str) -> OptimizerRecordError {
+    OptimizerRecordError::NoEvaluationWeights { reason }
+}
+
 /// What the weight to evaluate is made of, besides that of the model.
 struct State {
+    beta: f64,
     z: TensorData,
     /// The exact y, of which the model has the rounded one.
     master: Option<TensorData>,
@@ -113,6 +113,14 @@ impl State {
             return Ok(None);
         };
         let z = tensors.remove(&format!("{path}z")).expect("found above");
+        let beta = entry.scalars.get(&format!("{path}{BETA}"));
+        let beta = beta.and_then(|beta| f64::try_from(*beta).ok());
+        let beta =
+            beta.ok_or_else(|| no_weights("it does not say with which β its weights were made"))?;
+        if !(beta > 0.0 && beta < 1.0) {
+            let reason = "β must lie in (0, 1): with β = 0 the model has the weights z";
+            return Err(no_weights(reason));
+        }
         // Of a wrapper around it, the nearest one.
         let mut around = path.as_str();
         let (mut master, mut compensation) = (None, None);
@@ -125,37 +133,35 @@ impl State {
             }
         }
         Ok(Some(Self {
+            beta,
             z,
             master,
             compensation,
         }))
     }
-}
 
-struct Evaluate {
-    beta: f64,
-    of_params: HashMap<ParamId, State>,
-    /// The weights at first places.
-    found: HashMap<ParamId, AnyTensor>,
-}
-
-impl Evaluate {
-    fn x<const D: usize>(&self, state: State, weight: Tensor<D>) -> Tensor<D> {
+    fn x<const D: usize>(self, weight: Tensor<D>) -> Tensor<D> {
         let (device, dtype) = (weight.device(), weight.dtype());
         let wide = accumulation_dtype(dtype);
         let read = |data: TensorData| {
             let dtype = data.dtype();
             Tensor::<D>::from_data(data, (&device, dtype))
         };
-        let y = match (state.master, state.compensation) {
+        let y = match (self.master, self.compensation) {
             (Some(master), _) => take_over(cast(read(master), wide), weight),
             (None, Some(lost)) => compensated(&weight, &read(lost)),
             (None, None) => cast(weight, wide),
         };
-        let z = cast(read(state.z), wide);
+        let z = cast(read(self.z), wide);
         let x = blend(y, 1.0 / self.beta, z, (self.beta - 1.0) / self.beta);
         x.cast(dtype)
     }
+}
+
+struct Evaluate {
+    of_params: HashMap<ParamId, State>,
+    /// The weights at first places.
+    found: HashMap<ParamId, AnyTensor>,
 }
 
 impl Mapper for Evaluate {
@@ -163,7 +169,7 @@ impl Mapper for Evaluate {
         let (id, weight, mapper) = param.consume();
         let weight = match (self.of_params.remove(&id), self.found.get(&id)) {
             (Some(state), _) => {
-                let x = self.x(state, weight);
+                let x = state.x(weight);
                 self.found.insert(id, x.clone().into());
                 x
             }

@@ -2,8 +2,8 @@
 
 use crate::optimizer_record_error::OptimizerRecordError;
 use burn::tensor::Bytes;
-use burn_pack::{Reader, Tensor as Recorded};
-use std::collections::BTreeMap;
+use burn_pack::{Reader, Scalar, Tensor as Recorded};
+use std::collections::{BTreeMap, HashMap};
 
 /// The name under which Burn records the rank of a parameter.
 pub(crate) const RANK: &str = "__rank";
@@ -16,6 +16,8 @@ pub(crate) struct Entry {
     pub(crate) rank: Option<u64>,
     /// The names of the fields, without the parameter's number.
     pub(crate) fields: Vec<String>,
+    /// The numbers, by the names of their fields.
+    pub(crate) scalars: HashMap<String, Scalar>,
     pub(crate) tensors: Vec<Recorded>,
 }
 
@@ -36,6 +38,7 @@ pub(crate) fn entries_of(reader: Reader) -> Result<Entries, OptimizerRecordError
             entry.rank = Some(rank.map_err(|_| damaged(name))?);
         }
         entry.fields.push(field.to_owned());
+        entry.scalars.insert(field.to_owned(), *value);
     }
     for (name, path) in reader.metadata() {
         let id = name.parse().map_err(|_| damaged(name))?;

@@ -34,18 +34,18 @@ use burn_tricks_kernels::{Number, Skip, blend, lerp};
 /// use burn::nn::LinearConfig;
 /// use burn::optim::GradientsParams;
 /// use burn::tensor::{Device, Tensor};
-/// use burn_tricks_optim::{ScheduleFreeConfig, SgdConfig};
+/// use burn_tricks_optim::{OptimizerExt as _, ScheduleFreeConfig, SgdConfig};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let device = Device::flex().autodiff();
 /// let model = LinearConfig::new(4, 2).init(&device);
-/// let free = ScheduleFreeConfig::new(); // as `.schedule_free(0.9)?`
-/// let mut optim = free.init(SgdConfig::torch().build()?)?;
+/// let free = ScheduleFreeConfig::new().build(SgdConfig::torch().build()?)?; // as `.schedule_free(0.9)?`
+/// let mut optim = free.init();
 ///
 /// let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
 /// let grads = GradientsParams::from_grads(loss.backward(), &model);
 /// let model = optim.step(1.0, model, grads);
-/// let to_validate = free.evaluation_model(&model, optim.to_record())?;
+/// let to_validate = ScheduleFreeConfig::evaluation_model(&model, optim.to_record())?;
 /// # let _ = (model, to_validate);
 /// # Ok(())
 /// # }
@@ -95,7 +95,7 @@ use burn_tricks_kernels::{Number, Skip, blend, lerp};
 /// - Their warm-up is part of the optimizer; here it is a schedule, and the weights in the average follow it in
 ///   the same way.
 /// - The weight decay λ uses `y`, as in their code.
-/// - Every parameter counts its own steps, and records `lr_max`, `weight_sum` and `taken`.
+/// - Every parameter counts its own steps, and records `lr_max`, `weight_sum`, `taken` and `beta`.
 /// - With `skip_marked`, on a device without `f64`, `weight_sum` is a sum in `f32`, whose rounding errors grow with the number
 ///   of steps: at a rate of 1e-3 and p = 2 it is about 5 % off after a million steps, and with it the share `c` of a step.
 /// - A step that is skipped by `skip_marked` changes neither weights nor these numbers, so
@@ -180,6 +180,8 @@ pub struct ScheduleFreeWrap {
 }
 
 const Z: StateField = StateField::optional("z");
+/// The β that the weights y were made with.
+pub(crate) const BETA: &str = "beta";
 
 impl ScheduleFreeWrap {
     /// `c`, after a step with learning rate `lr`. If only the device knows whether the step is skipped, only the device
@@ -241,6 +243,7 @@ fn power(x: &Tensor<1>, exponent: f64) -> Tensor<1> {
 
 impl Wrap for ScheduleFreeWrap {
     const STATE: &'static [StateField] = &[Z];
+    const SCALARS: &'static [&'static str] = &[BETA];
     const NUMBERS: &'static [&'static str] = &["lr_max", "weight_sum", "taken"];
 
     fn step<O: Optimizer, const D: usize>(
@@ -257,6 +260,7 @@ impl Wrap for ScheduleFreeWrap {
             }
             return weight;
         }
+        step.scalars()[0] = self.beta;
         let (dtype, wide) = (weight.dtype(), accumulation_dtype(weight.dtype()));
         let y = weight.clone().cast(wide);
         let z = old_z.unwrap_or_else(|| y.clone());

@@ -54,6 +54,8 @@ type Run = (Vec<f64>, Option<Vec<u8>>);
 struct GoesBack<T> {
     keep: Box<Keep<T>>,
     put_back: Box<PutBack<T>>,
+    /// Whether the state of a run before this step, counted from 0, is one that two more steps leave as it is.
+    rests: fn(u64) -> bool,
 }
 
 impl<T> Debug for TransformLaws<T> {
@@ -94,15 +96,30 @@ impl<T> TransformLaws<T> {
 
     /// `keep` returns the state of the transform that goes back with the weights when a training that has diverged returns
     /// to earlier weights, if there is one, and `put_back` returns the transform to it. A state that two steps leave as it
-    /// is breaks the law, since it could not be seen whether it is put back.
+    /// is breaks the law, since it could not be seen whether it is put back, unless the steps at which it is so are
+    /// [declared](Self::goes_back_but_rests).
     pub fn goes_back(
+        self,
+        keep: impl Fn(&T) -> Option<Vec<u8>> + 'static,
+        put_back: impl Fn(&mut T, &[u8]) + 'static,
+    ) -> Self {
+        self.goes_back_but_rests(keep, put_back, |_| false)
+    }
+
+    /// [`goes_back`](Self::goes_back) of a transform whose state two steps do not always change, such as a count that has reached
+    /// its limit. `rests` says of each of the six steps of a run, counted from 0, whether two more steps leave the state before
+    /// it as it is. That is checked as well: a state that rests where this is not declared breaks the law, and so does one
+    /// that does not rest where it is, and one that is declared to rest at all steps.
+    pub fn goes_back_but_rests(
         mut self,
         keep: impl Fn(&T) -> Option<Vec<u8>> + 'static,
         put_back: impl Fn(&mut T, &[u8]) + 'static,
+        rests: fn(u64) -> bool,
     ) -> Self {
         self.goes_back = Some(GoesBack {
             keep: Box::new(keep),
             put_back: Box::new(put_back),
+            rests,
         });
         self
     }
@@ -159,6 +176,9 @@ impl<T> TransformLaws<T> {
         }
         if let Some(how) = &self.goes_back {
             report.check("goes back with the weights", || {
+                if (0..STEPS).all(how.rests) {
+                    return Err("its state is declared to rest at all steps".to_owned());
+                }
                 let (whole, state) = self.run_back(how, None)?;
                 (0..STEPS).try_for_each(|at| {
                     let (gone_back, state_then) = self.run_back(how, Some(at))?;
@@ -216,8 +236,21 @@ impl<T> TransformLaws<T> {
                     let _ = (self.apply)(&mut transform, &model, grads);
                 }
                 if let Some(kept) = &kept {
-                    if (how.keep)(&transform).as_ref() == Some(kept) {
-                        return Err(format!("two steps leave the state of step {step} as it is"));
+                    match (
+                        (how.keep)(&transform).as_ref() == Some(kept),
+                        (how.rests)(step),
+                    ) {
+                        (true, false) => {
+                            return Err(format!(
+                                "two steps leave the state of step {step} as it is"
+                            ));
+                        }
+                        (false, true) => {
+                            return Err(format!(
+                                "the state of step {step} is declared to rest, and two steps change it"
+                            ));
+                        }
+                        _ => {}
                     }
                     (how.put_back)(&mut transform, kept);
                 }

@@ -119,6 +119,14 @@ fn a_tanh_is_saturated_with_more_than_half_of_its_values_at_the_ends() {
         of.probes[0].steps[0].beyond_one = share;
         assert_eq!(severity(&of, FindingKind::Saturated), expected);
     }
+    of.probes[0].steps[0].beyond_one = 0.51;
+    let diagnosis = Diagnosis::from_history(of.clone());
+    let finding = diagnosis.of_kind(FindingKind::Saturated).next().unwrap();
+    let scheme = InitScheme::Xavier;
+    assert_eq!(
+        finding.prescriptions[0],
+        Prescription::InitWeights { scheme }
+    );
     // Values beyond 1 are not those of a tanh.
     of.probes[0].steps[0].beyond_one = 0.9;
     of.probes[0].steps[0].max = 1.5;
@@ -211,4 +219,36 @@ fn a_loss_of_nan_from_finite_outputs_is_a_logarithm_of_zero() {
     outputs.first_non_finite = Some(40);
     of.outputs = Some(outputs);
     assert_eq!(severity(&of, FindingKind::LogOfZero), None);
+}
+
+#[test]
+fn weights_that_a_gradient_passes_in_every_time_step_are_drawn_orthogonal() {
+    let scheme = |passes: usize, columns: usize| {
+        let mut of = history(60, 1.95);
+        of.probes = (0..passes)
+            .map(|pass| {
+                let mut state = probe(16, 0);
+                // Those of a ReLU.
+                (state.steps[0].min, state.steps[0].zeros) = (0.0, 0.5);
+                state.name = format!("state[{pass}]");
+                state
+            })
+            .collect();
+        of.params[1].fan_out = Some(columns);
+        of.params[1]
+            .steps
+            .iter_mut()
+            .for_each(|at| at.gradient = 1e6);
+        let diagnosis = Diagnosis::from_history(of);
+        let mut found = diagnosis.of_kind(FindingKind::ExplodingGradient);
+        found.next().unwrap().prescriptions[0].clone()
+    };
+    let drawn = |scheme| Prescription::InitWeights { scheme };
+    assert_eq!(scheme(10, 16), drawn(InitScheme::Orthogonal));
+    assert_eq!(scheme(9, 16), drawn(InitScheme::He), "few time steps");
+    assert_eq!(
+        scheme(10, 8),
+        drawn(InitScheme::He),
+        "not from state to state"
+    );
 }

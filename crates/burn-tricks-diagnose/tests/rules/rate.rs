@@ -36,6 +36,24 @@ fn a_loss_that_jumps_to_ten_times_its_first_value_was_a_step_too_far() {
 }
 
 #[test]
+fn no_momentum_is_raised_against_steps_that_go_too_far() {
+    // A loss that grows, one that stays far above its beginning, and one that had fallen and comes back.
+    let grows: Vec<f64> = (0..60).map(|at| 1.0 + f64::from(at) / 10.0).collect();
+    let mut stays = vec![1.0; 60];
+    stays[51..].fill(20.0);
+    let mut falls = vec![1.0; 60];
+    falls[20..40].fill(0.3);
+    for losses in [grows, stays, falls] {
+        let mut of = history(60, 1.95);
+        of.losses = losses;
+        let diagnosis = Diagnosis::from_history(of);
+        let finding = diagnosis.of_kind(FindingKind::LrTooHigh).next().unwrap();
+        let text = "if the optimizer has a momentum above 0.9, set it to 0.9".to_owned();
+        assert_eq!(finding.prescriptions[1], Prescription::Change { text });
+    }
+}
+
+#[test]
 fn a_rate_must_be_positive() {
     let mut of = history(60, 1.95);
     for (lr, expected) in [

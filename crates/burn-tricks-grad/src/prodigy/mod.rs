@@ -277,7 +277,6 @@ impl GradientTransform for Prodigy {
     }
 
     fn gradient_order(&self, order: &mut GradientOrder) {
-        order.add::<Self>(false);
         order.add_memory::<Self>();
     }
 

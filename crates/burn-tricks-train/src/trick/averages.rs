@@ -8,10 +8,14 @@ use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
 use burn_tricks_average::{Average, AverageOn, AverageRule, Ema, EmaSet, Swag, TrainedAverage};
 use burn_tricks_core::{StateError, bytes_to_parts, parts_to_bytes};
+use burn_tricks_grad::GradientOrder;
 
 /// An average of weights, with any rule, is updated after each step, and is saved as a Burn record. Before its first update
 /// the trained model is validated.
 impl<M: Module + ModuleDisplay, R: AverageRule + Clone> Trick<M> for Average<M, R> {
+    /// It does not look at the gradients.
+    fn gradient_order(&self, _order: &mut GradientOrder) {}
+
     fn after(&mut self, model: M, step: &StepContext) -> M {
         if !step.is_skipped() {
             self.update_at(&model, step.lr());
@@ -52,6 +56,9 @@ impl<M: Module + ModuleDisplay, R: AverageRule + Clone> Trick<M> for Average<M, 
 }
 
 impl<M: Module + ModuleDisplay> Trick<M> for EmaSet<M> {
+    /// It does not look at the gradients.
+    fn gradient_order(&self, _order: &mut GradientOrder) {}
+
     fn after(&mut self, model: M, step: &StepContext) -> M {
         if !step.is_skipped() {
             self.update(&model);
@@ -90,6 +97,9 @@ impl<M: Module + ModuleDisplay> Trick<M> for EmaSet<M> {
 
 /// The model to validate is the mean, from the first sample on.
 impl<M: Module + ModuleDisplay> Trick<M> for Swag<M> {
+    /// It does not look at the gradients.
+    fn gradient_order(&self, _order: &mut GradientOrder) {}
+
     fn after(&mut self, model: M, step: &StepContext) -> M {
         if !step.is_skipped() {
             self.update(&model);
@@ -125,6 +135,9 @@ impl<M: Module + ModuleDisplay> Trick<M> for Swag<M> {
 
 /// An average of the trained weights alone. Before its first update the trained model is validated.
 impl<M: Module, R: AverageRule + Clone> Trick<M> for TrainedAverage<R> {
+    /// It does not look at the gradients.
+    fn gradient_order(&self, _order: &mut GradientOrder) {}
+
     fn after(&mut self, model: M, step: &StepContext) -> M {
         if !step.is_skipped() {
             self.update_at(&model, step.lr());
@@ -167,6 +180,9 @@ impl<M: Module, R: AverageRule + Clone> Trick<M> for TrainedAverage<R> {
 /// The model to validate is moved to the device of the trained one. Before the first update the trained model is
 /// validated: the average has not looked at the weights until then.
 impl<M: Module + ModuleDisplay, R: AverageRule + Clone> Trick<M> for AverageOn<M, R> {
+    /// It does not look at the gradients.
+    fn gradient_order(&self, _order: &mut GradientOrder) {}
+
     fn after(&mut self, model: M, step: &StepContext) -> M {
         if !step.is_skipped() {
             self.update_at(&model, step.lr());

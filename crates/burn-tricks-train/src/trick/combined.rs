@@ -213,149 +213,30 @@ impl<M: Module, T: Trick<M>> Trick<M> for Option<T> {
     }
 }
 
-/// Tricks whose number is known only at run time, such as a `Vec<Box<dyn Trick<M>>>`. They run one after the other,
-/// as in a tuple.
-impl<M: Module, T: Trick<M>> Trick<M> for Vec<T> {
-    fn sees_gradients(&self) -> bool {
-        self.iter().any(Trick::sees_gradients)
-    }
-
-    fn gradient_order(&self, order: &mut GradientOrder) {
-        self.iter().for_each(|trick| trick.gradient_order(order));
-    }
-
-    fn micro_batch_weight(&self, model: &M, batch: &dyn Any) -> Option<f64> {
-        self.iter()
-            .find_map(|trick| trick.micro_batch_weight(model, batch))
-    }
-
-    fn begin(&mut self, model: &M, optimizer: &mut ModuleOptimizer, step: &mut StepContext) {
-        self.iter_mut()
-            .for_each(|trick| trick.begin(model, optimizer, step));
-    }
-
-    fn before(&mut self, model: &M, grads: GradientsParams, step: &StepContext) -> GradientsParams {
-        self.iter_mut()
-            .fold(grads, |grads, trick| trick.before(model, grads, step))
-    }
-
-    fn before_scaled(
-        &mut self,
-        model: &M,
-        grads: GradientsParams,
-        factor: f64,
-        step: &StepContext,
-    ) -> GradientsParams {
-        let mut left = Some(factor);
-        let grads = self.iter_mut().fold(grads, |grads, trick| {
-            before_by_the_first(trick, model, grads, &mut left, step)
-        });
-        scale_gradients(model, grads, left.unwrap_or(1.0))
-    }
-
-    fn after(&mut self, model: M, step: &StepContext) -> M {
-        self.iter_mut()
-            .fold(model, |model, trick| trick.after(model, step))
-    }
-
-    fn epoch_end(&mut self, model: M, epoch: &mut EpochContext<'_, M>) -> Result<M, TrickError> {
-        let mut before = 0;
-        self.iter_mut().try_fold(model, |model, trick| {
-            end_epoch(trick, model, epoch, &mut before)
-        })
-    }
-
-    fn rolled_back(&mut self, model: &M) {
-        self.iter_mut().for_each(|trick| trick.rolled_back(model));
-    }
-
-    fn rebuilt(&self, model: M) -> M {
-        self.iter().fold(model, |model, trick| trick.rebuilt(model))
-    }
-
-    fn validated(&self, model: &M) -> Option<M> {
-        let mut last_first = self.iter().rev();
-        last_first.find_map(|trick| trick.validated(model))
-    }
-
-    fn restart(&mut self, model: &M) {
-        self.iter_mut().for_each(|trick| trick.restart(model));
-    }
-
-    fn describe(&self) -> Vec<String> {
-        self.iter().flat_map(Trick::describe).collect()
-    }
-
-    fn obeys_criterion(&self) -> Option<String> {
-        self.iter().find_map(Trick::obeys_criterion)
-    }
-
-    fn metrics(&self) -> Vec<TrickMetric> {
-        self.iter().flat_map(Trick::metrics).collect()
-    }
-
-    fn state(&self) -> Option<Vec<u8>> {
-        let states: Vec<_> = self.iter().map(Trick::state).collect();
-        Some(parts_to_bytes(&states))
-    }
-
-    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let states = bytes_to_parts(state, self.len(), TRICKS)?;
-        let mut each = self.iter_mut().zip(states);
-        let mut before = 0;
-        each.try_for_each(|(trick, state)| load_place(trick, state, &mut before))
-    }
-
-    fn roll_back_state(&self) -> Option<Vec<u8>> {
-        let states: Vec<_> = self.iter().map(Trick::roll_back_state).collect();
-        Some(parts_to_bytes(&states))
-    }
-
-    fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let states = bytes_to_parts(state, self.len(), TRICKS)?;
-        let mut each = self.iter_mut().zip(states);
-        let mut before = 0;
-        each.try_for_each(|(trick, state)| put_back(trick, state, &mut before))
-    }
-}
-
-/// [`Trick::before`] of one trick of several, of which the first that looks at the gradients multiplies them by the factor.
-fn before_by_the_first<M: Module>(
-    trick: &mut impl Trick<M>,
-    model: &M,
-    grads: GradientsParams,
-    factor: &mut Option<f64>,
-    step: &StepContext,
-) -> GradientsParams {
-    let looks = || {
-        let mut order = GradientOrder::new();
-        trick.gradient_order(&mut order);
-        !order.is_empty()
-    };
-    match factor.take_if(|_| looks()) {
-        Some(factor) => trick.before_scaled(model, grads, factor, step),
-        None => trick.before(model, grads, step),
-    }
-}
-
 /// No trick: for a model that a session trains without tricks.
-impl<M: Module> Trick<M> for () {}
+impl<M: Module> Trick<M> for () {
+    /// It does not look at the gradients.
+    fn gradient_order(&self, _order: &mut GradientOrder) {}
+}
 
-/// Up to eight tricks that run one after the other, before the step and after it. If several tricks have a model to
-/// validate, the last one's is validated.
-macro_rules! tuple_of_tricks {
-    ($($trick:ident $index:tt),+) => {
-        impl<M: Module, $($trick: Trick<M>),+> Trick<M> for ($($trick,)+) {
+/// Several tricks, which run one after the other, before the step and after it. If several of them have a model to validate,
+/// the last one's is validated.
+macro_rules! tricks_in_order {
+    ($list:ty where $($trick:ident),+; $this:ident => $each:expr, $each_mut:expr) => {
+        impl<M: Module, $($trick: Trick<M>),+> Trick<M> for $list {
             fn sees_gradients(&self) -> bool {
-                false $(|| self.$index.sees_gradients())+
+                let $this = self;
+                $each.any(|trick| trick.sees_gradients())
             }
 
             fn gradient_order(&self, order: &mut GradientOrder) {
-                $(self.$index.gradient_order(order);)+
+                let $this = self;
+                $each.for_each(|trick| trick.gradient_order(order));
             }
 
             fn micro_batch_weight(&self, model: &M, batch: &dyn Any) -> Option<f64> {
-                None$(.or_else(|| self.$index.micro_batch_weight(model, batch)))+
+                let $this = self;
+                $each.find_map(|trick| trick.micro_batch_weight(model, batch))
             }
 
             fn begin(
@@ -364,7 +245,8 @@ macro_rules! tuple_of_tricks {
                 optimizer: &mut ModuleOptimizer,
                 step: &mut StepContext,
             ) {
-                $(self.$index.begin(model, optimizer, step);)+
+                let $this = self;
+                $each_mut.for_each(|trick| trick.begin(model, optimizer, step));
             }
 
             fn before(
@@ -373,8 +255,8 @@ macro_rules! tuple_of_tricks {
                 grads: GradientsParams,
                 step: &StepContext,
             ) -> GradientsParams {
-                $(let grads = self.$index.before(model, grads, step);)+
-                grads
+                let $this = self;
+                $each_mut.fold(grads, |grads, trick| trick.before(model, grads, step))
             }
 
             fn before_scaled(
@@ -384,14 +266,17 @@ macro_rules! tuple_of_tricks {
                 factor: f64,
                 step: &StepContext,
             ) -> GradientsParams {
+                let $this = self;
                 let mut left = Some(factor);
-                $(let grads = before_by_the_first(&mut self.$index, model, grads, &mut left, step);)+
+                let grads = $each_mut.fold(grads, |grads, trick| {
+                    before_by_the_first(trick, model, grads, &mut left, step)
+                });
                 scale_gradients(model, grads, left.unwrap_or(1.0))
             }
 
             fn after(&mut self, model: M, step: &StepContext) -> M {
-                $(let model = self.$index.after(model, step);)+
-                model
+                let $this = self;
+                $each_mut.fold(model, |model, trick| trick.after(model, step))
             }
 
             fn epoch_end(
@@ -399,63 +284,89 @@ macro_rules! tuple_of_tricks {
                 model: M,
                 epoch: &mut EpochContext<'_, M>,
             ) -> Result<M, TrickError> {
+                let $this = self;
                 let mut before = 0;
-                $(let model = end_epoch(&mut self.$index, model, epoch, &mut before)?;)+
-                Ok(model)
+                $each_mut.try_fold(model, |model, trick| {
+                    end_epoch(trick, model, epoch, &mut before)
+                })
             }
 
             fn rolled_back(&mut self, model: &M) {
-                $(self.$index.rolled_back(model);)+
+                let $this = self;
+                $each_mut.for_each(|trick| trick.rolled_back(model));
             }
 
             fn rebuilt(&self, model: M) -> M {
-                $(let model = self.$index.rebuilt(model);)+
-                model
+                let $this = self;
+                $each.fold(model, |model, trick| trick.rebuilt(model))
             }
 
             fn validated(&self, model: &M) -> Option<M> {
-                let all = [$(self.$index.validated(model)),+];
-                all.into_iter().flatten().next_back()
+                let $this = self;
+                $each.rev().find_map(|trick| trick.validated(model))
             }
 
             fn restart(&mut self, model: &M) {
-                $(self.$index.restart(model);)+
+                let $this = self;
+                $each_mut.for_each(|trick| trick.restart(model));
             }
 
             fn describe(&self) -> Vec<String> {
-                [$(self.$index.describe()),+].concat()
+                let $this = self;
+                $each.flat_map(|trick| trick.describe()).collect()
             }
 
             fn obeys_criterion(&self) -> Option<String> {
-                None$(.or_else(|| self.$index.obeys_criterion()))+
+                let $this = self;
+                $each.find_map(|trick| trick.obeys_criterion())
             }
 
             fn metrics(&self) -> Vec<TrickMetric> {
-                [$(self.$index.metrics()),+].concat()
+                let $this = self;
+                $each.flat_map(|trick| trick.metrics()).collect()
             }
 
             fn state(&self) -> Option<Vec<u8>> {
-                Some(parts_to_bytes(&[$(self.$index.state()),+]))
+                let $this = self;
+                let states: Vec<_> = $each.map(|trick| trick.state()).collect();
+                Some(parts_to_bytes(&states))
             }
 
             fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-                let mut parts = bytes_to_parts(state, [$($index),+].len(), TRICKS)?.into_iter();
+                let $this = self;
+                let each = $each_mut;
+                let states = bytes_to_parts(state, each.len(), TRICKS)?;
                 let mut before = 0;
-                $(load_place(&mut self.$index, parts.next().flatten(), &mut before)?;)+
-                Ok(())
+                each.zip(states)
+                    .try_for_each(|(trick, state)| load_place(trick, state, &mut before))
             }
 
             fn roll_back_state(&self) -> Option<Vec<u8>> {
-                Some(parts_to_bytes(&[$(self.$index.roll_back_state()),+]))
+                let $this = self;
+                let states: Vec<_> = $each.map(|trick| trick.roll_back_state()).collect();
+                Some(parts_to_bytes(&states))
             }
 
             fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-                let mut parts = bytes_to_parts(state, [$($index),+].len(), TRICKS)?.into_iter();
+                let $this = self;
+                let each = $each_mut;
+                let states = bytes_to_parts(state, each.len(), TRICKS)?;
                 let mut before = 0;
-                $(put_back(&mut self.$index, parts.next().flatten(), &mut before)?;)+
-                Ok(())
+                each.zip(states)
+                    .try_for_each(|(trick, state)| put_back(trick, state, &mut before))
             }
         }
+    };
+}
+
+/// Up to eight tricks.
+macro_rules! tuple_of_tricks {
+    ($($trick:ident $index:tt),+) => {
+        tricks_in_order!(
+            ($($trick,)+) where $($trick),+;
+            this => [$(&this.$index as &dyn Trick<M>),+].into_iter(),
+            [$(&mut this.$index as &mut dyn Trick<M>),+].into_iter()
+        );
     };
 }
 
@@ -467,9 +378,30 @@ tuple_of_tricks!(A 0, B 1, C 2, D 3, E 4);
 tuple_of_tricks!(A 0, B 1, C 2, D 3, E 4, F 5);
 tuple_of_tricks!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
 tuple_of_tricks!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
+// Tricks whose number is known only at run time, such as a `Vec<Box<dyn Trick<M>>>`.
+tricks_in_order!(Vec<T> where T; this => this.iter(), this.iter_mut());
+
+/// [`Trick::before`] of one trick of several, of which the first that may look at the gradients multiplies them by the factor.
+fn before_by_the_first<M: Module>(
+    trick: &mut (impl Trick<M> + ?Sized),
+    model: &M,
+    grads: GradientsParams,
+    factor: &mut Option<f64>,
+    step: &StepContext,
+) -> GradientsParams {
+    let may_look = || {
+        let mut order = GradientOrder::new();
+        trick.gradient_order(&mut order);
+        !order.is_empty()
+    };
+    match factor.take_if(|_| may_look()) {
+        Some(factor) => trick.before_scaled(model, grads, factor, step),
+        None => trick.before(model, grads, step),
+    }
+}
 
 /// The end of an epoch for one of several tricks, with `before` tricks before it, which is moved on.
-fn end_epoch<M: Module, T: Trick<M>>(
+fn end_epoch<M: Module, T: Trick<M> + ?Sized>(
     trick: &mut T,
     model: M,
     epoch: &mut EpochContext<'_, M>,
@@ -482,7 +414,7 @@ fn end_epoch<M: Module, T: Trick<M>>(
 }
 
 /// [`load_part`] of one of several tricks, with `before` tricks before it, which is moved on.
-fn load_place<M: Module, T: Trick<M>>(
+fn load_place<M: Module, T: Trick<M> + ?Sized>(
     trick: &mut T,
     state: Option<Vec<u8>>,
     before: &mut usize,
@@ -494,7 +426,7 @@ fn load_place<M: Module, T: Trick<M>>(
 
 /// The state of one trick, if it has one. A trick that has one and gets none is another than was saved,
 /// and would silently begin again.
-pub(super) fn load_part<M: Module, T: Trick<M>>(
+pub(super) fn load_part<M: Module, T: Trick<M> + ?Sized>(
     trick: &mut T,
     state: Option<Vec<u8>>,
 ) -> Result<(), StateError> {
@@ -507,7 +439,7 @@ pub(super) fn load_part<M: Module, T: Trick<M>>(
 
 /// Puts back the state of one of several tricks, if it has one that goes back, with `before` tricks before it, which is
 /// moved on.
-fn put_back<M: Module, T: Trick<M>>(
+fn put_back<M: Module, T: Trick<M> + ?Sized>(
     trick: &mut T,
     state: Option<Vec<u8>>,
     before: &mut usize,

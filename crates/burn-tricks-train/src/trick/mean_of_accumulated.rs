@@ -25,10 +25,10 @@ use std::sync::Arc;
 /// loss over all samples of the window, as for one large batch. A micro-batch without samples is left out, whatever its
 /// gradient is.
 ///
-/// All nᵢ of a window are divided by a power of two: the next above the largest micro-batch of the run up to the first
-/// one of the window. So the gradients of `f16` weights are not multiplied by hundreds of samples, by which they could
-/// become infinite. They are multiplied only if a micro-batch is larger than all before it and not the first of its
-/// window, and then by about how many times it is larger.
+/// The weights are taken in units of the first of the window: gradients of batches of one size are not multiplied at all.
+/// Gradients of `f16` and `bf16` weights are added in `f32`, in which neither the samples of a large batch make them infinite
+/// nor those of a small one make them vanish: `TrainStep::step` of the tricked model returns them in `f32`, and the tricks get
+/// the mean in the type of the weights.
 ///
 /// # Example
 ///
@@ -72,7 +72,8 @@ use std::sync::Arc;
 ///
 /// # Order
 ///
-/// Anywhere among the tricks: the sum is divided before any trick sees it, so it cannot be clipped before.
+/// Anywhere among the tricks: wherever it stands, the first trick that looks at the gradients gets their mean, or their sum
+/// together with the factor that makes it the mean. So no trick can clip the sum.
 ///
 /// # Cost
 ///
@@ -80,8 +81,8 @@ use std::sync::Arc;
 /// anyway: a [`ClipGradNorm`](burn_tricks_grad::ClipGradNorm) or an [`AutoClip`](burn_tricks_grad::AutoClip) in a step that it
 /// clips, a [`NormalizeGrad`](burn_tricks_grad::NormalizeGrad), a [`LossScaler`](burn_tricks_grad::LossScaler). They multiply once
 /// by the product of both factors, which may differ from two multiplications in the last digit. With numbers of samples,
-/// also a read and a write per micro-batch, except for micro-batches whose size is a power of two (32, 64, ...) and the
-/// largest so far.
+/// also a read and a write for each micro-batch of another size than the first of its window. With `f16` or `bf16` weights,
+/// a cast for each micro-batch and one per step, Burn's sum in `f32`, and always the read and write per step.
 ///
 /// # Several devices
 ///
@@ -185,7 +186,7 @@ impl<M: Module> Trick<M> for MeanOfAccumulated {
         true
     }
 
-    /// It stands anywhere: the sum is divided before any trick sees it.
+    /// It may stand anywhere, since it does not look at the gradients itself: [`Tricked`](crate::Tricked) divides their sum.
     fn gradient_order(&self, _order: &mut GradientOrder) {}
 
     fn micro_batch_weight(&self, model: &M, batch: &dyn Any) -> Option<f64> {

@@ -1,57 +1,133 @@
 //! The micro-batches since the last optimizer step.
 
 use crate::lock::lock;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::{DType, FloatDType, Tensor};
+use burn_tricks_grad::scale_gradients;
 use std::sync::{Arc, Mutex};
 
-/// The sum of the weights of the micro-batches whose gradients Burn is accumulating. Clones share it.
+/// The micro-batches whose gradients Burn is adding up, if there are any. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct MicroBatches(Arc<Mutex<Seen>>);
-
-#[derive(Debug, Default)]
-struct Seen {
-    /// The largest weight of a micro-batch, in this window or an earlier one.
-    largest: f64,
-    window: Option<Window>,
-}
+pub(crate) struct MicroBatches(Arc<Mutex<Option<Window>>>);
 
 /// The micro-batches since the last step, of which there is at least one.
 #[derive(Debug)]
-struct Window {
-    /// A power of two, by which all weights are divided.
+pub(crate) struct Window {
+    /// The weight of the first micro-batch that has one; 0 before.
     unit: f64,
     /// The sum of the weights, in units.
     total: f64,
+    /// Whether parameters are in half precision, in which a sum could overflow, and the part of a small batch vanish: Burn
+    /// adds their gradients in `f32`.
+    in_half: bool,
 }
 
 impl MicroBatches {
-    /// Another micro-batch of this weight. By the result its gradients are multiplied: the weight divided by a power of
-    /// two that is at least the largest weight up to the first one of the window. Batches of 32 samples are therefore not
-    /// multiplied at all, and no gradient becomes larger, but for a batch that is larger than all before. Powers of two
-    /// leave all digits as they are, so that it does not matter to the mean which one it is.
-    pub(crate) fn add(&self, weight: f64) -> f64 {
-        let Seen { largest, window } = &mut *lock(&self.0);
-        *largest = largest.max(weight);
-        let window = window.get_or_insert(Window {
-            unit: 1.0,
+    /// The gradients of another micro-batch of this weight, as Burn is to add them: in units of the first weight, so that those
+    /// of batches of one size are not multiplied.
+    pub(crate) fn add<M: Module>(
+        &self,
+        model: &M,
+        mut grads: GradientsParams,
+        weight: f64,
+    ) -> GradientsParams {
+        let mut window = lock(&self.0);
+        let window = window.get_or_insert_with(|| Window {
+            unit: 0.0,
             total: 0.0,
+            in_half: is_in_half_precision(model),
         });
-        if window.total == 0.0 && weight > 0.0 {
-            window.unit = largest.log2().ceil().exp2();
+        if weight == 0.0 {
+            // Without samples the mean loss of a batch is no number, and its gradient neither.
+            return GradientsParams::new();
+        }
+        if window.unit == 0.0 {
+            window.unit = weight;
         }
         let units = weight / window.unit;
         window.total += units;
-        units
+        if window.in_half {
+            grads = cast_half(model, grads, |_| DType::F32);
+        }
+        scale_gradients(model, grads, units)
     }
 
-    /// What their sum is multiplied by to become their mean, if it is to; none since then.
-    pub(crate) fn take_share(&self) -> Option<f64> {
-        let total = lock(&self.0).window.take()?.total;
-        // Without a sample there is no gradient but zero.
-        Some(if total > 0.0 { 1.0 / total } else { 0.0 }).filter(|share| *share != 1.0)
+    /// The micro-batches of a step, and none from now on.
+    pub(crate) fn take(&self) -> Option<Window> {
+        lock(&self.0).take()
     }
 
     /// Forgets a window that was never stepped.
     pub(crate) fn clear(&self) {
-        lock(&self.0).window = None;
+        *lock(&self.0) = None;
     }
+}
+
+impl Window {
+    /// The sum that Burn has made of the gradients, in the types of the parameters, and what it is multiplied by to become
+    /// their mean.
+    pub(crate) fn into_sum<M: Module>(
+        self,
+        model: &M,
+        sum: GradientsParams,
+    ) -> (GradientsParams, f64) {
+        // Without a sample there is no gradient but zero.
+        let share = if self.total > 0.0 {
+            1.0 / self.total
+        } else {
+            0.0
+        };
+        if !self.in_half {
+            return (sum, share);
+        }
+        let mean = scale_gradients(model, sum, share);
+        (cast_half(model, mean, |of_parameter| of_parameter), 1.0)
+    }
+}
+
+fn is_half(dtype: DType) -> bool {
+    matches!(dtype, DType::F16 | DType::BF16)
+}
+
+fn is_in_half_precision<M: Module>(model: &M) -> bool {
+    struct Half(bool);
+
+    impl ModuleVisitor for Half {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0 |= is_half(param.val().dtype());
+        }
+    }
+
+    let mut half = Half(false);
+    model.visit(&mut half);
+    half.0
+}
+
+/// Casts the gradients of parameters in half precision to the type that `to` makes of that of the parameter.
+fn cast_half<M: Module>(
+    model: &M,
+    grads: GradientsParams,
+    to: fn(DType) -> DType,
+) -> GradientsParams {
+    struct Cast {
+        grads: GradientsParams,
+        to: fn(DType) -> DType,
+    }
+
+    impl ModuleVisitor for Cast {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let dtype = param.val().dtype();
+            if is_half(dtype)
+                && let Some(grad) = self.grads.remove::<D>(param.id)
+            {
+                let to = FloatDType::from((self.to)(dtype));
+                self.grads.register(param.id, grad.cast(to));
+            }
+        }
+    }
+
+    let mut cast = Cast { grads, to };
+    model.visit(&mut cast);
+    cast.grads
 }

@@ -226,7 +226,8 @@ use std::fmt::Debug;
 /// [`Swag`]: burn_tricks_average::Swag
 pub trait Trick<M: Module>: Debug + Send {
     /// Whether [`before`](Self::before) changes or looks at gradients. If no trick does, a sharded optimizer's
-    /// gradients are not gathered from their devices, and `before` is not called. Default: no.
+    /// gradients are not gathered from their devices, and `before` is not called. A trick with a `before` of its own returns
+    /// true. Default: no.
     fn sees_gradients(&self) -> bool {
         false
     }
@@ -235,16 +236,23 @@ pub trait Trick<M: Module>: Debug + Send {
     /// each of them, from the first to the last. A trick that must see the gradients before all others says so here. If
     /// another trick comes before it, a [`Session`](crate::Session) refuses to launch, and without a session the first
     /// step panics. Default: this trick, at any place.
+    ///
+    /// A trick that adds nothing states that its `before` returns the gradients as they are: it may get the undivided sum of
+    /// [accumulated gradients](Self::micro_batch_weight), which a trick behind it divides in a pass of its own.
     fn gradient_order(&self, order: &mut GradientOrder) {
         if self.sees_gradients() {
             order.add::<Self>(false);
+        } else {
+            order.add_undeclared(); // it may have a `before` nevertheless
         }
     }
 
     /// The weight of a micro-batch in the mean of accumulated gradients, such as its number of samples; `batch` is
     /// the input of `TrainStep::step` of `model`. If a trick returns a weight, [`Tricked`](crate::Tricked) multiplies the
-    /// gradients of each micro-batch by its weight, and divides Burn's sum by the sum of the weights before any trick
-    /// sees it, with all weights divided by a power of two that is about the first of them: see [`MeanOfAccumulated`](crate::MeanOfAccumulated). Default: none, which leaves Burn's sum as it is.
+    /// gradients of each micro-batch by its weight, in units of the first weight of the window that is not 0. Their sum is
+    /// divided by the sum of the weights before a trick looks at it, or by the first trick that looks at it and implements
+    /// [`before_scaled`](Self::before_scaled): see [`MeanOfAccumulated`](crate::MeanOfAccumulated). Default: none, which
+    /// leaves Burn's sum as it is.
     fn micro_batch_weight(&self, _model: &M, _batch: &dyn Any) -> Option<f64> {
         None
     }

@@ -10,6 +10,7 @@ use crate::trick::trick_metric::TrickMetric;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn_tricks_core::{ConfigError, StateError, state_from_bytes, state_to_bytes};
+use burn_tricks_grad::GradientOrder;
 use burn_tricks_stop::{
     BestWeights, Decision, RollBack, RollBackConfig, RollBackState, StopReason,
 };
@@ -163,6 +164,9 @@ impl<M: Module> RollBackTrick<M> {
 const NAME: &str = "RollBackTrick";
 
 impl<M: Module> Trick<M> for RollBackTrick<M> {
+    /// It does not look at the gradients.
+    fn gradient_order(&self, _order: &mut GradientOrder) {}
+
     fn begin(&mut self, _model: &M, optimizer: &mut ModuleOptimizer, step: &mut StepContext) {
         self.optimizer.meet(optimizer);
         step.scale_lr(self.back.lr_scale());

@@ -6,6 +6,7 @@ use crate::trick::trick_error::TrickError;
 use burn::module::Module;
 use burn_tricks_checkpoint::file;
 use burn_tricks_core::{StateError, state_from_bytes, state_to_bytes};
+use burn_tricks_grad::GradientOrder;
 use std::path::PathBuf;
 
 /// Saves the best model to a file, whenever an epoch is the best so far.
@@ -74,6 +75,9 @@ impl SaveBest {
 }
 
 impl<M: Module> Trick<M> for SaveBest {
+    /// It does not look at the gradients.
+    fn gradient_order(&self, _order: &mut GradientOrder) {}
+
     fn epoch_end(&mut self, model: M, epoch: &mut EpochContext<'_, M>) -> Result<M, TrickError> {
         let decision = epoch.decision()?;
         if decision.is_best {

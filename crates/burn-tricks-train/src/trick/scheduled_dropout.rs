@@ -4,6 +4,7 @@ use crate::trick::Trick;
 use crate::trick::step_context::StepContext;
 use burn::module::Module;
 use burn_tricks_core::{ConfigError, StateError, state_from_bytes, state_to_bytes};
+use burn_tricks_grad::GradientOrder;
 use burn_tricks_schedule::Curve;
 use std::fmt::Debug;
 
@@ -140,6 +141,9 @@ impl<M, C: Curve> ScheduledDropout<M, C> {
 }
 
 impl<M: Module, C: Curve + Debug + Send> Trick<M> for ScheduledDropout<M, C> {
+    /// It does not look at the gradients.
+    fn gradient_order(&self, _order: &mut GradientOrder) {}
+
     fn after(&mut self, model: M, step: &StepContext) -> M {
         self.taken = step.step();
         self.apply(model)

@@ -9,6 +9,7 @@ use burn_tricks_average::{
     CombineError, Ensemble, EnsembleConfig, SnapshotEnsemble, SnapshotEnsembleConfig,
 };
 use burn_tricks_core::{Config, ConfigError, StateError};
+use burn_tricks_grad::GradientOrder;
 
 /// Configuration of [`SnapshotTrick`], a snapshot ensemble, collected in the `Learner`.
 ///
@@ -101,6 +102,9 @@ impl<M: Module + ModuleDisplay> SnapshotTrick<M> {
 }
 
 impl<M: Module + ModuleDisplay> Trick<M> for SnapshotTrick<M> {
+    /// It does not look at the gradients.
+    fn gradient_order(&self, _order: &mut GradientOrder) {}
+
     fn epoch_end(&mut self, model: M, epoch: &mut EpochContext<'_, M>) -> Result<M, TrickError> {
         if epoch.epoch().is_multiple_of(self.config.every_epochs) {
             self.snapshots.collect(&model);

@@ -7,6 +7,7 @@ use crate::trick::trick_error::TrickError;
 use burn::module::Module;
 use burn::train::Interrupter;
 use burn_tricks_core::{ConfigError, StateError, state_from_bytes, state_to_bytes};
+use burn_tricks_grad::GradientOrder;
 use burn_tricks_stop::StopReason;
 use std::fmt::Debug;
 
@@ -113,6 +114,9 @@ impl StopAfterSkips {
 }
 
 impl<M: Module> Trick<M> for StopAfterSkips {
+    /// It does not look at the gradients.
+    fn gradient_order(&self, _order: &mut GradientOrder) {}
+
     fn after(&mut self, model: M, step: &StepContext) -> M {
         self.in_a_row = if step.is_skipped() {
             self.in_a_row + 1

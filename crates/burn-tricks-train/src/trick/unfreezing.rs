@@ -9,6 +9,7 @@ use burn_tricks_core::walk::{Location, Mapper, map, visit_floats};
 use burn_tricks_core::{
     Config, ConfigError, ParamPaths, StateError, state_from_bytes, state_to_bytes,
 };
+use burn_tricks_grad::GradientOrder;
 use std::collections::HashMap;
 
 /// Configuration of [`GradualUnfreezing`]: a pretrained model is trained from its last layers to its first.
@@ -198,6 +199,9 @@ impl GradualUnfreezing {
 }
 
 impl<M: Module> Trick<M> for GradualUnfreezing {
+    /// It does not look at the gradients.
+    fn gradient_order(&self, _order: &mut GradientOrder) {}
+
     fn epoch_end(&mut self, model: M, epoch: &mut EpochContext<'_, M>) -> Result<M, TrickError> {
         self.epoch = epoch.epoch() + 1;
         Ok(self.apply(model, self.epoch))

@@ -6,6 +6,7 @@ use crate::trick::trick_metric::TrickMetric;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Tensor;
+use burn_tricks_grad::GradientOrder;
 use burn_tricks_kernels::{TensorList, blend_all, sum_of_squares};
 use std::collections::HashSet;
 
@@ -69,6 +70,9 @@ impl Default for UpdateRatio {
 }
 
 impl<M: Module> Trick<M> for UpdateRatio {
+    /// It does not look at the gradients.
+    fn gradient_order(&self, _order: &mut GradientOrder) {}
+
     fn begin(&mut self, model: &M, _: &mut ModuleOptimizer, _: &mut StepContext) {
         self.before = Some(trainable(model));
     }

@@ -2,6 +2,7 @@
 
 use crate::lock::lock;
 use crate::trick::Trick;
+use crate::trick::micro_batches::Window;
 use crate::trick::shared::order_of;
 use crate::trick::step_context::StepContext;
 use crate::trick::trained::Trained;
@@ -10,7 +11,7 @@ use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
-use burn_tricks_grad::{gather, scale_gradients};
+use burn_tricks_grad::gather;
 
 impl<M: TrainStep + Module, H: Trick<M>> TrainStep for Tricked<M, H> {
     type Input = M::Input;
@@ -26,12 +27,7 @@ impl<M: TrainStep + Module, H: Trick<M>> TrainStep for Tricked<M, H> {
                 "`MeanOfAccumulated` cannot be used with `ddp`, whose workers share one count of micro-batches: divide \
                  the loss by the number of accumulated micro-batches instead"
             );
-            let factor = self.tricks.micro_batches().add(weight);
-            output.grads = match factor {
-                // Without samples the mean loss of a batch is no number, and its gradient neither.
-                0.0 => GradientsParams::new(),
-                factor => scale_gradients(&*model, output.grads, factor),
-            };
+            output.grads = (self.tricks.micro_batches()).add(&*model, output.grads, weight);
         }
         output
     }
@@ -45,13 +41,10 @@ impl<M: TrainStep + Module, H: Trick<M>> TrainStep for Tricked<M, H> {
         if self.probe.takes(optim) {
             return self;
         }
-        let share = self.tricks.micro_batches().take_share();
+        let window = self.tricks.micro_batches().take();
         self.stepped(optim, lr_module, |model, optim, tricks, step| {
             let some = !grads.is_empty();
-            let grads = match share {
-                Some(share) => tricks.before_scaled(&model, grads, share, step),
-                None => tricks.before(&model, grads, step),
-            };
+            let grads = before(tricks, &model, grads, window, step);
             if some && grads.is_empty() {
                 return Step::Skipped(model);
             }
@@ -66,18 +59,15 @@ impl<M: TrainStep + Module, H: Trick<M>> TrainStep for Tricked<M, H> {
         lr_module: ModuleLearningRate,
         grads: MultiGradientsParams,
     ) -> Self {
-        let share = self.tricks.micro_batches().take_share();
+        let window = self.tricks.micro_batches().take();
         self.stepped(optim, lr_module, |model, optim, tricks, step| {
             let rates = step.rates(&model);
-            if !tricks.sees_gradients() {
+            if window.is_none() && !tricks.sees_gradients() {
                 return Step::Taken(model.optimize_multi(optim, rates, grads));
             }
             let grads = gather(&model, grads);
             let some = !grads.is_empty();
-            let grads = match share {
-                Some(share) => tricks.before_scaled(&model, grads, share, step),
-                None => tricks.before(&model, grads, step),
-            };
+            let grads = before(tricks, &model, grads, window, step);
             if some && grads.is_empty() {
                 return Step::Skipped(model);
             }
@@ -88,6 +78,25 @@ impl<M: TrainStep + Module, H: Trick<M>> TrainStep for Tricked<M, H> {
             };
             Step::Taken(model.optimize_multi(optim, rates, grads))
         })
+    }
+}
+
+/// The gradients for the optimizer, from Burn's sum over the window.
+fn before<M: Module>(
+    tricks: &mut impl Trick<M>,
+    model: &M,
+    sum: GradientsParams,
+    window: Option<Window>,
+    step: &StepContext,
+) -> GradientsParams {
+    let (sum, share) = match window {
+        Some(window) => window.into_sum(model, sum),
+        None => (sum, 1.0),
+    };
+    if share == 1.0 {
+        tricks.before(model, sum, step)
+    } else {
+        tricks.before_scaled(model, sum, share, step)
     }
 }
 
