@@ -99,7 +99,10 @@ fn unscaled(history: &History, train: &DataHistory) -> Option<Finding> {
     };
     let (severity, threshold, text) = if size > VERY_FAR {
         (
-            if history.costs_nothing() {
+            // Steps and gradients are as large as the inputs: what goes too far then does so by them.
+            if history.outcome() == Outcome::Stuck && !history.begins_with_norm() {
+                Severity::Fault
+            } else if history.costs_nothing() {
                 Severity::Note
             } else {
                 Severity::Warning

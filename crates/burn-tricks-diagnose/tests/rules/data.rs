@@ -27,6 +27,8 @@ fn with(last: f64, change: impl FnOnce(&mut DataHistory)) -> History {
 fn inputs_beyond_10_are_a_warning_unless_the_network_learns() {
     for (last, deviation, expected) in [
         (1.95, 10.1, Some(Severity::Warning)),
+        // So far that gradients and steps are as large.
+        (1.95, 101.0, Some(Severity::Fault)),
         (0.1, 10.1, Some(Severity::Note)),
         (1.95, 2.0, Some(Severity::Note)),
         (1.95, 1.4, None),
