@@ -81,6 +81,8 @@ struct Part {
     range: (usize, usize),
     means: Vec<f64>,
     variances: Vec<f64>,
+    /// `1 / √(σ² + ε)` for each channel.
+    roots: Vec<f64>,
 }
 
 impl Part {
@@ -88,13 +90,12 @@ impl Part {
     fn count(&self) -> f64 {
         (self.range.1 - self.range.0) as f64 / self.means.len() as f64
     }
+}
 
-    /// `1 / √(σ² + ε)` for each channel.
-    fn roots(&self, epsilon: f64) -> impl Iterator<Item = f64> {
-        self.variances
-            .iter()
-            .map(move |variance| 1.0 / (variance + epsilon).sqrt())
-    }
+/// `1 / √(σ² + ε)` for each channel.
+fn roots_of(variances: &[f64], epsilon: f64) -> Vec<f64> {
+    let root = |variance: &f64| 1.0 / (variance + epsilon).sqrt();
+    variances.iter().map(root).collect()
 }
 
 impl Operation<3> for Ghost {
@@ -115,13 +116,15 @@ impl Operation<3> for Ghost {
             let read = read.part(range.0..range.1);
             let count = read.len() as f64 / shape[1] as f64;
             let Moments { means, squares } = moments(units, read, count);
+            let variances: Vec<f64> = squares.iter().map(|squares| squares / count).collect();
             let part = Part {
                 units,
                 range,
                 means,
-                variances: squares.iter().map(|squares| squares / count).collect(),
+                roots: roots_of(&variances, self.epsilon),
+                variances,
             };
-            let scales = gamma.iter().zip(part.roots(self.epsilon));
+            let scales = gamma.iter().zip(&part.roots);
             let scales = scales.map(|(gamma, root)| gamma * root).collect();
             let coefs = [part.means.clone(), scales, shift.clone()];
             units.map(&CentredShifted, out, Some(read), read, coefs);
@@ -162,12 +165,8 @@ impl Operation<3> for Ghost {
         };
         let of_gamma = of_gamma.then(|| {
             let terms = parts.iter().zip(&all).map(|(part, [_, products])| {
-                let roots = part.roots(self.epsilon);
-                products
-                    .iter()
-                    .zip(roots)
-                    .map(|(product, root)| product * root)
-                    .collect()
+                let products = products.iter().zip(&part.roots);
+                products.map(|(product, root)| product * root).collect()
             });
             total(x.dtype(), gamma.len(), terms)
         });
@@ -185,7 +184,7 @@ impl Operation<3> for Ghost {
                     out,
                     grad: grad.map(|grad| grad.part(part.range.0..part.range.1)),
                 });
-                let pass = |piece: Piece<'_>| piece.write_gradient(self.epsilon, gamma, read);
+                let pass = |piece: Piece<'_>| piece.write_gradient(gamma, read);
                 each_part(read.len(), pieces.collect(), &pass);
             };
             if let Some(numbers) = AnySliceMut::of(&mut grad) {
@@ -212,10 +211,10 @@ struct Piece<'a> {
 
 impl Piece<'_> {
     /// Writes the gradient of the input.
-    fn write_gradient(self, epsilon: f64, gamma: &[f64], x: AnySlice<'_>) {
+    fn write_gradient(self, gamma: &[f64], x: AnySlice<'_>) {
         let (part, [sums, products]) = (self.part, self.sums);
         let n = part.count();
-        let roots: Vec<f64> = part.roots(epsilon).collect();
+        let roots = &part.roots;
         let of_units =
             |coef: &dyn Fn(usize) -> f64| -> Vec<f64> { (0..gamma.len()).map(coef).collect() };
         let coefs = [
@@ -292,9 +291,7 @@ impl Operation<3> for Fixed {
         let [x, gamma, beta] = inputs.map(dense);
         let [means, variances] = (self.statistics.clone()).map(|vector| widened(&dense(vector)));
         let [gamma, beta] = [&gamma, &beta].map(widened);
-        let roots: Vec<f64> = (variances.iter())
-            .map(|variance| 1.0 / (variance + self.epsilon).sqrt())
-            .collect();
+        let roots = roots_of(&variances, self.epsilon);
         let scales = gamma.iter().zip(&roots);
         let scales = scales.map(|(gamma, root)| gamma * root).collect();
         let coefs = [means.clone(), scales, beta];

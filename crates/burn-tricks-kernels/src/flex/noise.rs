@@ -29,7 +29,7 @@ pub(crate) fn noise(
     let own = shape.num_dims() - shared;
     let operation = Noisy {
         noise,
-        run: shape[own..].iter().product(),
+        run: shape[own..].iter().product::<usize>().max(1),
         key: draw_key(),
     };
     match tracked::run(operation, [x]) {
@@ -176,14 +176,16 @@ impl<T: Computed> NullaryFnOnce for Pass<'_, T> {
     fn call(self) {
         let len = self.out.len();
         let mut out = T::as_mut_slice(self.out);
-        // Numbers that are read as they are stored, where each has a draw of its own.
-        let direct = match (&out, self.run) {
-            (Ok(_), 1) => self.read.and_then(T::as_slice),
-            _ => None,
+        // Numbers that are read as they are stored.
+        let direct = match &out {
+            Ok(_) => self.read.and_then(T::as_slice),
+            Err(_) => None,
         };
         let mut block = [T::ZERO; GROUP];
         let mut made = [[T::ZERO; GROUP]; 2];
         let mut group = None;
+        // The next random number, and for how many numbers it still counts.
+        let (mut draw, mut left) = (self.start / self.run, self.run - self.start % self.run);
         for at in (0..len).step_by(GROUP) {
             let range = at..len.min(at + GROUP);
             let numbers = match &mut out {
@@ -201,9 +203,9 @@ impl<T: Computed> NullaryFnOnce for Pass<'_, T> {
                     block
                 }
             };
-            let (mut rest, mut place) = (numbers, self.start + at);
-            while !rest.is_empty() {
-                let draw = place / self.run;
+            let direct = direct.map(|read| &read[range.clone()]);
+            let mut done = 0;
+            while done < numbers.len() {
                 if group != Some(draw / GROUP) {
                     group = Some(draw / GROUP);
                     self.part.make((draw / GROUP) as u64, &mut made);
@@ -212,26 +214,39 @@ impl<T: Computed> NullaryFnOnce for Pass<'_, T> {
                     let both = made[0].iter().zip(&made[1]);
                     match direct {
                         Some(read) => {
-                            let pairs = rest.iter_mut().zip(&read[range.clone()]);
+                            let pairs = numbers.iter_mut().zip(read);
                             for ((x, read), (factor, shift)) in pairs.zip(both) {
                                 *x = *read * *factor + *shift;
                             }
                         }
                         None => {
-                            for (x, (factor, shift)) in rest.iter_mut().zip(both) {
+                            for (x, (factor, shift)) in numbers.iter_mut().zip(both) {
                                 *x = *x * *factor + *shift;
                             }
                         }
                     }
+                    draw += numbers.len();
                     break;
                 }
                 let (factor, shift) = (made[0][draw % GROUP], made[1][draw % GROUP]);
-                let len = (self.run - place % self.run).min(rest.len());
-                let some;
-                (some, rest) = rest.split_at_mut(len);
-                place += len;
-                for x in some {
-                    *x = *x * factor + shift;
+                let some = done..numbers.len().min(done + left);
+                match direct {
+                    Some(read) => {
+                        let pairs = numbers[some.clone()].iter_mut().zip(&read[some.clone()]);
+                        for (x, read) in pairs {
+                            *x = *read * factor + shift;
+                        }
+                    }
+                    None => {
+                        for x in &mut numbers[some.clone()] {
+                            *x = *x * factor + shift;
+                        }
+                    }
+                }
+                done = some.end;
+                left -= some.len();
+                if left == 0 {
+                    (draw, left) = (draw + 1, self.run);
                 }
             }
             if let Err(out) = &mut out {

@@ -33,8 +33,8 @@ struct Standardize {
 struct Saved {
     weight: FlexTensor,
     means: Vec<f64>,
-    /// d of each unit.
-    divisors: Vec<f64>,
+    /// 1 / d of each unit.
+    scales: Vec<f64>,
     /// The derivative of d by a number of the unit, divided by its deviation from the mean.
     slopes: Vec<f64>,
 }
@@ -58,17 +58,19 @@ impl Operation<1> for Standardize {
         let roots = squares.iter().map(|squares| squares / left + inside);
         let of_root = roots.map(|variance| match variance {
             // The root of an exact zero has no gradient; what it divides is zero, whatever it is.
-            0.0 => (1.0 + outside, 0.0),
-            variance => (variance.sqrt() + outside, 1.0 / (left * variance.sqrt())),
+            0.0 => (1.0 / (1.0 + outside), 0.0),
+            variance => {
+                let root = variance.sqrt();
+                (1.0 / (root + outside), 1.0 / (left * root))
+            }
         });
-        let (divisors, slopes): (Vec<f64>, Vec<f64>) = of_root.unzip();
-        let scales = divisors.iter().map(|divisor| 1.0 / divisor).collect();
-        let coefs = [means.clone(), scales];
+        let (scales, slopes): (Vec<f64>, Vec<f64>) = of_root.unzip();
+        let coefs = [means.clone(), scales.clone()];
         let output = mapped(units, &CentredScaled, &weight, coefs);
         let saved = Saved {
             weight,
             means,
-            divisors,
+            scales,
             slopes,
         };
         (output, saved, ())
@@ -81,7 +83,7 @@ impl Operation<1> for Standardize {
         let Saved {
             weight,
             means,
-            divisors,
+            scales,
             slopes,
         } = saved;
         let shape = weight.shape();
@@ -94,9 +96,9 @@ impl Operation<1> for Standardize {
             |coef: &dyn Fn(usize) -> f64| -> Vec<f64> { (0..shape[self.axis]).map(coef).collect() };
         let coefs = [
             of_units(&|unit| sums[unit] / n),
-            of_units(&|unit| 1.0 / divisors[unit]),
+            scales.clone(),
             means.clone(),
-            of_units(&|unit| -slopes[unit] * products[unit] / divisors[unit] / divisors[unit]),
+            of_units(&|unit| -slopes[unit] * products[unit] * scales[unit] * scales[unit]),
         ];
         [Some(combined(units, &CentredBoth, grad, weight, coefs))]
     }

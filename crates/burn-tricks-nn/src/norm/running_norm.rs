@@ -7,7 +7,7 @@ use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
 use burn_tricks_core::BatchVariance;
 use burn_tricks_core::batch_statistics::{self, BatchStatistics};
-use burn_tricks_kernels::{fixed_batch_norm, ghost_batch_norm};
+use burn_tricks_kernels::{blend, fixed_batch_norm, ghost_batch_norm};
 
 /// What a layer of batch norm holds.
 #[derive(Debug, Clone, Copy)]
@@ -134,18 +134,17 @@ impl RunningNorm<'_> {
         let old = state.value_sync();
         let old = if old.is_autodiff() { old.inner() } else { old };
         let old = old.to_device(&parts.device());
-        let batch = match count {
-            1 => parts.mul_scalar(weight(0)),
+        let (batch, share) = match count {
+            1 => (parts, weight(0)),
             _ => {
                 let weights: Vec<f64> = (0..count).map(weight).collect();
                 let options = (&parts.device(), parts.dtype());
                 let weights = Tensor::<1>::from_data(weights.as_slice(), options);
-                (parts * weights.unsqueeze_dim(1)).sum_dim(0)
+                ((parts * weights.unsqueeze_dim(1)).sum_dim(0), 1.0)
             }
         };
         let kept = (1.0 - self.momentum).powi(count as i32);
         let batch = batch.squeeze_dim(0).cast(old.dtype()); // parameters may be wider than inputs
-        let new = old.mul_scalar(kept) + batch;
-        state.update(kind.lift(new));
+        state.update(kind.lift(blend(old, kept, batch, share)));
     }
 }
