@@ -1,4 +1,4 @@
-//! One model, from the same weights, on every backend.
+//! One model, from the same weights, on every backend; and the names by which tests are chosen for a GPU.
 
 use crate::devices::training_devices;
 use crate::models::{Noise, alone, values};
@@ -7,6 +7,19 @@ use burn::nn::{Linear, LinearConfig, loss::CrossEntropyLossConfig};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, activation::relu};
 use burn_tricks::prelude::*;
+use std::process::Command;
+
+/// The names by which `gpu_check` and CI choose tests that run on a GPU.
+#[test]
+fn every_name_that_chooses_tests_for_a_gpu_is_that_of_some_tests() {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let listed = command.args(["--list", "--format", "terse"]).output();
+    let listed = String::from_utf8(listed.unwrap().stdout).unwrap();
+    for name in include_str!("../gpu_check/suites.txt").split_whitespace() {
+        let is_there = listed.lines().any(|test| test.contains(name));
+        assert!(is_there, "no test has `{name}` in its name");
+    }
+}
 
 #[derive(Module, Debug)]
 struct Mlp {

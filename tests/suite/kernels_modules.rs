@@ -526,6 +526,64 @@ fn inputs_of_which_some_are_outside_of_autodiff_have_the_gradients_of_the_twin()
     }
 }
 
+/// An input in half precision with parameters in `f32`: the result has the input's type, and every gradient that of its
+/// tensor, as near to what `f32` gives as the rounding of the input allows.
+#[test]
+fn inputs_of_several_types_have_the_gradients_of_f32() {
+    for (name, device) in training_devices() {
+        let Some(half) = dtypes(&device)
+            .into_iter()
+            .find(|dtype| *dtype == DType::F16)
+        else {
+            continue;
+        };
+        let numbers = random([12, 5], half, &device);
+        let made = |operation: Operation, dtype: DType| {
+            let x = numbers.clone().cast(dtype).detach().require_grad();
+            let vectors = vectors_of(5).map(|numbers| {
+                let vector = Tensor::<1>::from_data(numbers.as_slice(), (&device, DType::F32));
+                vector.require_grad()
+            });
+            let y = match operation {
+                SpectralNorm { rounds } => {
+                    let plain = device.clone().without_autodiff();
+                    let start = |count: usize| {
+                        let ones = Tensor::<1>::ones([count], (&plain, DType::F32));
+                        ones / (count as f64).sqrt()
+                    };
+                    let normed = spectral_norm(x.clone(), 1, start(5), start(12), rounds);
+                    for vector in [&normed.u, &normed.v, &normed.sigma] {
+                        assert_eq!(vector.dtype(), dtype, "{operation:?} on {name}");
+                    }
+                    normed.weight
+                }
+                _ => operation.apply(false, x.clone(), vectors.clone(), 1, &mut Vec::new()),
+            };
+            assert_eq!(y.dtype(), dtype, "{operation:?} on {name}");
+            let grads = y.clone().cast(DType::F32).powi_scalar(3).sum().backward();
+            let of_x = x.grad(&grads).expect("a gradient");
+            assert_eq!(of_x.dtype(), dtype, "{operation:?} on {name}");
+            let of_vectors = vectors.map(|vector| vector.grad(&grads).map_or(Vec::new(), values));
+            (values(y), values(of_x), of_vectors)
+        };
+        for operation in [
+            WeightNorm,
+            SpectralNorm { rounds: 2 },
+            GhostBatchNorm { parts: 2 },
+            FixedBatchNorm,
+        ] {
+            let (got, expected) = (made(operation, half), made(operation, DType::F32));
+            let what = format!("{operation:?} on {name}");
+            assert!(expected.1.iter().any(|x| x.abs() > 1e-3), "{what}");
+            assert_near(&got.0, &expected.0, 2e-3, &what);
+            assert_near(&got.1, &expected.1, 1e-2, &what);
+            for (got, expected) in got.2.iter().zip(&expected.2) {
+                assert_near(got, expected, 1e-2, &what);
+            }
+        }
+    }
+}
+
 #[test]
 fn singular_vectors_survive_a_weight_that_is_no_number() {
     for (name, device) in training_devices() {
