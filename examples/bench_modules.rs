@@ -24,7 +24,7 @@ use std::time::Duration;
 static MEMORY: PeakMemAlloc<System> = PeakMemAlloc::system();
 
 /// Times training steps of a network with each module and without it, in turn: medians in milliseconds, and the memory
-/// that a step takes at its peak.
+/// that a step takes at its peak (on a CPU).
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
@@ -150,10 +150,10 @@ struct Row<'a> {
     ratio: f64,
     /// Nanoseconds per number that the module adds; none for whole networks.
     ns_per_number: Option<f64>,
-    /// Megabytes (10⁶ bytes) that a step allocates at its peak.
-    peak_mb: f64,
+    /// Megabytes (10⁶ bytes) that a step allocates at its peak; none on a GPU, whose memory is not counted.
+    peak_mb: Option<f64>,
     /// The same without the module.
-    plain_peak_mb: f64,
+    plain_peak_mb: Option<f64>,
     /// What the ratio should not exceed.
     limit: Option<f64>,
     /// Whether it does not.
@@ -175,25 +175,28 @@ impl Row<'_> {
             (limit, _) => number(limit, 2),
         };
         println!(
-            "{:<14} {:<24} {:>9.3} {:>9.3} {:>6.2} {:>8} {:>8.2} {:>8.2} {:>10}",
+            "{:<14} {:<24} {:>9.3} {:>9.3} {:>6.2} {:>8} {:>8} {:>8} {:>10}",
             self.case,
             self.module,
             self.ms,
             self.plain_ms,
             self.ratio,
             number(self.ns_per_number, 2),
-            self.peak_mb,
-            self.plain_peak_mb,
+            number(self.peak_mb, 2),
+            number(self.plain_peak_mb, 2),
             limit,
         );
     }
 }
 
-/// What `step` allocates at its peak, in megabytes.
-fn peak_of(mut step: impl FnMut() -> Duration) -> f64 {
+/// What `step` allocates at its peak, in megabytes, if it runs on the CPU.
+fn peak_of(device: Backend, mut step: impl FnMut() -> Duration) -> Option<f64> {
+    if device.is_gpu() {
+        return None;
+    }
     MEMORY.reset_peak_memory();
     step();
-    MEMORY.get_peak_memory() as f64 / 1e6
+    Some(MEMORY.get_peak_memory() as f64 / 1e6)
 }
 
 fn networks(
@@ -216,8 +219,8 @@ fn networks(
             plain_ms,
             ratio,
             ns_per_number: None,
-            peak_mb: peak_of(|| with.step()),
-            plain_peak_mb: peak_of(|| plain.step()),
+            peak_mb: peak_of(options.device, || with.step()),
+            plain_peak_mb: peak_of(options.device, || plain.step()),
             limit,
             within_limit: limit.map(|limit| ratio <= limit),
         };
@@ -243,8 +246,8 @@ fn sizes(options: &Options, device: &Device) -> Result<(), Box<dyn Error>> {
                 plain_ms,
                 ratio: ms / plain_ms,
                 ns_per_number: Some((ms - plain_ms) * 1e6 / (rows * 992) as f64),
-                peak_mb: peak_of(|| with.pass()),
-                plain_peak_mb: peak_of(|| plain.pass()),
+                peak_mb: peak_of(options.device, || with.pass()),
+                plain_peak_mb: peak_of(options.device, || plain.pass()),
                 limit: None,
                 within_limit: None,
             };
@@ -283,7 +286,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     if wants("mlp") {
         let width = if options.quick { 64 } else { 512 };
-        networks(&options, &device, "mlp", (width, 64), !options.quick)?;
+        // The limits are those of the kernels of `flex`.
+        let limited = !options.quick && options.device == Backend::Flex;
+        networks(&options, &device, "mlp", (width, 64), limited)?;
     }
     if wants("small") {
         networks(&options, &device, "small", (64, 32), false)?;
