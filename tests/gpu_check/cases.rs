@@ -33,7 +33,7 @@ use burn_tricks::train::{
 pub(crate) enum Tolerance {
     /// By this share of what the training changes, in the Euclidean norm.
     Update(f64),
-    /// It draws other random numbers: the sizes of the changes differ by this share.
+    /// It draws other random numbers: the sizes of what they change, beyond SGD alone, differ by this share.
     Size(f64),
 }
 
@@ -299,7 +299,7 @@ pub(crate) fn norms() -> [(Case, Case); 12] {
 /// The path of one parameter, or of one layer.
 fn a_path(net: &Net) -> &'static str {
     match net {
-        Net::Matrices(_) => "Matrices.weights.0",
+        Net::Matrices(_) => "Matrices.weights.1",
         Net::Mlp(_) => "Mlp.output.weight",
         Net::ResNet(_) => "ResNet.output.weight",
     }
@@ -455,10 +455,11 @@ fn tricks() -> Vec<Case> {
             CentralizeGradConfig::new().init().unwrap()
         }),
         trick("noise", move |_| noise()).tolerance(Tolerance::Size(0.02)),
+        // Of a matrix of 64×33, or less: chance alone makes 2 %.
         trick("noise of a group", move |net| {
             Only::new(ParamGroup::from_path(a_path(net)), noise())
         })
-        .tolerance(Tolerance::Size(0.02)),
+        .tolerance(Tolerance::Size(0.1)),
         trick("frozen", |net| {
             FreezeConfig::for_paths([a_path(net)]).init(net).unwrap()
         }),

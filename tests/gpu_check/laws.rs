@@ -11,12 +11,13 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Those that a software renderer, too, runs in a few minutes: a third of all modules that look at the device.
+/// Those that a software renderer, too, runs in a few minutes.
 const SUITES: &str = include_str!("suites.txt");
 
-/// Runs the tests in the program `suite`, or where there is none in one that is built now.
+/// Runs the tests that `suites.txt` names, or `all` of them, in the program `suite`, or where there is none in one that is
+/// built now.
 pub(crate) fn check(
-    suite: Option<&Path>,
+    (suite, all): (Option<&Path>, bool),
     device: &str,
     fusion: bool,
     deadline: Deadline,
@@ -27,7 +28,9 @@ pub(crate) fn check(
         None => built()?,
     };
     let mut command = Command::new(suite);
-    command.args(SUITES.split_whitespace());
+    if !all {
+        command.args(SUITES.split_whitespace());
+    }
     command.env("TEST_BACKENDS", device);
     if !fusion {
         command.env(NO_FUSION.0, NO_FUSION.1);

@@ -1,4 +1,4 @@
-//! Checks this library on a GPU: those oracles and laws on the device that `suites.txt` names, every trick against
+//! Checks this library on a GPU: those oracles and laws on the device that `suites.txt` names, or all, every trick against
 //! `flex`, what a step reads from the device, and what each trick costs.
 //!
 //! ```text
@@ -83,6 +83,9 @@ struct Options {
     /// The compiled test suite, for machines without cargo. Default: it is built.
     #[arg(long, value_name = "PATH")]
     suite: Option<PathBuf>,
+    /// In `laws`, every test of the suite, not only those of `suites.txt`, for which a software renderer takes minutes.
+    #[arg(long)]
+    all_laws: bool,
     /// Small tensors and few steps, to see that it runs.
     #[arg(long)]
     quick: bool,
@@ -195,7 +198,7 @@ fn section(
     };
     if let Section::Laws | Section::LawsFused = section {
         let fusion = section == Section::LawsFused;
-        let suite = options.suite.as_deref();
+        let suite = (options.suite.as_deref(), options.all_laws);
         if let Err(error) = laws::check(suite, device, fusion, deadline, &mut keep) {
             keep(Row::new(&name, "", "the section").failed(error.to_string()));
         }

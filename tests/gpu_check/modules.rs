@@ -2,7 +2,7 @@
 
 use crate::problem::noise;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::nn::LinearConfig;
+use burn::nn::{Linear, LinearConfig};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor};
 use burn_tricks::nn::{
@@ -11,7 +11,7 @@ use burn_tricks::nn::{
     SqueezeExciteConfig,
 };
 use burn_tricks::prelude::*;
-use burn_tricks_examples::additions::{ADDITIONS, AddedMlp, Addition, Between, Relu};
+use burn_tricks_examples::additions::{ADDITIONS, AddedMlp, Addition, Between, Relu, attached};
 use std::convert::Infallible;
 use std::error::Error;
 
@@ -110,8 +110,7 @@ pub(crate) type OnDevice = dyn Fn(&Device) -> Result<Numbers, Box<dyn Error>>;
 pub(crate) fn random() -> Vec<(String, Box<OnDevice>)> {
     let mut random: Vec<(String, Box<OnDevice>)> = Vec::new();
     for (name, addition, _) in ADDITIONS {
-        // It draws weights, not activations.
-        if addition.is_random() && addition != Addition::DropConnect {
+        if addition.is_random() {
             let factors = move |device: &Device| factors(addition, device);
             random.push((format!("factors of {name}"), Box::new(factors)));
         }
@@ -120,12 +119,17 @@ pub(crate) fn random() -> Vec<(String, Box<OnDevice>)> {
     random
 }
 
-/// The mean and the mean square of what a dropout makes of ones.
+/// The mean and the mean square of what a dropout makes of ones: of activations, or of weights.
 fn factors(addition: Addition, device: &Device) -> Result<Numbers, Box<dyn Error>> {
     device.seed(1);
     let device = device.clone().autodiff();
+    let weights = Linear {
+        weight: Param::from_tensor(Tensor::ones([16_384, 64], &device)),
+        bias: None,
+    };
+    let weights = attached(Some(addition), weights)?;
     let layer = Between::new(Some(addition), 64, &device)?;
-    let factors = layer.alone(Tensor::ones([16_384, 64], &device));
+    let factors = layer.alone(weights.weight.val());
     let square = factors.clone().square();
     Ok(vec![read(factors.mean()), read(square.mean())])
 }

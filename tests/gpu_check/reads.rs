@@ -3,7 +3,7 @@
 use crate::cases::{Case, every, plain};
 use crate::counters::{Counts, counted};
 use crate::problem::{Net, Problem};
-use crate::report::Row;
+use crate::report::{self, Row};
 use crate::training::Training;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
@@ -30,31 +30,31 @@ pub(crate) fn run(device: &Device, name: &str) {
         row.failed("nothing counts on this backend").send();
         return;
     };
-    control(device, sees_reads).send();
-    let of_case = |case: &Case, problem: Problem, name: &str, on: &str| {
-        let weights = weights(&problem.net);
-        let counts = steps(case, problem, device).expect("it has counted above");
-        let expected = case.reads.of(STEPS, weights);
-        let row = row(name, on, counts, none, sees_reads.then_some(expected));
-        row.send();
+    let on_purpose = "one loss read on purpose";
+    report::send("reads", "MLP", on_purpose, || {
+        control(on_purpose, device, sees_reads)
+    });
+    let of_case = |case: &Case, problem: &dyn Fn() -> Problem, name: &str, on: &str| {
+        report::send("reads", on, name, || {
+            let problem = problem();
+            let weights = weights(&problem.net);
+            let counts = steps(case, problem, device).expect("it has counted above");
+            let expected = case.reads.of(STEPS, weights);
+            row(name, on, counts, none, sees_reads.then_some(expected))
+        });
     };
-    of_case(
-        &plain(),
-        Problem::mlp(None, NET, device),
-        "SGD alone",
-        "MLP",
-    );
+    let mlp = |addition| move || Problem::mlp(addition, NET, device);
+    of_case(&plain(), &mlp(None), "SGD alone", "MLP");
     for case in every() {
-        of_case(&case, Problem::mlp(None, NET, device), case.name, "MLP");
+        of_case(&case, &mlp(None), case.name, "MLP");
     }
     for (name, addition, _) in ADDITIONS {
-        let problem = Problem::mlp(Some(addition), NET, device);
-        of_case(&plain(), problem, name, "MLP");
+        of_case(&plain(), &mlp(Some(addition)), name, "MLP");
     }
     let config = ResNetConfig::new(3, 10).with_widths(vec![8, 16]);
     let config = config.with_squeeze_excite(Some(4)).with_drop_path(0.1);
-    let problem = Problem::res_net(&config, [8, 8], device);
-    of_case(&plain(), problem, "all of a ResNet", "ResNet");
+    let problem = || Problem::res_net(&config, [8, 8], device);
+    of_case(&plain(), &problem, "all of a ResNet", "ResNet");
 }
 
 fn steps(case: &Case, problem: Problem, device: &Device) -> Option<Counts> {
@@ -90,7 +90,7 @@ fn row(name: &str, on: &str, counts: Counts, plain: Counts, expected: Option<usi
 }
 
 /// A read that is made on purpose must be seen.
-fn control(device: &Device, sees_reads: bool) -> Row {
+fn control(name: &str, device: &Device, sees_reads: bool) -> Row {
     let problem = Problem::mlp(None, NET, device);
     let read = |net: &Net| problem.loss(net).into_scalar::<f32>();
     read(&problem.net);
@@ -99,7 +99,7 @@ fn control(device: &Device, sees_reads: bool) -> Row {
     let row = Row {
         reads: sees_reads.then_some(counts.reads as f64),
         launches: Some(counts.launches as f64),
-        ..Row::new("reads", "MLP", "one loss read on purpose")
+        ..Row::new("reads", "MLP", name)
     };
     if (counts.reads == 1 || !sees_reads) && counts.launches > 0 {
         row

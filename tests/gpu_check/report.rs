@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// One line.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -75,6 +76,13 @@ impl Row {
     pub(crate) fn send(&self) {
         println!("{}", serde_json::to_string(self).expect("a row is JSON"));
     }
+}
+
+/// Makes a row and sends it. A panic fails it alone, and the rows after it are made all the same.
+pub(crate) fn send(section: &str, on: &str, name: &str, make: impl FnOnce() -> Row) {
+    let made = catch_unwind(AssertUnwindSafe(make));
+    let failed = |_| Row::new(section, on, name).failed("it panicked");
+    made.unwrap_or_else(failed).send();
 }
 
 /// The rows of one section as a table.

@@ -3,14 +3,13 @@
 use crate::cases::{Case, TWINS, aims, every, norms, pairs, plain};
 use crate::counters::counted;
 use crate::problem::Problem;
-use crate::report::Row;
+use crate::report::{self, Row};
 use crate::run::is_unfused;
 use crate::training::Training;
 use burn::tensor::Device;
 use burn_tricks::nn::ResNetConfig;
 use burn_tricks_examples::additions::ADDITIONS;
 use clap::ValueEnum;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 /// Of a list, how many are timed to see that it runs.
@@ -187,28 +186,22 @@ impl Bench<'_> {
         if self.quick { QUICK } else { usize::MAX }
     }
 
-    /// A case and what it is compared with, on the same problem. A panic fails this row alone.
+    /// A case and what it is compared with, on the same problem.
     fn pair(&self, on: On, case: &Case, other: &Case, other_name: &str) {
-        let timed = catch_unwind(AssertUnwindSafe(|| {
-            let [with, other] = [case, other].map(|case| {
-                let problem = on.problem(self.quick, self.device);
-                Training::new(case, problem)
-            });
-            self.row(on.name(), case.name, other_name, with, other);
-        }));
-        if timed.is_err() {
-            let row = Row::new(self.timed.section(), on.name(), case.name);
-            row.failed("it panicked").send();
-        }
+        self.row(on.name(), case.name, other_name, || {
+            [case, other].map(|case| Training::new(case, on.problem(self.quick, self.device)))
+        });
     }
 
     /// The perceptron with each module, against the perceptron.
     fn additions(&self, some: usize) {
         for (name, addition, _) in ADDITIONS.into_iter().take(some) {
             let size = mlp(self.quick);
-            let [with, other] = [Some(addition), None]
-                .map(|addition| Training::new(&plain(), Problem::mlp(addition, size, self.device)));
-            self.row("MLP", name, "MLP", with, other);
+            self.row("MLP", name, "MLP", || {
+                [Some(addition), None].map(|addition| {
+                    Training::new(&plain(), Problem::mlp(addition, size, self.device))
+                })
+            });
         }
     }
 
@@ -223,15 +216,23 @@ impl Bench<'_> {
             ("drop-path", config.clone().with_drop_path(0.1)),
             ("no batch norm", config.clone().with_batch_norm(false)),
         ] {
-            let [with, other] = [&with, &config].map(|config| {
-                Training::new(&plain(), Problem::res_net(config, images, self.device))
+            self.row("ResNet", name, "ResNet", || {
+                [&with, &config].map(|config| {
+                    Training::new(&plain(), Problem::res_net(config, images, self.device))
+                })
             });
-            self.row("ResNet", name, "ResNet", with, other);
         }
     }
 
-    fn row(&self, on: &str, name: &str, other_name: &str, with: Training, other: Training) {
-        let (mut with, mut other) = (with, other);
+    /// A training and what it is compared with.
+    fn row(&self, on: &str, name: &str, other: &str, make: impl FnOnce() -> [Training; 2]) {
+        report::send(self.timed.section(), on, name, || {
+            self.timed_row(on, name, other, make())
+        });
+    }
+
+    fn timed_row(&self, on: &str, name: &str, other_name: &str, both: [Training; 2]) -> Row {
+        let [mut with, mut other] = both;
         let [start, other_start] =
             [&mut with, &mut other].map(|training| self.block(training, WARM) * WARM as f64 / 1e3);
         let (ms, other_ms) = self.in_turn(&mut with, &mut other);
@@ -252,7 +253,7 @@ impl Bench<'_> {
             row.section,
             ms / other_ms
         );
-        row.send();
+        row
     }
 
     /// The medians of both, which have taken their first steps, in milliseconds per step.
