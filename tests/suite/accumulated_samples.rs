@@ -505,7 +505,7 @@ fn a_trick_that_does_not_declare_itself_sees_the_mean() {
     ));
     one(&silent.0);
     check(of_window(
-        (Some(remembers.clone().then(clip())).map(AsTrick), mean()),
+        (Some(AsTrick(remembers.clone().then(clip()))), mean()),
         &batches,
     ));
     one(&remembers.0);
