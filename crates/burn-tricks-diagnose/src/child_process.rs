@@ -40,7 +40,7 @@ const QUOTED: usize = 2000;
 ///         let inputs = Tensor::<2>::random([64, 4], Distribution::Normal(0.0, 1.0), &device);
 ///         let targets = inputs.clone().sum_dim(1);
 ///         let test = LrRangeTestConfig::new().init().expect("the defaults are valid");
-///         test.run(&model, &SgdConfig::new().init(), &device, |model, _step| {
+///         test.run(&model, &SgdConfig::new().init(), &device, |model, _seed, _step| {
 ///             (model.forward(inputs.clone()) - targets.clone()).square().mean()
 ///         })
 ///     })?;
