@@ -210,8 +210,7 @@ fn treat(options: &Options) -> Tally {
             case.seen,
             Seen::Learns(_) | Seen::ValidLoss(_) | Seen::LossAbove(_)
         );
-        let mut of_case = 0;
-        let mut last = None;
+        let mut runs = Vec::new();
         let mut first = String::new();
         for seed in 1..=options.seeds {
             let examined = examine(&(case.program)(seed), seed);
@@ -221,7 +220,6 @@ fn treat(options: &Options) -> Tally {
                     .iter()
                     .map(move |prescription| (finding, prescription))
             });
-            last = None;
             let Some((finding, prescription)) = prescribed.next() else {
                 first = "nothing prescribed".to_owned();
                 not_carried_out.count(false);
@@ -234,27 +232,30 @@ fn treat(options: &Options) -> Tally {
                 continue;
             };
             first = format!("{how:?}, {}: {prescription}", finding.kind);
-            last = Some(how);
             let healthy = twin(seed).run(seed, &mut ());
             let treated = program.run(seed, &mut ());
             let (healthy, treated) = (healthy.result(), treated.result());
             let as_good = treated.valid_score >= healthy.valid_score - MARGIN;
             let as_low = treated.valid_loss <= 1.5 * healthy.valid_loss + MARGIN;
-            let helps = as_good && (as_low || !by_loss);
-            of_case += u64::from(helps);
-            for (way, _, runs) in &mut of_way {
-                if *way == how {
-                    runs.count(helps);
-                }
-            }
+            runs.push((how, as_good && (as_low || !by_loss)));
         }
-        println!("{:38} {of_case} of {}  {first}", case.name, options.seeds);
-        let is_cured = 2 * of_case > options.seeds;
+        let seeds = options.seeds as usize;
+        // How many runs are so, and whether these are most of all seeds.
+        let count = |is: &dyn Fn(CarriedOut, bool) -> bool| {
+            let count = runs.iter().filter(|(how, helps)| is(*how, *helps)).count();
+            (count, 2 * count > seeds)
+        };
+        let (of_case, is_cured) = count(&|_, helps| helps);
+        println!("{:38} {of_case} of {seeds}  {first}", case.name);
         with_twins.count(is_cured);
-        cured.count(is_cured && last != Some(CarriedOut::ByHand));
-        for (way, programs, _) in &mut of_way {
-            if last == Some(*way) {
-                programs.count(is_cured);
+        cured.count(count(&|how, helps| helps && how != CarriedOut::ByHand).1);
+        for (way, programs, of_runs) in &mut of_way {
+            for (_, helps) in runs.iter().filter(|(how, _)| how == way) {
+                of_runs.count(*helps);
+            }
+            // A program is counted where most of its seeds are.
+            if count(&|how, _| how == *way).1 {
+                programs.count(count(&|how, helps| helps && how == *way).1);
             }
         }
     }
