@@ -3,7 +3,7 @@
 //! A [`RandomProgram`] depends on its seed alone. It is sound if it trains as well as the rule behind the data, or as the best
 //! of other trainings of the same data: see [`RandomProgram::judge`].
 
-use super::data::Dice;
+use super::data::{Dice, Task};
 use super::layer::{
     Act, GLOROT, HE, Layer, batch_normed, behind_each_act, dense, ending_in, mlp, normed,
 };
@@ -15,6 +15,7 @@ use super::loss::{
 use super::program::{Program, Rule};
 use super::random_data::{Draw, Drawn, Shape, Wanted, constant, drawn};
 use super::run::Outcome;
+use super::scores::in_columns;
 
 /// How far the score of a sound program may be below that of the reference.
 const MARGIN: f64 = 0.02;
@@ -85,7 +86,7 @@ impl RandomProgram {
 
     /// The score of a run of the program against the reference. Trains others for that, as many as it takes.
     pub fn judge(&self, outcome: &Outcome, seed: u64) -> Judged {
-        let score = outcome.result().valid_score;
+        let score = self.score(outcome);
         let best = self.best.unwrap_or(f64::INFINITY);
         let mut reference = f64::NEG_INFINITY;
         let constant = self.constant();
@@ -99,12 +100,21 @@ impl RandomProgram {
         }
         for other in self.others() {
             // What a program reaches whose score is not a number is no reference.
-            reference = other.run(seed, &mut ()).result().valid_score.max(reference);
+            reference = self.score(&other.run(seed, &mut ())).max(reference);
             if !judged(reference).is_sound() {
                 break;
             }
         }
         judged(reference)
+    }
+
+    /// The accuracy on the validation rows, or the share of the variance in the columns of the targets.
+    fn score(&self, outcome: &Outcome) -> f64 {
+        let score = outcome.result().valid_score;
+        match self.program.data.task {
+            Task::Classes(_) => score,
+            Task::Numbers => in_columns(score, &self.program.data.valid.targets),
+        }
     }
 
     /// The score of the best constant, on the validation rows.

@@ -1,7 +1,7 @@
 //! Random data with a rule behind it: rows of inputs, and targets that a random function and noise make of them.
 
 use super::data::{Data, Dice, Rows, Task, digits};
-use super::scores::spread;
+use super::scores::spread_in_columns;
 use std::f32::consts::{PI, TAU};
 use std::fmt::Debug;
 
@@ -292,7 +292,7 @@ fn score(ideal: &[Vec<f32>], rows: &Rows, task: Task) -> f64 {
         return pairs.filter(|(a, b)| a == b).count() as f64 / all.len() as f64;
     }
     let error: f32 = pairs.map(|(a, b)| (a - b).powi(2)).sum();
-    1.0 - f64::from(error) / spread(&rows.targets)
+    1.0 - f64::from(error) / spread_in_columns(&rows.targets)
 }
 
 /// The score of the best constant for the targets of `rows`.

@@ -41,23 +41,32 @@ fn accuracy<'a>(outputs: impl Iterator<Item = &'a [f32]>, targets: &[Vec<f32>]) 
     right.count() as f64 / targets.len() as f64
 }
 
-/// One minus the squared error over the squared distance of the targets from the mean of their column, both over all columns.
-/// So the means of the columns, which a network without inputs can give, explain nothing.
+/// One minus the squared error over the squared distance from the mean.
 fn r_squared<'a>(outputs: impl Iterator<Item = &'a [f32]>, targets: &[Vec<f32>]) -> f64 {
     let errors = outputs.flatten().zip(targets.iter().flatten());
     let error = errors.map(|(output, target)| f64::from(output - target).powi(2));
-    1.0 - error.sum::<f64>() / spread(targets)
+    1.0 - error.sum::<f64>() / spread(targets.iter().flatten())
 }
 
-/// The sum of the squared distances of these numbers from the mean of their column.
-pub(super) fn spread(targets: &[Vec<f32>]) -> f64 {
-    let columns = targets.first().map_or(0, Vec::len);
-    let of_column = |column: usize| {
-        let values = targets.iter().map(|row| f64::from(row[column]));
-        let mean = values.clone().sum::<f64>() / targets.len() as f64;
-        values.map(|value| (value - mean).powi(2)).sum::<f64>()
-    };
+/// The sum of the squared distances from the mean.
+pub(super) fn spread<'a>(values: impl Iterator<Item = &'a f32> + Clone) -> f64 {
+    let values = values.map(|value| f64::from(*value));
+    let mean = values.clone().sum::<f64>() / values.clone().count() as f64;
+    values.map(|value| (value - mean).powi(2)).sum()
+}
+
+/// The same from the mean of the column that a number is in.
+pub(super) fn spread_in_columns(rows: &[Vec<f32>]) -> f64 {
+    let columns = rows.first().map_or(0, Vec::len);
+    let of_column = |column: usize| spread(rows.iter().map(move |row| &row[column]));
     (0..columns).map(of_column).sum()
+}
+
+/// A share of explained variance over all numbers, as the share of the variance in the columns: the means of the columns, which
+/// a network without inputs can give, explain nothing of it.
+pub(super) fn in_columns(r_squared: f64, targets: &[Vec<f32>]) -> f64 {
+    let larger = spread(targets.iter().flatten()) / spread_in_columns(targets);
+    1.0 - (1.0 - r_squared) * larger
 }
 
 #[cfg(test)]
@@ -65,13 +74,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_means_of_the_columns_explain_nothing() {
+    fn the_means_of_columns_explain_nothing_in_the_columns() {
         let targets = [[0.0, 100.0], [2.0, 104.0]].map(Vec::from);
-        let score =
-            |outputs: [[f32; 2]; 2]| r_squared(outputs.iter().map(|row| &row[..]), &targets);
-        assert_eq!(score([[1.0, 102.0]; 2]), 0.0);
-        assert_eq!(score([[0.0, 100.0], [2.0, 104.0]]), 1.0);
-        // The second column, of a variance of 4 beside 1, without an error.
-        assert_eq!(score([[1.0, 100.0], [1.0, 104.0]]), 0.8);
+        let score = |outputs: [[f32; 2]; 2]| {
+            let pooled = r_squared(outputs.iter().map(|row| &row[..]), &targets);
+            (pooled, in_columns(pooled, &targets))
+        };
+        let (pooled, in_columns) = score([[1.0, 102.0]; 2]);
+        assert!(pooled > 0.99 && in_columns.abs() < 1e-9, "{in_columns}");
+        assert_eq!(score([[0.0, 100.0], [2.0, 104.0]]), (1.0, 1.0));
+        // The second column, of four times the variance of the first, without an error.
+        let (_, in_columns) = score([[1.0, 100.0], [1.0, 104.0]]);
+        assert!((in_columns - 0.8).abs() < 1e-9, "{in_columns}");
     }
 }
