@@ -425,10 +425,10 @@ fn each_fault_of_a_transform_breaks_its_law() {
     assert_eq!(state(true, true), [""; 0]);
     assert_eq!(state(false, true), ["goes back with the weights"]);
     assert_eq!(state(true, false), ["goes back with the weights"]);
-    // A count that ends at 3: only where it is said to rest, and where it rests indeed.
-    let ends = |puts_back: bool, rests: fn(u64) -> bool| {
-        let counts = |steps: &mut u8, _: &Vec<Weights>, grads: GradientsParams| {
-            *steps = 3.min(*steps + 1);
+    // A count that ends somewhere: only where it is said to rest, and where it rests indeed; not if it never moves.
+    let ends = |at: u8, puts_back: bool, rests: fn(u64) -> bool| {
+        let counts = move |steps: &mut u8, _: &Vec<Weights>, grads: GradientsParams| {
+            *steps = at.min(*steps + 1);
             grads
         };
         let laws = TransformLaws::new("ends", || 0, counts, &Device::flex()).goes_back_but_rests(
@@ -439,12 +439,12 @@ fn each_fault_of_a_transform_breaks_its_law() {
         broken(&laws.check())
     };
     let law = ["goes back with the weights"];
-    assert_eq!(ends(true, |step| step >= 3), [""; 0]);
-    assert_eq!(ends(false, |step| step >= 3), law);
-    assert_eq!(ends(true, |_| false), law);
-    assert_eq!(ends(true, |step| step >= 4), law);
-    assert_eq!(ends(true, |step| step >= 2), law);
-    assert_eq!(ends(true, |_| true), law);
+    assert_eq!(ends(3, true, |step| step >= 3), [""; 0]);
+    assert_eq!(ends(3, false, |step| step >= 3), law);
+    assert_eq!(ends(3, true, |_| false), law);
+    assert_eq!(ends(3, true, |step| step >= 4), law);
+    assert_eq!(ends(3, true, |step| step >= 2), law);
+    assert_eq!(ends(0, true, |_| true), law);
     assert_eq!(
         laws("at each place"),
         ["changes a tied parameter's gradient once"]
