@@ -283,7 +283,7 @@ fn the_samples_of_a_batch_make_no_gradient_of_half_precision_infinite() {
             let grad = values(grad)[0];
             assert!(grad.is_finite(), "{samples} of {batches:?}: {grad}");
             if *batches == [256, 256] {
-                assert_eq!(grad, 300.0, "a power of two is not multiplied");
+                assert_eq!(grad, 300.0, "256 samples are the unit");
             }
             sum.accumulate(&model, grads);
         }
@@ -468,7 +468,7 @@ impl GradientTransform for Remembers {
     }
 
     fn gradient_order(&self, order: &mut GradientOrder) {
-        order.add_memory::<Self>();
+        order.add_memory::<Self>(false);
     }
 }
 
@@ -515,6 +515,30 @@ fn a_trick_that_does_not_declare_itself_sees_the_mean() {
     ));
     one(&silent.0);
     one(&remembers.0);
+}
+
+/// The batches of several devices come in any order, and the digits of their mean do not depend on it.
+#[test]
+fn the_mean_of_two_batches_does_not_depend_on_their_order() {
+    let by_samples = || MeanOfAccumulated::weighted(|samples: &Vec<f64>| samples.len());
+    let mean = |batches: [(f64, usize); 2]| {
+        let silent = Silent::default();
+        let batches = batches.map(|(gradient, samples)| vec![gradient; samples]);
+        of_window((by_samples(), silent.clone()), &batches);
+        let seen = silent.0.lock().unwrap();
+        seen[0]
+    };
+    for [one, other] in [
+        [(0.066_335_81, 8), (-0.764_543_65, 3)],
+        [(0.3, 64), (0.7, 48)],
+        [(0.1, 32), (-1.7, 17)],
+    ] {
+        assert_eq!(
+            mean([one, other]),
+            mean([other, one]),
+            "{one:?} and {other:?}"
+        );
+    }
 }
 
 /// Weights micro-batches, and does not look at gradients.

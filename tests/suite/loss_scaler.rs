@@ -398,11 +398,10 @@ fn a_scaler_of_some_parameters_is_refused() {
     assert_eq!(pair.read_grads_a(&grads), [1.0]);
 }
 
-/// A transform of a user with a state, which declares that and nothing else, or also that it must be the first.
+/// A transform of a user with a state, which declares that and nothing else.
 #[derive(Debug)]
 struct Remembers {
-    must_be_first: Option<bool>,
-    before: bool,
+    must_be_first: bool,
 }
 
 impl GradientTransform for Remembers {
@@ -411,13 +410,7 @@ impl GradientTransform for Remembers {
     }
 
     fn gradient_order(&self, order: &mut GradientOrder) {
-        if let (Some(must_be_first), true) = (self.must_be_first, self.before) {
-            order.add::<Self>(must_be_first);
-        }
-        order.add_memory::<Self>();
-        if let (Some(must_be_first), false) = (self.must_be_first, self.before) {
-            order.add::<Self>(must_be_first);
-        }
+        order.add_memory::<Self>(self.must_be_first);
     }
 }
 
@@ -425,31 +418,31 @@ impl GradientTransform for Remembers {
 #[test]
 fn a_transform_with_a_memory_has_a_place_in_the_order() {
     let scaler = || scaler_of(&LossScalerConfig::new());
-    let only = |must_be_first, before| Remembers {
-        must_be_first,
-        before,
-    };
+    let one = |must_be_first| Remembers { must_be_first };
     let mut order = GradientOrder::new();
     assert!(order.is_empty());
-    only(None, true).gradient_order(&mut order);
+    one(false).gradient_order(&mut order);
     assert!(!order.is_empty());
     assert_eq!(order.memory(), Some("Remembers"));
-    for before in [true, false] {
-        for first in [None, Some(false), Some(true)] {
-            let behind = |text: &str| text.starts_with("`Remembers` stands before `LossScaler`");
-            assert!(
-                behind(&refused((only(first, before), scaler()))),
-                "{first:?}"
-            );
-            assert_eq!(refused((only(first, before), StepGuard::new())), "");
-            let second = refused((StepGuard::new(), only(first, before)));
-            let expected = first == Some(true);
-            assert_eq!(!second.is_empty(), expected, "{first:?}, {second}");
-        }
-        // Two of them cannot both be the first.
-        let two = || (only(Some(true), before), only(Some(true), before));
-        let text = "`Remembers` stands before `Remembers`";
-        assert!(refused(two()).starts_with(text), "{before}");
+    for first in [false, true] {
+        let said = refused((one(first), scaler()));
+        assert!(
+            said.starts_with("`Remembers` stands before `LossScaler`"),
+            "{said}"
+        );
+        assert_eq!(refused((one(first), StepGuard::new())), "");
+        let said = refused((one(first), one(true)));
+        assert!(
+            said.starts_with("`Remembers` stands before `Remembers`"),
+            "{said}"
+        );
+        assert_eq!(refused((one(first), one(false))), "");
     }
-    assert_eq!(refused((scaler(), only(None, true))), "");
+    let said = refused((StepGuard::new(), one(true)));
+    assert!(
+        said.starts_with("`StepGuard` stands before `Remembers`"),
+        "{said}"
+    );
+    assert_eq!(refused((StepGuard::new(), one(false))), "");
+    assert_eq!(refused((scaler(), one(false))), "");
 }

@@ -10,7 +10,7 @@ use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::average::{Average, AverageRule, ScheduleFreeAverageConfig};
 use burn_tricks::optim::{
     AdamConfig, MasterWeightsConfig, MasterWeightsForm, ModuleOptimizerExt as _, OptimizerExt as _,
-    OptimizerRecordError, ScheduleFreeConfig, SgdConfig,
+    OptimizerRecordError, ScheduleFreeConfig, SgdConfig, StateField, Wrap, WrappedStep, Wrapper,
 };
 
 /// Training and evaluation weights are the oracle's, on every device, in f32: those of the average, and those that are made of
@@ -296,6 +296,56 @@ fn weights_are_made_with_the_beta_of_their_own_optimizer() {
     assert_eq!(both, (one.0, other.1));
 }
 
+/// The optimizer of a first step that is skipped has no average yet, and the weights are those of the model; after another
+/// skipped step the average is what it was.
+#[test]
+fn skipped_steps_leave_the_weights_to_evaluate() {
+    for (name, device) in training_devices() {
+        let inner = SgdConfig::torch().with_skip_marked(true).build().unwrap();
+        let free = ScheduleFreeConfig::new().with_skip_marked(true);
+        let mut optim = free.init(inner).unwrap();
+        let mut model = Pair::new(&[1.0, -1.0], &[0.5], DType::F32, &device);
+        let nan = [f64::NAN; 2];
+        let marked = |model: &Pair| model.grads(&nan, &nan[..1]);
+        let evaluated = |model: &Pair, optim: &ModuleOptimizer| {
+            let made = ScheduleFreeConfig::evaluation_model(model, optim.to_record());
+            made.unwrap().values()
+        };
+        let grads = marked(&model);
+        model = optim.step(0.1, model, grads);
+        assert_eq!(model.values(), (vec![1.0, -1.0], vec![0.5]), "{name}");
+        assert_eq!(evaluated(&model, &optim), model.values(), "{name}");
+        for at in [0.3, 0.9] {
+            let grads = model.grads(&[at, 0.5], &[-at]);
+            model = optim.step(0.1, model, grads);
+        }
+        let before = evaluated(&model, &optim);
+        assert_ne!(before, model.values(), "{name}");
+        let grads = marked(&model);
+        model = optim.step(0.1, model, grads);
+        assert_eq!(evaluated(&model, &optim), before, "{name}");
+    }
+}
+
+/// A wrapper of a user with a state of this name.
+#[derive(Debug, Clone)]
+struct OtherZ;
+
+impl Wrap for OtherZ {
+    const STATE: &'static [StateField] = &[StateField::optional("z")];
+
+    fn step<O: Optimizer, const D: usize>(
+        &self,
+        step: &mut WrappedStep<'_, O, D>,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+    ) -> Tensor<D> {
+        let _ = step.take(Self::STATE[0], &weight);
+        step.put(Self::STATE[0], weight.clone());
+        step.inner(weight, grad)
+    }
+}
+
 #[test]
 fn weights_that_cannot_be_made_are_errors() {
     let device = Device::flex().autodiff();
@@ -309,6 +359,8 @@ fn weights_that_cannot_be_made_are_errors() {
     };
     let text = refused(adam(0.9).init());
     assert!(text.contains("it has no state `z`"), "{text}");
+    let text = refused(Wrapper::new(OtherZ, sgd()).init());
+    assert!(text.contains("does not say with which β"), "{text}");
     let zero = ScheduleFreeConfig::new().with_beta(0.0);
     let text = refused(zero.init(sgd()).unwrap());
     assert!(text.contains("with β = 0"), "{text}");

@@ -228,7 +228,7 @@ impl GradientTransform for AutoClip {
     }
 
     fn gradient_order(&self, order: &mut GradientOrder) {
-        order.add_memory::<Self>();
+        order.add_memory::<Self>(false);
     }
 
     fn describe(&self) -> Vec<String> {

@@ -166,7 +166,7 @@ impl GradientTransform for GradNoise {
     }
 
     fn gradient_order(&self, order: &mut GradientOrder) {
-        order.add_memory::<Self>();
+        order.add_memory::<Self>(false);
     }
 
     fn describe(&self) -> Vec<String> {

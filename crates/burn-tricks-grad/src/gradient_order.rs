@@ -28,8 +28,6 @@ use std::fmt::{Display, Formatter};
 pub struct GradientOrder {
     first: Option<&'static str>,
     memory: Option<&'static str>,
-    /// The type that `add_memory` has put first, and `add` may still say more of.
-    first_by_memory: Option<&'static str>,
     has_undeclared: bool,
     error: Option<GradientOrderError>,
 }
@@ -43,10 +41,9 @@ impl GradientOrder {
     /// Adds the next transform or trick, which is of type `T`.
     pub fn add<T: ?Sized>(&mut self, must_be_first: bool) {
         let name = name_of::<T>();
-        let is_the_first_itself = self.first_by_memory.take() == Some(name);
         match self.first {
             None => self.first = Some(name),
-            Some(before) if must_be_first && !is_the_first_itself => {
+            Some(before) if must_be_first => {
                 let error = GradientOrderError {
                     first: name,
                     before,
@@ -57,23 +54,20 @@ impl GradientOrder {
         }
     }
 
-    /// Adds the next transform or trick, of type `T`, at any place, as [`add`](Self::add) does, and notes that what it does to
-    /// the gradients depends on the steps that it has seen. If it must also be the first, call `add` too, before or after.
+    /// [Adds](Self::add) the next transform or trick, and notes that what it does to the gradients depends on the steps that
+    /// it has seen.
     ///
     /// The workers of Burn's `ddp` share the tricks of a model: a transform with such a memory would see each step once
     /// per worker, and change the gradients of each worker differently, so that the weights of the workers would drift
     /// apart. Therefore the first step panics under `ddp`.
-    pub fn add_memory<T: ?Sized>(&mut self) {
-        let name = name_of::<T>();
-        self.memory.get_or_insert(name);
-        if self.first.is_none() {
-            self.first = Some(name);
-            self.first_by_memory = Some(name);
-        }
+    pub fn add_memory<T: ?Sized>(&mut self, must_be_first: bool) {
+        self.add::<T>(must_be_first);
+        self.memory.get_or_insert(name_of::<T>());
     }
 
-    /// Notes a trick that does not say whether it looks at the gradients, as `Trick::gradient_order` of `burn-tricks-train`
-    /// does by default. It may stand anywhere, and [`is_empty`](Self::is_empty) is false from then on.
+    /// Notes a trick that does not say whether it looks at the gradients: one whose `Trick::sees_gradients` of
+    /// `burn-tricks-train` is false, and which has no `gradient_order` of its own. It may stand anywhere, and
+    /// [`is_empty`](Self::is_empty) is false from then on.
     pub fn add_undeclared(&mut self) {
         self.has_undeclared = true;
     }

@@ -356,8 +356,7 @@ impl GradientTransform for LossScaler {
 
     fn gradient_order(&self, order: &mut GradientOrder) {
         if self.config.enabled {
-            order.add::<Self>(true);
-            order.add_memory::<Self>();
+            order.add_memory::<Self>(true);
         }
     }
 

@@ -118,7 +118,9 @@ pub trait GradientTransform: Debug + Send {
     /// Adds this transform to `order`; a combination adds each of its transforms, from the first to the last. A
     /// transform that must see the gradients before all others, because they would see gradients that it has yet to
     /// unscale, says so here: a combination in which it is not the first panics in [`apply`](Self::apply), and a
-    /// session of `burn-tricks-train` refuses to launch. Default: this transform, at any place.
+    /// session of `burn-tricks-train` refuses to launch. A transform that does something else to the gradients of a step
+    /// after other steps, such as one with a state, adds itself by [`GradientOrder::add_memory`]: Burn's `ddp` cannot use
+    /// it. Default: this transform, at any place, without a memory.
     fn gradient_order(&self, order: &mut GradientOrder) {
         order.add::<Self>(false);
     }
@@ -127,7 +129,8 @@ pub trait GradientTransform: Debug + Send {
     fn restart(&mut self) {}
 
     /// The state that a resumed run needs. A transform that returns one must implement
-    /// [`load_state`](Self::load_state) too. Waits for the device. Default: none.
+    /// [`load_state`](Self::load_state) too, and [`gradient_order`](Self::gradient_order), where it says that it has a
+    /// memory. Waits for the device. Default: none.
     fn state(&self) -> Option<Vec<u8>> {
         None
     }

@@ -58,17 +58,17 @@ impl ScheduleFreeConfig {
             let bytes = record.into_bytes()?.shared();
             check_optimizer_record(model, bytes.clone())?;
             let entries = entries(bytes)?;
-            let has_states = !entries.is_empty();
+            let is_other = !entries.is_empty() && !entries.values().any(is_schedule_free);
+            if is_other {
+                return Err(no_weights(
+                    "it has no state `z`, so the optimizer is not schedule-free",
+                ));
+            }
             let mut of_params = HashMap::new();
             for (id, entry) in entries {
                 if let Some(state) = State::of(entry)? {
                     of_params.insert(ParamId::from(id), state);
                 }
-            }
-            if has_states && of_params.is_empty() {
-                return Err(no_weights(
-                    "it has no state `z`, so the optimizer is not schedule-free",
-                ));
             }
             let mut evaluate = Evaluate {
                 of_params,
@@ -84,6 +84,16 @@ impl ScheduleFreeConfig {
 
 fn no_weights(reason: &'static str) -> OptimizerRecordError {
     OptimizerRecordError::NoEvaluationWeights { reason }
+}
+
+/// Whether it is the state of a schedule-free optimizer, perhaps inside of other wrappers. One that has skipped every step so
+/// far has no z.
+fn is_schedule_free(entry: &Entry) -> bool {
+    let last = |field: &String, name| field.rsplit('.').next() == Some(name);
+    entry
+        .fields
+        .iter()
+        .any(|field| last(field, BETA) || last(field, "z"))
 }
 
 /// What the weight to evaluate is made of, besides that of the model.

@@ -16,7 +16,8 @@ const STEPS: u64 = 6;
 /// - each gradient keeps its shape, element type and device;
 /// - gradients of parameters that the model does not have stay as they are, to the last bit;
 /// - a tied parameter's gradient is changed once, as if the parameter had only its first place;
-/// - it can be saved and resumed after every step, to the last bit, if [`saved`](Self::saved) says how;
+/// - it can be saved and resumed after every step, to the last bit, if [`saved`](Self::saved) says how; so does the state that
+///   goes back, which may not show in the gradients;
 /// - it goes back with the weights, to the last bit, if [`goes_back`](Self::goes_back) says how: after a few steps with other
 ///   gradients, which change the state that goes back, it continues as if they had not been;
 /// - it changes nothing, to the last bit, if it is declared as [`neutral`](Self::neutral).
@@ -167,10 +168,17 @@ impl<T> TransformLaws<T> {
         report.check("changes a tied parameter's gradient once", || self.tied());
         if self.reload.is_some() {
             report.check("resumes after every step", || {
-                let whole = self.run(None);
+                let (whole, state) = self.run_to_the_end(None);
                 (0..STEPS).try_for_each(|at| {
-                    let resumed = self.run(Some(at));
-                    same(&format!("resumed after {at} steps"), &resumed, &whole)
+                    let (resumed, state_then) = self.run_to_the_end(Some(at));
+                    same(&format!("resumed after {at} steps"), &resumed, &whole)?;
+                    if state_then == state {
+                        Ok(())
+                    } else {
+                        Err(format!(
+                            "resumed after {at} steps, it ends in another state"
+                        ))
+                    }
                 })
             });
         }
@@ -207,6 +215,11 @@ impl<T> TransformLaws<T> {
 
     /// All gradients that the transform returns in a run.
     fn run(&self, reloaded_at: Option<u64>) -> Vec<f64> {
+        self.run_to_the_end(reloaded_at).0
+    }
+
+    /// All gradients that the transform returns in a run, and the state at its end that goes back, if it is said how.
+    fn run_to_the_end(&self, reloaded_at: Option<u64>) -> Run {
         let (mut transform, mut model) = ((self.init)(), vec![self.weights(1, DType::F32)]);
         let mut all = Vec::new();
         for at in 0..STEPS {
@@ -221,7 +234,11 @@ impl<T> TransformLaws<T> {
                 .map(|weights| weights.shifted(0.125))
                 .collect();
         }
-        all
+        let state = self
+            .goes_back
+            .as_ref()
+            .and_then(|how| (how.keep)(&transform));
+        (all, state)
     }
 
     /// All gradients, and the state at the end, of a run that goes astray for two steps before step `at`, and then goes back.

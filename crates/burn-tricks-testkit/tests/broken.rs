@@ -425,6 +425,20 @@ fn each_fault_of_a_transform_breaks_its_law() {
     assert_eq!(state(true, true), [""; 0]);
     assert_eq!(state(false, true), ["goes back with the weights"]);
     assert_eq!(state(true, false), ["goes back with the weights"]);
+    // A count that does not show in the gradients, and is not saved.
+    let resumes = |saves: bool| {
+        let laws = TransformLaws::new("counts", || 0, counts, &Device::flex()).goes_back(
+            |steps: &u8| Some(vec![*steps]),
+            |steps: &mut u8, kept: &[u8]| *steps = kept[0],
+        );
+        broken(
+            &laws
+                .saved(move |steps| if saves { steps } else { 0 })
+                .check(),
+        )
+    };
+    assert_eq!(resumes(true), [""; 0]);
+    assert_eq!(resumes(false), ["resumes after every step"]);
     // A count that ends somewhere: only where it is said to rest, and where it rests indeed; not if it never moves.
     let ends = |at: u8, puts_back: bool, rests: fn(u64) -> bool| {
         let counts = move |steps: &mut u8, _: &Vec<Weights>, grads: GradientsParams| {

@@ -277,7 +277,7 @@ impl GradientTransform for Prodigy {
     }
 
     fn gradient_order(&self, order: &mut GradientOrder) {
-        order.add_memory::<Self>();
+        order.add_memory::<Self>(false);
     }
 
     fn describe(&self) -> Vec<String> {

@@ -25,10 +25,11 @@ use std::sync::Arc;
 /// loss over all samples of the window, as for one large batch. A micro-batch without samples is left out, whatever its
 /// gradient is.
 ///
-/// The weights are taken in units of the first of the window: gradients of batches of one size are not multiplied at all.
-/// Gradients of `f16` and `bf16` weights are added in `f32`, in which neither the samples of a large batch make them infinite
-/// nor those of a small one make them vanish: `TrainStep::step` of the tricked model returns them in `f32`, and the tricks get
-/// the mean in the type of the weights.
+/// The weights are taken in units of a power of two, the next above the first of the window: gradients of batches of 32 samples
+/// are not multiplied at all, and which one of several devices comes first does not change a digit of the mean. Gradients of
+/// `f16` and `bf16` weights are added in `f32`, in which neither the samples of a large batch make them infinite nor those of
+/// a small one make them vanish: `TrainStep::step` of the tricked model returns them in `f32`, and the tricks get the mean in
+/// the type of the weights.
 ///
 /// # Example
 ///
@@ -77,12 +78,15 @@ use std::sync::Arc;
 ///
 /// # Cost
 ///
-/// A read and a write of the gradients per step, or nothing if the first trick that sees the gradients multiplies them
+/// A read and a write of the gradients per step, or nothing if the first trick that may look at the gradients multiplies them
 /// anyway: a [`ClipGradNorm`](burn_tricks_grad::ClipGradNorm) or an [`AutoClip`](burn_tricks_grad::AutoClip) in a step that it
 /// clips, a [`NormalizeGrad`](burn_tricks_grad::NormalizeGrad), a [`LossScaler`](burn_tricks_grad::LossScaler). They multiply once
-/// by the product of both factors, which may differ from two multiplications in the last digit. With numbers of samples,
-/// also a read and a write for each micro-batch of another size than the first of its window. With `f16` or `bf16` weights,
-/// a cast for each micro-batch and one per step, Burn's sum in `f32`, and always the read and write per step.
+/// by the product of both factors, which may differ from two multiplications in the last digit. Tricks of this library that
+/// do not look at the gradients may stand before it; a trick of your own without a `before` says so by an empty
+/// [`gradient_order`](Trick::gradient_order), or the read and the write are its own. With numbers of samples, also a read and a
+/// write per micro-batch, except for micro-batches whose weight is the unit, such as those of 32 or 64 samples. With `f16` or
+/// `bf16` weights, a cast for each micro-batch and one per step, Burn's sum in `f32`, and the read and the write per step
+/// whatever trick comes first.
 ///
 /// # Several devices
 ///

@@ -14,7 +14,7 @@ pub(crate) struct MicroBatches(Arc<Mutex<Option<Window>>>);
 /// The micro-batches since the last step, of which there is at least one.
 #[derive(Debug)]
 pub(crate) struct Window {
-    /// The weight of the first micro-batch that has one; 0 before.
+    /// The weight of the first micro-batch that has one, rounded up to a power of two; 0 before.
     unit: f64,
     /// The sum of the weights, in units.
     total: f64,
@@ -24,14 +24,30 @@ pub(crate) struct Window {
 }
 
 impl MicroBatches {
-    /// The gradients of another micro-batch of this weight, as Burn is to add them: in units of the first weight, so that those
-    /// of batches of one size are not multiplied.
+    /// The gradients of another micro-batch of this weight, as Burn is to add them. They are multiplied by the weight in units
+    /// of a power of two, so that the digits of the mean do not depend on which one of several devices comes first; those of 32
+    /// samples are not multiplied at all.
     pub(crate) fn add<M: Module>(
         &self,
         model: &M,
-        mut grads: GradientsParams,
+        grads: GradientsParams,
         weight: f64,
     ) -> GradientsParams {
+        let (units, in_half) = self.count(model, weight);
+        if units == 0.0 {
+            // Without samples the mean loss of a batch is no number, and its gradient neither.
+            return GradientsParams::new();
+        }
+        let grads = if in_half {
+            cast_half(model, grads, |_| DType::F32)
+        } else {
+            grads
+        };
+        scale_gradients(model, grads, units)
+    }
+
+    /// Counts a micro-batch. Its weight in units, and [`Window::in_half`].
+    fn count<M: Module>(&self, model: &M, weight: f64) -> (f64, bool) {
         let mut window = lock(&self.0);
         let window = window.get_or_insert_with(|| Window {
             unit: 0.0,
@@ -39,18 +55,14 @@ impl MicroBatches {
             in_half: is_in_half_precision(model),
         });
         if weight == 0.0 {
-            // Without samples the mean loss of a batch is no number, and its gradient neither.
-            return GradientsParams::new();
+            return (0.0, window.in_half);
         }
         if window.unit == 0.0 {
-            window.unit = weight;
+            window.unit = weight.log2().ceil().exp2();
         }
         let units = weight / window.unit;
         window.total += units;
-        if window.in_half {
-            grads = cast_half(model, grads, |_| DType::F32);
-        }
-        scale_gradients(model, grads, units)
+        (units, window.in_half)
     }
 
     /// The micro-batches of a step, and none from now on.

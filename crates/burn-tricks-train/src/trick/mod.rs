@@ -143,6 +143,7 @@ use std::fmt::Debug;
 /// ```
 /// use burn::module::Module;
 /// use burn::train::metric::store::Split;
+/// use burn_tricks_grad::GradientOrder;
 /// use burn_tricks_stop::StopReason;
 /// use burn_tricks_train::{EpochContext, Trick, TrickError};
 ///
@@ -150,6 +151,9 @@ use std::fmt::Debug;
 /// struct StopOverfitting;
 ///
 /// impl<M: Module> Trick<M> for StopOverfitting {
+///     // It does not look at the gradients.
+///     fn gradient_order(&self, _order: &mut GradientOrder) {}
+///
 ///     fn epoch_end(&mut self, model: M, epoch: &mut EpochContext<'_, M>) -> Result<M, TrickError> {
 ///         let limit = 1.5 * epoch.metric("Loss", &Split::Train)?;
 ///         if epoch.metric("Loss", &Split::Valid)? > limit {
@@ -237,8 +241,9 @@ pub trait Trick<M: Module>: Debug + Send {
     /// another trick comes before it, a [`Session`](crate::Session) refuses to launch, and without a session the first
     /// step panics. Default: this trick, at any place.
     ///
-    /// A trick that adds nothing states that its `before` returns the gradients as they are: it may get the undivided sum of
-    /// [accumulated gradients](Self::micro_batch_weight), which a trick behind it divides in a pass of its own.
+    /// A trick without a `before` of its own overrides this method with an empty one: it states so that it leaves the
+    /// gradients as they are. Then the trick behind it can divide [accumulated gradients](Self::micro_batch_weight) in the pass in
+    /// which it multiplies them anyway; otherwise they are divided before this trick, in a pass more.
     fn gradient_order(&self, order: &mut GradientOrder) {
         if self.sees_gradients() {
             order.add::<Self>(false);
@@ -249,7 +254,7 @@ pub trait Trick<M: Module>: Debug + Send {
 
     /// The weight of a micro-batch in the mean of accumulated gradients, such as its number of samples; `batch` is
     /// the input of `TrainStep::step` of `model`. If a trick returns a weight, [`Tricked`](crate::Tricked) multiplies the
-    /// gradients of each micro-batch by its weight, in units of the first weight of the window that is not 0. Their sum is
+    /// gradients of each micro-batch by its weight, in units of a power of two. Their sum is
     /// divided by the sum of the weights before a trick looks at it, or by the first trick that looks at it and implements
     /// [`before_scaled`](Self::before_scaled): see [`MeanOfAccumulated`](crate::MeanOfAccumulated). Default: none, which
     /// leaves Burn's sum as it is.
