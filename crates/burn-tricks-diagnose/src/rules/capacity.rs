@@ -83,10 +83,9 @@ fn failed(capacity: &Capacity) -> Option<Finding> {
                 0.0,
                 "share of the trials with a loss that is not finite",
             )
-            .with([
-                Prescription::ScaleLr { factor: 0.1 },
-                Prescription::ClipGradNorm { max_norm: 1.0 },
-            ]),
+            .with([Prescription::change(
+                "in the trials, take a tenth of the learning rate, or clip the gradients",
+            )]),
     )
 }
 

@@ -15,7 +15,7 @@ use crate::history::parts::EXACT;
 const FAR: f64 = 10.0;
 
 /// The size from which they are a warning even for a network that learns.
-const VERY_FAR: f64 = 100.0;
+pub(crate) const VERY_FAR: f64 = 100.0;
 
 /// The deviation below which they are.
 const TINY: f64 = 1e-2;
@@ -99,10 +99,7 @@ fn unscaled(history: &History, train: &DataHistory) -> Option<Finding> {
     };
     let (severity, threshold, text) = if size > VERY_FAR {
         (
-            // Steps and gradients are as large as the inputs: what goes too far then does so by them.
-            if history.outcome() == Outcome::Stuck && !history.begins_with_norm() {
-                Severity::Fault
-            } else if history.costs_nothing() {
+            if history.costs_nothing() {
                 Severity::Note
             } else {
                 Severity::Warning

@@ -14,7 +14,16 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let Some(range) = &history.lr_range else {
         return Vec::new();
     };
-    vec![suggested(history, range).unwrap_or_else(|| failed(range))]
+    let suggested = suggested(history, range);
+    let has_failed = suggested.is_none() || bad(range) > 0;
+    let failed = has_failed.then(|| failed(range));
+    suggested.into_iter().chain(failed).collect()
+}
+
+/// The runs whose first loss is not finite.
+fn bad(range: &LrRange) -> usize {
+    let firsts = range.curves.iter().filter_map(|curve| curve.losses.first());
+    firsts.filter(|loss| !loss.is_finite()).count()
 }
 
 /// The suggestions, their disagreement, and the highest rate of the training beside them.
@@ -87,12 +96,9 @@ fn suggested(history: &History, range: &LrRange) -> Option<Finding> {
     )
 }
 
-/// A test without a suggestion.
+/// A test with runs that fail from the beginning, or without a suggestion.
 fn failed(range: &LrRange) -> Finding {
-    let is_bad = |losses: &[f64]| losses.first().is_some_and(|loss| !loss.is_finite());
-    let bad = (range.curves.iter())
-        .filter(|curve| is_bad(&curve.losses))
-        .count();
+    let bad = bad(range);
     let all = range.curves.len();
     let (severity, text) = if bad > 0 {
         let text = format!(

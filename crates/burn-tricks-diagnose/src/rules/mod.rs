@@ -289,7 +289,10 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
 
 /// What the rules find, the most serious first.
 pub(crate) fn findings(history: &History) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| rule(history)).collect();
+    let found = RULES.iter().flat_map(|rule| rule(history));
+    // An examination that failed is no cause: what else there is to say is said all the same.
+    let (failed, mut findings): (Vec<Finding>, Vec<Finding>) =
+        found.partition(|finding| finding.kind == FindingKind::ExaminationFailed);
     leave_out_of_bad_rows(history, &mut findings);
     leave_out_explained(&mut findings);
     if findings
@@ -322,6 +325,8 @@ pub(crate) fn findings(history: &History) -> Vec<Finding> {
     if findings.iter().all(says_how) {
         findings.extend(split::noisier(history).or_else(|| split::exchanged(history)));
     }
+    findings.extend(failed);
+    raise_inputs(history, &mut findings);
     if findings
         .iter()
         .all(|finding| finding.severity < Severity::Warning)
@@ -330,6 +335,23 @@ pub(crate) fn findings(history: &History) -> Vec<Finding> {
     }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
+}
+
+/// Gradients and steps are as large as the inputs: where they go too far, inputs that are very far out of range come first.
+fn raise_inputs(history: &History, findings: &mut [Finding]) {
+    use FindingKind::{ExplodingGradient, LrTooHigh, UnscaledInputs};
+    let is_too_far = |finding: &Finding| {
+        matches!(finding.kind, LrTooHigh | ExplodingGradient) && finding.severity == Severity::Fault
+    };
+    if history.begins_with_norm() || !findings.iter().any(is_too_far) {
+        return;
+    }
+    let inputs = findings.iter_mut().filter(|finding| {
+        finding.kind == UnscaledInputs
+            && finding.severity == Severity::Warning
+            && finding.threshold == inputs::VERY_FAR
+    });
+    inputs.for_each(|finding| finding.severity = Severity::Fault);
 }
 
 /// NaN in the training rows makes everything after it NaN. What a replay found, and the rows of a validation, are of their own.

@@ -5,7 +5,6 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::{Prescription, short};
 use crate::finding::severity::Severity;
 use crate::history::History;
-use crate::history::data::DataHistory;
 use crate::history::floor::EVIDENT;
 use crate::history::loss_check::LossCheck;
 use crate::history::measures::{Outcome, median};
@@ -59,8 +58,10 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             noise.batches, noise.rows
         )
     };
-    // More rows than there are, or than are in a batch by now, are no advice.
-    let known = (history.train.as_ref()).map_or(usize::MAX, DataHistory::known_rows);
+    // More rows than there are, or than are in a batch by now, are no advice. How many there are is known if they repeat.
+    let train = history.train.as_ref();
+    let all = train.filter(|train| (1..train.rows).contains(&train.distinct_rows));
+    let known = all.map_or(usize::MAX, |train| train.distinct_rows);
     let size = (noise.scale.ceil() as usize).min(known).min(LARGEST);
     let larger = (size > rows).then_some(Prescription::BatchSize { size });
     let others = [

@@ -55,6 +55,13 @@ fn trials_that_are_not_finite_are_named_and_accuse_nobody() {
             }
             let failed = only(&of, FindingKind::ExaminationFailed);
             assert_eq!(failed.severity, Severity::Note);
+            // What is examined is not the training, whose rate may be right.
+            assert!(
+                failed
+                    .prescriptions
+                    .iter()
+                    .all(|of| of.treatment().is_none())
+            );
             assert!(
                 failed.text.starts_with("In 1 of 18 trials of the capacity test a loss became NaN or infinite (1 of 3 with "),
                 "{}",
@@ -143,6 +150,38 @@ fn a_range_test_without_a_suggestion_is_a_finding() {
 }
 
 #[test]
+fn runs_of_a_range_test_that_fail_are_named_beside_the_rates_of_the_others() {
+    let bad = LrCurve::new(1, vec![1e-7], vec![f64::NAN]);
+    let of = ranged(vec![curve(0, 1.0), bad]);
+    assert_eq!(
+        only(&of, FindingKind::LrRange).severity,
+        Severity::Note,
+        "of the other run"
+    );
+    let failed = only(&of, FindingKind::ExaminationFailed);
+    assert!(failed.text.starts_with("In 1 of 2 runs"), "{}", failed.text);
+}
+
+#[test]
+fn an_examination_that_failed_hides_nothing() {
+    let nan = NoiseScale::from_norms(f64::NAN, f64::NAN, 8, 4);
+    let mut stuck = history(60, 1.95);
+    stuck.losses = vec![2.3; 60];
+    let falls = history(100, 1.5);
+    let kinds = [FindingKind::Underfitting, FindingKind::TooFewSteps];
+    for (mut of, kind) in [stuck, falls].into_iter().zip(kinds) {
+        for noise in [None, Some(nan)] {
+            of.noise_scale = noise;
+            assert_eq!(severity(&of, kind), Some(Severity::Warning));
+        }
+        assert!(severity(&of, FindingKind::ExaminationFailed).is_some());
+    }
+    let mut sound = history(100, 0.1);
+    sound.noise_scale = Some(nan);
+    assert!(!Diagnosis::from_history(sound).is_healthy());
+}
+
+#[test]
 fn a_curve_ends_with_the_shorter_of_its_lists() {
     let whole = curve(0, 1.0);
     let few = LrCurve::new(0, whole.lrs[..5].to_vec(), whole.losses.clone());
@@ -161,8 +200,8 @@ fn a_noise_scale_that_is_infinite_has_a_sentence_of_its_own_and_no_more_rows_tha
     let mut of = history(60, 1.95);
     of.noise_scale = Some(NoiseScale::from_norms(8.0, 1.0, 8, 4));
     let mut data = DataHistory::default();
-    (data.rows, data.distinct_rows) = (200, 200);
-    (data.batches, data.largest_batch) = (25, 8);
+    (data.rows, data.distinct_rows) = (400, 200);
+    (data.batches, data.largest_batch) = (50, 8);
     of.train = Some(data);
     let size = |of: &History| {
         let found = only(of, FindingKind::NoisyBatch);
@@ -179,8 +218,12 @@ fn a_noise_scale_that_is_infinite_has_a_sentence_of_its_own_and_no_more_rows_tha
     assert_eq!(size(&of), Some(200));
     of.train.as_mut().unwrap().largest_batch = 200;
     assert_eq!(size(&of), None, "all rows already");
+    // Rows that have not come again: nobody knows how many there are.
+    let train = of.train.as_mut().unwrap();
+    (train.rows, train.largest_batch) = (200, 8);
+    assert_eq!(size(&of), Some(4096));
     of.train = None;
-    assert_eq!(size(&of), Some(4096), "nobody knows how many there are");
+    assert_eq!(size(&of), Some(4096));
     // Signal 0.52 and noise 7.48, in batches of one: a scale of 14.4 rows.
     of.noise_scale = Some(NoiseScale::from_norms(8.0, 2.39, 1, 4));
     assert_eq!(size(&of), Some(15));

@@ -252,3 +252,19 @@ fn weights_that_a_gradient_passes_in_every_time_step_are_drawn_orthogonal() {
         "not from state to state"
     );
 }
+
+#[test]
+fn weights_are_drawn_for_a_tanh_where_values_come_near_its_ends() {
+    let scheme = |most: f64| {
+        let mut of = history(60, 1.95);
+        of.params[0].initial.deviation *= 30.0;
+        of.probes = vec![probe(16, 0)];
+        (of.probes[0].steps[0].min, of.probes[0].steps[0].max) = (-most, 0.5);
+        let diagnosis = Diagnosis::from_history(of);
+        let found = diagnosis.of_kind(FindingKind::InitScale).next().unwrap();
+        found.prescriptions[0].clone()
+    };
+    let drawn = |scheme| Prescription::InitWeights { scheme };
+    assert_eq!(scheme(0.95), drawn(InitScheme::Xavier));
+    assert_eq!(scheme(0.8), drawn(InitScheme::He), "any small values");
+}

@@ -49,6 +49,9 @@ fn a_training_of_which_only_losses_are_known_has_as_many_steps() {
         diagnosis.findings[0].text.contains("in 60 losses"),
         "{diagnosis}"
     );
+    let page = diagnosis.to_html("losses");
+    assert!(!page.contains("optimizer steps</dt>") && !page.contains("optimizer steps</text>"));
+    assert!(page.contains("losses</dt>") && page.contains("losses</text>"));
 }
 
 #[test]

@@ -57,9 +57,15 @@ pub(crate) fn losses(history: &History) -> Option<Markup> {
     } else {
         format!("mean of {every} losses")
     };
+    // With several losses for a step, or without one, they are what is counted.
+    let counted = if history.losses.len() == history.steps_taken {
+        "optimizer steps"
+    } else {
+        "losses"
+    };
     chart(
         "The loss over the steps.",
-        "optimizer steps",
+        counted,
         false,
         &[(name, points)],
     )

@@ -63,7 +63,11 @@ impl Diagnosis {
             .map_or_else(|| "not observed".to_owned(), short);
         html! {
             dl.facts {
-                div { dt { "optimizer steps" } dd { (history.steps_taken) } }
+                @if history.steps_taken == 0 && !history.losses.is_empty() {
+                    div { dt { "losses" } dd { (history.losses.len()) } }
+                } @else {
+                    div { dt { "optimizer steps" } dd { (history.steps_taken) } }
+                }
                 div { dt { "recorded steps" } dd { (history.steps.len()) } }
                 div { dt { "parameters" } dd { (elements) } }
                 div { dt { "last loss" } dd { (last) } }
