@@ -314,7 +314,10 @@ fn skipped_steps_leave_the_weights_to_evaluate() {
         let grads = marked(&model);
         model = optim.step(0.1, model, grads);
         assert_eq!(model.values(), (vec![1.0, -1.0], vec![0.5]), "{name}");
-        assert_eq!(evaluated(&model, &optim), model.values(), "{name}");
+        // Where only the device knows of the skip there is a z, which is y, and x is made of both.
+        let made = evaluated(&model, &optim);
+        assert_close(&made.0, &model.values().0, 1e-6, name);
+        assert_close(&made.1, &model.values().1, 1e-6, name);
         for at in [0.3, 0.9] {
             let grads = model.grads(&[at, 0.5], &[-at]);
             model = optim.step(0.1, model, grads);
