@@ -2,7 +2,9 @@
 
 use super::FlexTensor;
 use super::GRAIN;
-use super::any_slice::{AnySlice, AnySliceMut, Computed, with_wide_type, zeros};
+use super::any_slice::{
+    AnySlice, AnySliceMut, Computed, is_computed_in_f32, with_wide_type, zeros,
+};
 use super::buffer::{dense, open_int};
 use super::gauss::normals_of;
 use super::philox::{self, GROUP};
@@ -10,7 +12,8 @@ use super::threads::Threads;
 use super::tracked::{self, Operation};
 use super::vector::Wide;
 use crate::noise::Noise;
-use burn::backend::{DispatchTensor, TensorMetadata as _};
+use burn::backend::ops::FloatTensorOps as _;
+use burn::backend::{DispatchTensor, Flex, TensorMetadata as _};
 use burn::tensor::{DType, Device, Distribution, Int, Tensor};
 use pulp::NullaryFnOnce;
 use std::marker::PhantomData;
@@ -29,6 +32,7 @@ pub(crate) fn noise(
     let own = shape.num_dims() - shared;
     let operation = Noisy {
         noise,
+        own,
         run: shape[own..].iter().product::<usize>().max(1),
         key: draw_key(),
     };
@@ -45,8 +49,19 @@ pub(super) fn draw_key() -> u64 {
     open_int(key.into_dispatch()).storage::<i64>()[0] as u64
 }
 
+/// If so many numbers in a row share their noise, a new tensor is the product with a small one: Burn's product writes each
+/// number of a new buffer once, and the pass over all numbers begins with a buffer of zeros. Both give the same numbers, but
+/// the product a negative zero where a negative number is dropped.
+const MANY: usize = 256;
+
+/// So many bytes at most: a larger buffer comes from the system, full of zeros, and then the pass writes it once too, with
+/// all threads.
+const LARGE: usize = 32 << 20;
+
 struct Noisy {
     noise: Noise,
+    /// In how many dimensions, from the first on, the noise differs.
+    own: usize,
     /// How many numbers in a row share their noise.
     run: usize,
     key: u64,
@@ -75,10 +90,37 @@ impl Noisy {
             self.all(numbers, None, shifts);
             return x;
         }
+        if self.is_product(&x) {
+            let factors = self.factors(&x);
+            return Flex::float_mul(x, factors);
+        }
         let mut new = zeros(x.dtype(), x.shape());
         let out = AnySliceMut::of_new(&mut new);
         self.all(out, Some(AnySlice::of(&x)), shifts);
         new
+    }
+
+    /// Whether a new tensor is the product with [`factors`](Self::factors): where that gives the numbers of the pass, without
+    /// a shift and rounded as often.
+    fn is_product(&self, x: &FlexTensor) -> bool {
+        let rounds_once = match x.dtype() {
+            DType::F32 => is_computed_in_f32(DType::F32),
+            other => other == DType::F64,
+        };
+        let shifts = matches!(self.noise, Noise::Alpha { .. });
+        rounds_once && !shifts && self.run >= MANY && x.bytes().len() <= LARGE
+    }
+
+    /// The factors of `x`, each once.
+    fn factors(&self, x: &FlexTensor) -> FlexTensor {
+        let mut shape = x.shape();
+        shape[self.own..].fill(1);
+        let mut factors = zeros(x.dtype(), shape);
+        let mut numbers = AnySliceMut::of_new(&mut factors);
+        numbers.fill(1.0);
+        let each = Self { run: 1, ..*self };
+        each.all(numbers, None, false);
+        factors
     }
 
     fn all(&self, out: AnySliceMut<'_>, read: Option<AnySlice<'_>>, shifts: bool) {
@@ -102,8 +144,9 @@ impl Noisy {
                 out,
             });
         };
-        // To make a normal number takes as long as to make two bits.
+        // To make a normal number takes as long as to make two bits. Where many numbers share one, only their product counts.
         let most = match self.noise {
+            _ if self.run >= 64 => 8 * GRAIN,
             Noise::Gaussian { .. } => GRAIN / 4,
             Noise::Dropout { .. } | Noise::Alpha { .. } => GRAIN / 2,
         };
@@ -251,6 +294,54 @@ impl<T: Computed> NullaryFnOnce for Pass<'_, T> {
             }
             if let Err(out) = &mut out {
                 T::round_to(&block[..range.len()], out.part(range));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::noise::noise;
+    use burn::tensor::FloatDType;
+
+    #[allow(clippy::disallowed_methods)] // not on the step path
+    fn values(x: Tensor<3>) -> Vec<f64> {
+        x.into_data().convert::<f64>().try_into_vec().unwrap()
+    }
+
+    #[test]
+    fn a_new_tensor_gets_the_noise_of_a_buffer_that_is_written_in_place() {
+        let device = Device::flex();
+        let kinds = [
+            Noise::Dropout {
+                prob: 0.3,
+                kept: 1.0 / 0.7,
+            },
+            Noise::Gaussian {
+                mean: 1.0,
+                deviation: 0.5,
+            },
+            Noise::Alpha { prob: 0.3 },
+        ];
+        for dtype in [FloatDType::F16, FloatDType::F32, FloatDType::F64] {
+            for (count, shared) in [(MANY - 1, 1), (MANY, 1), (MANY, 2), (5, 3), (MANY / 5, 2)] {
+                for kind in kinds {
+                    let numbers = || {
+                        let numbers = Tensor::<1, Int>::arange(0..(70 * 5 * count) as i64, &device);
+                        let numbers = numbers.float().mul_scalar(0.37).sin().cast(dtype);
+                        numbers.reshape([70, 5, count])
+                    };
+                    let drawn = |x| {
+                        device.seed(6);
+                        values(noise(x, kind, shared))
+                    };
+                    let held = numbers();
+                    let new = drawn(held.clone());
+                    let what = format!("{kind:?}, {dtype:?}, {shared} of [70, 5, {count}]");
+                    assert!(new == drawn(numbers()), "{what}");
+                    assert!(values(held) == values(numbers()), "{what}");
+                }
             }
         }
     }

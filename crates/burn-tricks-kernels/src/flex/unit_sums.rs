@@ -227,16 +227,14 @@ fn add_short_runs<T: Wide>(sums: &mut [f64; TOGETHER], runs: &[T], run: usize) {
 
 #[inline(always)]
 fn squares<T: Wide>(numbers: &[T]) -> f64 {
-    // Of `f64` a register holds few: more lanes would only be more code.
-    if size_of::<T>() == size_of::<f64>() {
-        return squares_in::<_, 8>(numbers);
-    }
     match numbers.len() {
         // Of the weights of small filters, one after the other: to add up lanes would take longer than to fill them.
         ..=32 => {
             let add = |sum, number: &T| sum + *number * *number;
             numbers.iter().fold(T::ZERO, add).to_f64()
         }
+        // Of `f64` a register holds few: more lanes would only be more code.
+        _ if size_of::<T>() == size_of::<f64>() => squares_in::<_, 8>(numbers),
         33..64 => squares_in::<_, 8>(numbers),
         64..256 => squares_in::<_, SHORT_LANES>(numbers),
         _ => squares_in::<_, LONG_LANES>(numbers),
