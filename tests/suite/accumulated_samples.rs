@@ -1,7 +1,8 @@
 //! Gradients accumulated in Burn's `Learner`, weighted by the samples that the epoch loader counts, are those of the
 //! large batch.
 
-use crate::models::{Noise, alone, shown, tensor, values};
+use crate::devices::training_devices;
+use crate::models::{Noise, alone, dtypes, shown, tensor, values};
 use burn::data::dataloader::{DataLoader as _, batcher::Batcher};
 use burn::data::dataset::InMemDataset;
 use burn::module::{Module, Param, ParamId};
@@ -371,8 +372,11 @@ struct Mean {
 
 impl Mean {
     fn new() -> Self {
-        let device = Device::flex().autodiff();
-        let weight = tensor::<1>(&[1.0], DType::F32, &device).require_grad();
+        Self::on(&Device::flex().autodiff(), DType::F32)
+    }
+
+    fn on(device: &Device, dtype: DType) -> Self {
+        let weight = tensor::<1>(&[1.0], dtype, device).require_grad();
         Self {
             weight: Param::initialized(ParamId::new(), weight),
         }
@@ -396,7 +400,11 @@ impl TrainStep for Mean {
 
 /// The gradient after a window of these micro-batches, as the optimizer gets it.
 fn of_window<H: Trick<Mean>>(tricks: H, batches: &[Vec<f64>]) -> f64 {
-    let model = Mean::new().with_tricks(tricks);
+    of_window_with(Mean::new(), tricks, batches)
+}
+
+fn of_window_with<H: Trick<Mean>>(model: Mean, tricks: H, batches: &[Vec<f64>]) -> f64 {
+    let model = model.with_tricks(tricks);
     let mut sum = GradientsAccumulator::new();
     for batch in batches {
         sum.accumulate(&model, TrainStep::step(&model, batch.clone()).grads);
@@ -517,7 +525,7 @@ fn a_trick_that_does_not_declare_itself_sees_the_mean() {
     one(&remembers.0);
 }
 
-/// The batches of several devices come in any order, and the digits of their mean do not depend on it.
+/// The batches of two devices come in any order, and the digits of their mean do not depend on it.
 #[test]
 fn the_mean_of_two_batches_does_not_depend_on_their_order() {
     let by_samples = || MeanOfAccumulated::weighted(|samples: &Vec<f64>| samples.len());
@@ -539,6 +547,78 @@ fn the_mean_of_two_batches_does_not_depend_on_their_order() {
             "{one:?} and {other:?}"
         );
     }
+}
+
+/// Weighs a sample by this number.
+#[derive(Debug)]
+struct PerSample(f64);
+
+impl Trick<Mean> for PerSample {
+    fn micro_batch_weight(&self, _model: &Mean, batch: &dyn Any) -> Option<f64> {
+        let samples = batch.downcast_ref::<Vec<f64>>()?.len();
+        Some(self.0 * samples as f64)
+    }
+
+    fn gradient_order(&self, _order: &mut GradientOrder) {}
+}
+
+/// Nor do those of the mean that is clipped in the pass that divides it, whichever weight is the unit. The norm of `f64`
+/// gradients shows it on the CPU backend, where that of `f32` gradients has digits to spare.
+#[test]
+fn the_clipped_mean_of_two_batches_does_not_depend_on_their_order() {
+    for (name, device) in training_devices() {
+        let in_half = |dtype: &DType| matches!(dtype, DType::F16 | DType::BF16);
+        for dtype in dtypes(&device).into_iter().filter(|dtype| !in_half(dtype)) {
+            let mut noise = Noise(5);
+            for samples in [[33, 20], [48, 8], [5, 1], [64, 48]] {
+                for per_sample in [1.0, 0.05] {
+                    for _ in 0..16 {
+                        let draws = noise.take(2);
+                        let [one, other] = [0, 1].map(|at| vec![9.0 * draws[at]; samples[at]]);
+                        let clipped = |batches: [&Vec<f64>; 2]| {
+                            let (seen, model) = (Silent::default(), Mean::on(&device, dtype));
+                            let clip = ClipGradNormConfig::torch(1.0).init().unwrap();
+                            let tricks = (PerSample(per_sample), clip, seen.clone());
+                            of_window_with(model, tricks, &batches.map(Clone::clone));
+                            let seen = seen.0.lock().unwrap();
+                            seen[0]
+                        };
+                        assert_eq!(
+                            clipped([&one, &other]),
+                            clipped([&other, &one]),
+                            "{name}, {dtype:?}: {draws:?} of {samples:?} times {per_sample}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_weight_of_a_micro_batch_that_is_no_weight_is_refused() {
+    let batches = [vec![1.0], vec![2.0]];
+    for (weight, quoted) in [
+        (-1.0, "returned -1 as"),
+        (f64::NAN, "returned NaN as"),
+        (f64::INFINITY, "returned inf as"),
+        (f64::NEG_INFINITY, "returned -inf as"),
+    ] {
+        let step = || of_window(PerSample(weight), &batches);
+        let panic = catch_unwind(AssertUnwindSafe(step));
+        let text = *panic.unwrap_err().downcast::<String>().unwrap();
+        assert!(
+            text.contains(quoted) && text.contains("micro_batch_weight"),
+            "{text}"
+        );
+    }
+    // Those that are: the smallest and the largest, one next to a power of two, and none.
+    let below = f64::from_bits(2f64.powi(53).to_bits() - 1);
+    for weight in [f64::from_bits(1), 0.5, 33.0 / 20.0, 3.0, below, f64::MAX] {
+        let got = of_window(PerSample(weight), &batches[1..]);
+        assert!((got - 2.0).abs() < 1e-6, "{weight}: {got}");
+    }
+    assert_eq!(of_window(PerSample(0.0), &batches), 0.0);
 }
 
 /// Weights micro-batches, and does not look at gradients.

@@ -25,11 +25,15 @@ use std::sync::Arc;
 /// loss over all samples of the window, as for one large batch. A micro-batch without samples is left out, whatever its
 /// gradient is.
 ///
-/// The weights are taken in units of a power of two, the next above the first of the window: gradients of batches of 32 samples
-/// are not multiplied at all, and which one of several devices comes first does not change a digit of the mean. Gradients of
-/// `f16` and `bf16` weights are added in `f32`, in which neither the samples of a large batch make them infinite nor those of
-/// a small one make them vanish: `TrainStep::step` of the tricked model returns them in `f32`, and the tricks get the mean in
-/// the type of the weights.
+/// The weights are divided by a unit, the first weight of the window rounded down to a power of two. So which one of two devices
+/// comes first does not change a digit of the mean. Gradients whose weight is the unit are not multiplied: none are if all
+/// batches have 32 samples. All others are multiplied by the weight, and their sum by one over the sum of the weights, which may
+/// change the last digit of the gradient, even of a single batch of 48 samples. For batches that all have the same size use
+/// [`new`](Self::new), which multiplies only the sum, by one over the number of micro-batches.
+///
+/// Gradients of `f16` and `bf16` weights are added in `f32`, in which neither the samples of a large batch make them infinite
+/// nor those of a small one make them vanish: `TrainStep::step` of the tricked model returns them in `f32`, and the tricks get
+/// the mean in the type of the weights.
 ///
 /// # Example
 ///
@@ -82,11 +86,13 @@ use std::sync::Arc;
 /// anyway: a [`ClipGradNorm`](burn_tricks_grad::ClipGradNorm) or an [`AutoClip`](burn_tricks_grad::AutoClip) in a step that it
 /// clips, a [`NormalizeGrad`](burn_tricks_grad::NormalizeGrad), a [`LossScaler`](burn_tricks_grad::LossScaler). They multiply once
 /// by the product of both factors, which may differ from two multiplications in the last digit. Tricks of this library that
-/// do not look at the gradients may stand before it; a trick of your own without a `before` says so by an empty
-/// [`gradient_order`](Trick::gradient_order), or the read and the write are its own. With numbers of samples, also a read and a
-/// write per micro-batch, except for micro-batches whose weight is the unit, such as those of 32 or 64 samples. With `f16` or
-/// `bf16` weights, a cast for each micro-batch and one per step, Burn's sum in `f32`, and the read and the write per step
-/// whatever trick comes first.
+/// do not look at the gradients do not count as the first. A trick of your own without a `before` does not count either if its
+/// [`gradient_order`](Trick::gradient_order) is empty; without that, the division is a pass of its own before your trick.
+///
+/// With numbers of samples, also a read and a write per micro-batch, except for micro-batches whose weight is the unit. With
+/// `f16` or `bf16` weights, a cast for each micro-batch and one per step, Burn's sum in `f32`, and the read and the write per
+/// step whatever trick comes first. There is nothing to divide, and no read and write per step, where the sum of the weights is
+/// the unit, as with one micro-batch of 32 samples per step.
 ///
 /// # Several devices
 ///

@@ -14,7 +14,7 @@ pub(crate) struct MicroBatches(Arc<Mutex<Option<Window>>>);
 /// The micro-batches since the last step, of which there is at least one.
 #[derive(Debug)]
 pub(crate) struct Window {
-    /// The weight of the first micro-batch that has one, rounded up to a power of two; 0 before.
+    /// The weight of the first micro-batch that has one, rounded down to a power of two; 0 before.
     unit: f64,
     /// The sum of the weights, in units.
     total: f64,
@@ -25,14 +25,22 @@ pub(crate) struct Window {
 
 impl MicroBatches {
     /// The gradients of another micro-batch of this weight, as Burn is to add them. They are multiplied by the weight in units
-    /// of a power of two, so that the digits of the mean do not depend on which one of several devices comes first; those of 32
-    /// samples are not multiplied at all.
+    /// of a power of two, so that the digits of the mean do not depend on which one of two devices comes first. Gradients whose
+    /// weight is the unit are not multiplied, such as those of 32 samples if the first micro-batch has 32.
+    ///
+    /// # Panics
+    ///
+    /// If the weight is negative or not finite.
     pub(crate) fn add<M: Module>(
         &self,
         model: &M,
         grads: GradientsParams,
         weight: f64,
     ) -> GradientsParams {
+        assert!(
+            weight.is_finite() && weight >= 0.0,
+            "a trick returned {weight} as its `micro_batch_weight`: the weight of a micro-batch must be finite and not negative"
+        );
         let (units, in_half) = self.count(model, weight);
         if units == 0.0 {
             // Without samples the mean loss of a batch is no number, and its gradient neither.
@@ -58,7 +66,7 @@ impl MicroBatches {
             return (0.0, window.in_half);
         }
         if window.unit == 0.0 {
-            window.unit = weight.log2().ceil().exp2();
+            window.unit = power_of_two_in(weight);
         }
         let units = weight / window.unit;
         window.total += units;
@@ -96,6 +104,14 @@ impl Window {
         let mean = scale_gradients(model, sum, share);
         (cast_half(model, mean, |of_parameter| of_parameter), 1.0)
     }
+}
+
+/// The largest power of two that is not above `weight`, which is positive, but at least the smallest normal number. It is
+/// rounded down so that the factor of [`Window::into_sum`] is at most 1, whichever weight comes first: a clip computes with
+/// factors above 1 by another formula, whose last digit may differ.
+fn power_of_two_in(weight: f64) -> f64 {
+    let exponent = weight.to_bits() & f64::INFINITY.to_bits();
+    f64::from_bits(exponent).max(f64::MIN_POSITIVE)
 }
 
 fn is_half(dtype: DType) -> bool {

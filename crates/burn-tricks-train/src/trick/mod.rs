@@ -254,10 +254,14 @@ pub trait Trick<M: Module>: Debug + Send {
 
     /// The weight of a micro-batch in the mean of accumulated gradients, such as its number of samples; `batch` is
     /// the input of `TrainStep::step` of `model`. If a trick returns a weight, [`Tricked`](crate::Tricked) multiplies the
-    /// gradients of each micro-batch by its weight, in units of a power of two. Their sum is
+    /// gradients of each micro-batch by its weight, in units of a power of two; those of a weight of 0 are left out. Their sum is
     /// divided by the sum of the weights before a trick looks at it, or by the first trick that looks at it and implements
     /// [`before_scaled`](Self::before_scaled): see [`MeanOfAccumulated`](crate::MeanOfAccumulated). Default: none, which
     /// leaves Burn's sum as it is.
+    ///
+    /// # Panics
+    ///
+    /// `TrainStep::step` of [`Tricked`](crate::Tricked) panics if the weight is negative, infinite or NaN.
     fn micro_batch_weight(&self, _model: &M, _batch: &dyn Any) -> Option<f64> {
         None
     }
