@@ -3,7 +3,7 @@
 use crate::optimizer_record::{check_optimizer_record, guarded};
 use crate::optimizer_record_error::OptimizerRecordError;
 use crate::record_entries::{Entry, entries};
-use crate::schedule_free::{BETA, ScheduleFreeConfig};
+use crate::schedule_free::{BETA, NUMBERS, ScheduleFreeConfig};
 use burn::module::{Module, Param, ParamId};
 use burn::optim::OptimizerRecord;
 use burn::tensor::{Tensor, TensorData};
@@ -40,16 +40,18 @@ impl ScheduleFreeConfig {
     ///
     /// The returned model is in validation mode: it has no gradients, dropout is off, and its running statistics are
     /// those of `model` (recalibrate batch norms). `model` is not changed. Wrappers may be around the schedule-free
-    /// optimizer: with `MasterWeights`, y is the `f32` weight. A parameter without a z in the record keeps its weight:
-    /// it was never stepped, or another optimizer of a group steps it. If a parameter is tied, all its places get the
-    /// weight of the first place, which the optimizer steps.
+    /// optimizer: with `MasterWeights`, y is the `f32` weight. A parameter for which the record has no
+    /// z of a schedule-free optimizer keeps its weight: it was never stepped, all its steps were skipped, or another
+    /// optimizer of a group steps it. If a parameter is tied, all its places get the weight of the first place, which the
+    /// optimizer steps.
     ///
     /// The cost is that of making the record: the optimizer's state is copied to the host, and z back to the device.
     ///
     /// # Errors
     ///
-    /// If the record cannot be read, is not that of an optimizer of `model`, or has states but no z; or if its β is 0: then y
-    /// is z, and x is in neither. Use a `ScheduleFreeAverage` of `burn-tricks-average` in this case.
+    /// If the record cannot be read, is not that of an optimizer of `model`, has states but none of a schedule-free optimizer, or
+    /// has a z without its β; or if β is 0: then y is z, and x is in neither. Use a `ScheduleFreeAverage` of
+    /// `burn-tricks-average` in this case.
     pub fn evaluation_model<M: Module>(
         model: &M,
         record: OptimizerRecord,
@@ -58,10 +60,10 @@ impl ScheduleFreeConfig {
             let bytes = record.into_bytes()?.shared();
             check_optimizer_record(model, bytes.clone())?;
             let entries = entries(bytes)?;
-            let is_other = !entries.is_empty() && !entries.values().any(is_schedule_free);
-            if is_other {
+            let is_free = |entry: &Entry| schedule_free_path(entry).is_some();
+            if !entries.is_empty() && !entries.values().any(is_free) {
                 return Err(no_weights(
-                    "it has no state `z`, so the optimizer is not schedule-free",
+                    "it has no state with `lr_max`, `weight_sum` and `taken`, so the optimizer is not schedule-free",
                 ));
             }
             let mut of_params = HashMap::new();
@@ -86,14 +88,16 @@ fn no_weights(reason: &'static str) -> OptimizerRecordError {
     OptimizerRecordError::NoEvaluationWeights { reason }
 }
 
-/// Whether it is the state of a schedule-free optimizer, perhaps inside of other wrappers. One that has skipped every step so
-/// far has no z.
-fn is_schedule_free(entry: &Entry) -> bool {
-    let last = |field: &String, name| field.rsplit('.').next() == Some(name);
-    entry
-        .fields
-        .iter()
-        .any(|field| last(field, BETA) || last(field, "z"))
+/// What stands before the names of a schedule-free optimizer's state, such as `inner.` inside of another wrapper; `None` if the
+/// optimizer of this parameter is not schedule-free. One that has skipped every step so far has no z.
+fn schedule_free_path(entry: &Entry) -> Option<&str> {
+    let paths = entry.scalars.keys().filter_map(|field| {
+        let path = field.strip_suffix(NUMBERS[0])?;
+        let has = |name: &&str| entry.scalars.contains_key(&format!("{path}{name}"));
+        let is_whole = path.is_empty() || path.ends_with('.');
+        (is_whole && NUMBERS.iter().all(has)).then_some(path)
+    });
+    paths.min_by_key(|path| path.len())
 }
 
 /// What the weight to evaluate is made of, besides that of the model.
@@ -107,8 +111,11 @@ struct State {
 }
 
 impl State {
-    /// None if the optimizer of this parameter is not schedule-free.
+    /// None if the optimizer of this parameter is not schedule-free, or has no z so far.
     fn of(entry: Entry) -> Result<Option<Self>, OptimizerRecordError> {
+        let Some(path) = schedule_free_path(&entry).map(str::to_owned) else {
+            return Ok(None);
+        };
         let mut tensors = HashMap::new();
         for tensor in entry.tensors {
             let (name, dtype, shape, _, bytes) = tensor.into_parts()?;
@@ -117,12 +124,9 @@ impl State {
             let data = TensorData::from_bytes(bytes, shape, dtype);
             tensors.insert(field.to_owned(), data);
         }
-        let paths = tensors.keys().filter_map(|field| field.strip_suffix("z"));
-        let paths = paths.filter(|path| path.is_empty() || path.ends_with('.'));
-        let Some(path) = paths.min_by_key(|path| path.len()).map(str::to_owned) else {
+        let Some(z) = tensors.remove(&format!("{path}z")) else {
             return Ok(None);
         };
-        let z = tensors.remove(&format!("{path}z")).expect("found above");
         let beta = entry.scalars.get(&format!("{path}{BETA}"));
         let beta = beta.and_then(|beta| f64::try_from(*beta).ok());
         let beta =

@@ -98,10 +98,11 @@ use burn_tricks_kernels::{Number, Skip, blend, lerp};
 /// - Every parameter counts its own steps, and records `lr_max`, `weight_sum`, `taken` and `beta`.
 /// - With `skip_marked`, on a device without `f64`, `weight_sum` is a sum in `f32`, whose rounding errors grow with the number
 ///   of steps: at a rate of 1e-3 and p = 2 it is about 5 % off after a million steps, and with it the share `c` of a step.
-/// - A step that is skipped by `skip_marked` changes neither weights nor these numbers, so
-///   [`evaluation_model`](Self::evaluation_model) stays exact. A separate average does not know of the skip and takes
-///   the weights once more; from then on it is not exactly the `x` of the optimizer. With a `StepGuard` of
-///   `burn-tricks-grad` both leave the step out.
+/// - A step that is skipped by `skip_marked` changes neither weights nor these numbers, and
+///   [`evaluation_model`](Self::evaluation_model) makes the same weights as before it. There is one exception: after a first
+///   step of which only the device knows that it was skipped, `x` is made of a `z` that equals `y`, and may differ from the
+///   weights of the model by a rounding. A separate average does not know of the skip and takes the weights once more; from
+///   then on it is not exactly the `x` of the optimizer. With a `StepGuard` of `burn-tricks-grad` both leave the step out.
 ///
 /// # Suggested values
 ///
@@ -182,6 +183,8 @@ pub struct ScheduleFreeWrap {
 const Z: StateField = StateField::optional("z");
 /// The β that the weights y were made with.
 pub(crate) const BETA: &str = "beta";
+/// By which a record shows that an optimizer is schedule-free.
+pub(crate) const NUMBERS: [&str; 3] = ["lr_max", "weight_sum", "taken"];
 
 impl ScheduleFreeWrap {
     /// `c`, after a step with learning rate `lr`. If only the device knows whether the step is skipped, only the device
@@ -244,7 +247,7 @@ fn power(x: &Tensor<1>, exponent: f64) -> Tensor<1> {
 impl Wrap for ScheduleFreeWrap {
     const STATE: &'static [StateField] = &[Z];
     const SCALARS: &'static [&'static str] = &[BETA];
-    const NUMBERS: &'static [&'static str] = &["lr_max", "weight_sum", "taken"];
+    const NUMBERS: &'static [&'static str] = &NUMBERS;
 
     fn step<O: Optimizer, const D: usize>(
         &self,
