@@ -34,7 +34,7 @@ const STAY: [(&str, &str); 2] = [
 fn transform<T: GradientTransform + 'static>(
     name: &str,
     on: &(&'static str, Device),
-    init: impl Fn() -> T + Clone + 'static,
+    init: impl Fn() -> T + 'static,
 ) -> TransformLaws<T> {
     let put_back = |transform: &mut T, state: &[u8]| {
         let put_back = transform.load_roll_back_state(state);
@@ -47,20 +47,15 @@ fn transform<T: GradientTransform + 'static>(
 fn staying<T: GradientTransform + 'static>(
     name: &str,
     on: &(&'static str, Device),
-    init: impl Fn() -> T + Clone + 'static,
+    init: impl Fn() -> T + 'static,
 ) -> TransformLaws<T> {
-    let anew = init.clone();
     let apply = |transform: &mut T, model: &Vec<Weights>, grads: GradientsParams| {
         transform.apply(model, grads)
     };
-    let reload = move |transform: T| {
-        let mut loaded = anew();
-        if let Some(state) = transform.state() {
-            loaded.load_state(&state).expect("its own state");
-        }
-        loaded
+    let load = |transform: &mut T, state: &[u8]| {
+        transform.load_state(state).expect("its own state");
     };
-    TransformLaws::new(format!("{name} on {}", on.0), init, apply, &on.1).saved(reload)
+    TransformLaws::new(format!("{name} on {}", on.0), init, apply, &on.1).saved(T::state, load)
 }
 
 /// Any of the transforms, so that a list can hold two.

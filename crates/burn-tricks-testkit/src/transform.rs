@@ -16,8 +16,9 @@ const STEPS: u64 = 6;
 /// - each gradient keeps its shape, element type and device;
 /// - gradients of parameters that the model does not have stay as they are, to the last bit;
 /// - a tied parameter's gradient is changed once, as if the parameter had only its first place;
-/// - it can be saved and resumed after every step, to the last bit, if [`saved`](Self::saved) says how; so does the state that
-///   goes back, which may not show in the gradients;
+/// - it can be saved and resumed after every step, to the last bit, if [`saved`](Self::saved) says how: the gradients are
+///   compared, and at the end of the run the state that is saved and the one that [`goes_back`](Self::goes_back) keeps, which
+///   the gradients may not show;
 /// - it goes back with the weights, to the last bit, if [`goes_back`](Self::goes_back) says how: after a few steps with other
 ///   gradients, which change the state that goes back, it continues as if they had not been;
 /// - it changes nothing, to the last bit, if it is declared as [`neutral`](Self::neutral).
@@ -34,7 +35,7 @@ pub struct TransformLaws<T> {
     name: String,
     init: Box<dyn Fn() -> T>,
     apply: Apply<T>,
-    reload: Option<Box<dyn Fn(T) -> T>>,
+    saved: Option<Saved<T>>,
     goes_back: Option<GoesBack<T>>,
     is_neutral: bool,
     removes: usize,
@@ -43,13 +44,19 @@ pub struct TransformLaws<T> {
 
 type Apply<T> = Box<dyn Fn(&mut T, &Vec<Weights>, GradientsParams) -> GradientsParams>;
 
-/// Takes the state that a roll-back puts back.
+/// Takes the state that is saved, or that a roll-back puts back.
 type Keep<T> = dyn Fn(&T) -> Option<Vec<u8>>;
 /// Puts it back.
 type PutBack<T> = dyn Fn(&mut T, &[u8]);
 
-/// The gradients of a run, and the state at its end that goes back.
-type Run = (Vec<f64>, Option<Vec<u8>>);
+/// A state, if there is one.
+type State = Option<Vec<u8>>;
+
+/// How the state is saved, and how it is loaded into a new transform.
+struct Saved<T> {
+    save: Box<Keep<T>>,
+    load: Box<PutBack<T>>,
+}
 
 /// How the state is kept that goes back with the weights, and how it is put back.
 struct GoesBack<T> {
@@ -81,7 +88,7 @@ impl<T> TransformLaws<T> {
             name: name.into(),
             init: Box::new(init),
             apply: Box::new(apply),
-            reload: None,
+            saved: None,
             goes_back: None,
             is_neutral: false,
             removes: 0,
@@ -89,9 +96,17 @@ impl<T> TransformLaws<T> {
         }
     }
 
-    /// `reload` saves the state of the transform, makes a new transform, and loads the state into it.
-    pub fn saved(mut self, reload: impl Fn(T) -> T + 'static) -> Self {
-        self.reload = Some(Box::new(reload));
+    /// `save` returns the state of the transform that a resumed run needs, if there is one, and `load` loads it into a new
+    /// transform.
+    pub fn saved(
+        mut self,
+        save: impl Fn(&T) -> Option<Vec<u8>> + 'static,
+        load: impl Fn(&mut T, &[u8]) + 'static,
+    ) -> Self {
+        self.saved = Some(Saved {
+            save: Box::new(save),
+            load: Box::new(load),
+        });
         self
     }
 
@@ -166,13 +181,13 @@ impl<T> TransformLaws<T> {
         });
         report.check("leaves the gradients of other modules", || self.others());
         report.check("changes a tied parameter's gradient once", || self.tied());
-        if self.reload.is_some() {
+        if self.saved.is_some() {
             report.check("resumes after every step", || {
-                let (whole, state) = self.run_to_the_end(None);
+                let (whole, states) = self.run_to_the_end(None);
                 (0..STEPS).try_for_each(|at| {
-                    let (resumed, state_then) = self.run_to_the_end(Some(at));
+                    let (resumed, states_then) = self.run_to_the_end(Some(at));
                     same(&format!("resumed after {at} steps"), &resumed, &whole)?;
-                    if state_then == state {
+                    if states_then == states {
                         Ok(())
                     } else {
                         Err(format!(
@@ -218,13 +233,18 @@ impl<T> TransformLaws<T> {
         self.run_to_the_end(reloaded_at).0
     }
 
-    /// All gradients that the transform returns in a run, and the state at its end that goes back, if it is said how.
-    fn run_to_the_end(&self, reloaded_at: Option<u64>) -> Run {
+    /// All gradients that the transform returns in a run, and its states at the end: the one that is saved, and the one that goes
+    /// back.
+    fn run_to_the_end(&self, reloaded_at: Option<u64>) -> (Vec<f64>, [State; 2]) {
         let (mut transform, mut model) = ((self.init)(), vec![self.weights(1, DType::F32)]);
         let mut all = Vec::new();
         for at in 0..STEPS {
-            if let (Some(reload), true) = (&self.reload, reloaded_at == Some(at)) {
-                transform = reload(transform);
+            if let (Some(how), true) = (&self.saved, reloaded_at == Some(at)) {
+                let state = (how.save)(&transform);
+                transform = (self.init)();
+                if let Some(state) = state {
+                    (how.load)(&mut transform, &state);
+                }
             }
             let grads = model[0].grads(at);
             let grads = (self.apply)(&mut transform, &model, grads);
@@ -234,15 +254,14 @@ impl<T> TransformLaws<T> {
                 .map(|weights| weights.shifted(0.125))
                 .collect();
         }
-        let state = self
-            .goes_back
-            .as_ref()
-            .and_then(|how| (how.keep)(&transform));
-        (all, state)
+        let saved = self.saved.as_ref().map(|how| &how.save);
+        let kept = self.goes_back.as_ref().map(|how| &how.keep);
+        let states = [saved, kept].map(|keep| keep.and_then(|keep| keep(&transform)));
+        (all, states)
     }
 
     /// All gradients, and the state at the end, of a run that goes astray for two steps before step `at`, and then goes back.
-    fn run_back(&self, how: &GoesBack<T>, at: Option<u64>) -> Result<Run, String> {
+    fn run_back(&self, how: &GoesBack<T>, at: Option<u64>) -> Result<(Vec<f64>, State), String> {
         let (mut transform, mut model) = ((self.init)(), vec![self.weights(1, DType::F32)]);
         let mut all = Vec::new();
         for step in 0..STEPS {

@@ -388,8 +388,13 @@ fn each_fault_of_a_transform_breaks_its_law() {
             }
         };
         let forgets = fault == "forgets";
-        let laws = TransformLaws::new("transform", || 0, apply, &Device::flex())
-            .saved(move |steps| if forgets { 0 } else { steps });
+        let laws = TransformLaws::new("transform", || 0, apply, &Device::flex()).saved(
+            |steps: &u64| Some(steps.to_le_bytes().to_vec()),
+            move |steps: &mut u64, saved: &[u8]| {
+                let saved = u64::from_le_bytes(saved.try_into().expect("a number"));
+                *steps = if forgets { 0 } else { saved };
+            },
+        );
         match fault {
             "neutral" | "not neutral" => broken(&laws.neutral().check()),
             "goes back" => {
@@ -431,14 +436,24 @@ fn each_fault_of_a_transform_breaks_its_law() {
             |steps: &u8| Some(vec![*steps]),
             |steps: &mut u8, kept: &[u8]| *steps = kept[0],
         );
-        broken(
-            &laws
-                .saved(move |steps| if saves { steps } else { 0 })
-                .check(),
-        )
+        let laws = laws.saved(
+            move |steps: &u8| saves.then_some(vec![*steps]),
+            |steps: &mut u8, saved: &[u8]| *steps = saved[0],
+        );
+        broken(&laws.check())
     };
     assert_eq!(resumes(true), [""; 0]);
     assert_eq!(resumes(false), ["resumes after every step"]);
+    // The same count, which does not go back, saved and not loaded.
+    let stays = |loads: bool| {
+        let laws = TransformLaws::new("counts", || 0, counts, &Device::flex()).saved(
+            |steps: &u8| Some(vec![*steps]),
+            move |steps: &mut u8, saved: &[u8]| *steps = if loads { saved[0] } else { *steps },
+        );
+        broken(&laws.check())
+    };
+    assert_eq!(stays(true), [""; 0]);
+    assert_eq!(stays(false), ["resumes after every step"]);
     // A count that ends somewhere: only where it is said to rest, and where it rests indeed; not if it never moves.
     let ends = |at: u8, puts_back: bool, rests: fn(u64) -> bool| {
         let counts = move |steps: &mut u8, _: &Vec<Weights>, grads: GradientsParams| {
