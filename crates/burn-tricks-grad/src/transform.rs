@@ -129,8 +129,8 @@ pub trait GradientTransform: Debug + Send {
     fn restart(&mut self) {}
 
     /// The state that a resumed run needs. A transform that returns one must implement
-    /// [`load_state`](Self::load_state) too, and [`gradient_order`](Self::gradient_order), where it says that it has a
-    /// memory. Waits for the device. Default: none.
+    /// [`load_state`](Self::load_state) too, and, if the gradients that it returns depend on its state,
+    /// [`gradient_order`](Self::gradient_order), where it says that it has a memory. Waits for the device. Default: none.
     fn state(&self) -> Option<Vec<u8>> {
         None
     }

@@ -63,6 +63,8 @@ use burn_tricks_kernels::{
 /// gradient by its norm has no effect, since the norm of the step is fixed by the weights. Vectors (if `vectors` is
 /// off) and weights that are all zero take the step of the inner optimizer, to the bit.
 ///
+/// No setting makes it neutral, so that the steps of all weights are those of any inner optimizer: to turn it off, leave it out.
+///
 /// # Cost
 ///
 /// No state. The old weight is kept during the step; there are four more passes: the difference, two norms, the step.
