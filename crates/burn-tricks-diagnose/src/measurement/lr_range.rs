@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// The weight of the past in the smoothed loss, per point of a hundred points.
 const SMOOTHING: f64 = 0.9;
 
+/// Fewer losses suggest nothing.
+const FEWEST: usize = 3;
+
 /// The losses of a learning-rate range test, for each seed, and the learning rates that they suggest.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -29,7 +32,8 @@ pub struct LrCurve {
     pub losses: Vec<f64>,
 }
 
-/// A suggested learning rate: the mean over the seeds, and the range of their suggestions.
+/// A suggested learning rate: the mean over the seeds, and the range of their suggestions. A seed with fewer than three finite
+/// losses is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LrSuggestion {
@@ -65,13 +69,16 @@ impl LrCurve {
             .collect()
     }
 
-    /// The middle of the longest descent: the longest subsequence of falling smoothed losses, as `valley` of fastai.
-    /// `None` of fewer than three points.
-    pub fn valley(&self) -> Option<f64> {
+    /// The smoothed losses, if they are enough to suggest a rate.
+    fn enough(&self) -> Option<Vec<f64>> {
         let losses = self.smoothed();
-        if losses.len() < 3 {
-            return None;
-        }
+        (losses.len() >= FEWEST).then_some(losses)
+    }
+
+    /// The middle of the longest descent: the longest subsequence of falling smoothed losses, as `valley` of fastai.
+    /// `None` of fewer than three finite losses.
+    pub fn valley(&self) -> Option<f64> {
+        let losses = self.enough()?;
         let mut lengths = vec![1; losses.len()];
         for at in 1..losses.len() {
             let before = (0..at).filter(|before| losses[at] < losses[*before]);
@@ -83,20 +90,21 @@ impl LrCurve {
         Some(self.lrs[start + (end - start) / 2])
     }
 
-    /// The rate at which the smoothed loss falls most steeply over the logarithm of the rate.
+    /// The rate at which the smoothed loss falls most steeply over the logarithm of the rate. `None` of fewer than three finite
+    /// losses.
     pub fn steepest(&self) -> Option<f64> {
-        let losses = self.smoothed();
+        let losses = self.enough()?;
         let slope = |at: &usize| {
             (losses[at + 1] - losses[*at]) / (self.lrs[at + 1].ln() - self.lrs[*at].ln())
         };
-        let places = 0..losses.len().saturating_sub(1);
+        let places = 0..losses.len() - 1;
         let at = places.min_by(|a, b| slope(a).total_cmp(&slope(b)))?;
         Some(self.lrs[at])
     }
 
-    /// A tenth of the rate at which the smoothed loss is lowest.
+    /// A tenth of the rate at which the smoothed loss is lowest. `None` of fewer than three finite losses.
     pub fn minimum_tenth(&self) -> Option<f64> {
-        let losses = self.smoothed();
+        let losses = self.enough()?;
         let at = (0..losses.len()).min_by(|a, b| losses[*a].total_cmp(&losses[*b]))?;
         Some(self.lrs[at] / 10.0)
     }

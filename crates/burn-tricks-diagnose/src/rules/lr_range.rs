@@ -5,7 +5,7 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::{Prescription, short};
 use crate::finding::severity::Severity;
 use crate::history::History;
-use crate::measurement::lr_range::{LrRange, LrSuggestion};
+use crate::measurement::lr_range::{LrCurve, LrRange, LrSuggestion};
 
 /// The largest suggestion over the smallest, over rules and seeds, from which they tell hardly more than the order of size.
 const FAR: f64 = 10.0;
@@ -15,15 +15,14 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         return Vec::new();
     };
     let suggested = suggested(history, range);
-    let has_failed = suggested.is_none() || bad(range) > 0;
+    let has_failed = suggested.is_none() || range.curves.iter().any(is_failed);
     let failed = has_failed.then(|| failed(range));
     suggested.into_iter().chain(failed).collect()
 }
 
-/// The runs whose first loss is not finite.
-fn bad(range: &LrRange) -> usize {
-    let firsts = range.curves.iter().filter_map(|curve| curve.losses.first());
-    firsts.filter(|loss| !loss.is_finite()).count()
+/// Whether a run has too few finite losses to suggest a rate.
+fn is_failed(curve: &LrCurve) -> bool {
+    curve.valley().is_none()
 }
 
 /// The suggestions, their disagreement, and the highest rate of the training beside them.
@@ -96,28 +95,51 @@ fn suggested(history: &History, range: &LrRange) -> Option<Finding> {
     )
 }
 
-/// A test with runs that fail from the beginning, or without a suggestion.
+/// A test with runs that fail in their first steps, or without a suggestion.
 fn failed(range: &LrRange) -> Finding {
-    let bad = bad(range);
     let all = range.curves.len();
-    let (severity, text) = if bad > 0 {
-        let text = format!(
-            "In {bad} of {all} runs of the range test the first loss, before any step, is NaN or infinite: the weights, the data or the loss function are to blame, and not a learning rate."
-        );
-        (Severity::Warning, text)
+    let failed: Vec<&LrCurve> = range.curves.iter().filter(|of| is_failed(of)).collect();
+    // After how many steps a loss is not finite, if one of the first three is not.
+    let broken_after = |of: &&LrCurve| of.losses.iter().take(3).position(|loss| !loss.is_finite());
+    let broken: Vec<usize> = failed.iter().filter_map(broken_after).collect();
+    let at_once = broken.iter().filter(|steps| **steps == 0).count();
+    let counts = [
+        (
+            at_once,
+            "the first loss, before any step, is NaN or infinite: the weights, the data or the loss function are to blame, and not a learning rate.",
+        ),
+        (
+            broken.len() - at_once,
+            "the loss is NaN or infinite after the first or the second step, which have the lowest learning rates: the gradients, the data or the loss function are to blame rather than a learning rate.",
+        ),
+        (
+            failed.len() - broken.len(),
+            "there are fewer than three losses with a learning rate, so that they suggest none.",
+        ),
+    ];
+    let sentences: Vec<String> = (counts.iter())
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("In {count} of {all} runs of the range test {what}"))
+        .collect();
+    let text = if sentences.is_empty() {
+        format!(
+            "The range test suggests no learning rate: its {all} runs have none, or some that are not above 0."
+        )
     } else {
-        let text = format!(
-            "The {all} runs of the range test have too few finite losses, or rates that are not above 0, so that no learning rate is suggested."
-        );
-        (Severity::Note, text)
+        sentences.join(" ")
+    };
+    let severity = if broken.is_empty() {
+        Severity::Note
+    } else {
+        Severity::Warning
     };
     Finding::new(FindingKind::ExaminationFailed, severity, text)
         .measured(
-            bad as f64,
+            failed.len() as f64,
             0.0,
-            "runs of the range test whose first loss is not finite",
+            "runs of the range test with fewer than three finite losses",
         )
         .with([Prescription::change(
-            "look at the loss of the first batch before the first step, and for NaN in the data",
+            "look at the losses and the gradients of the first batches, and for NaN in the data",
         )])
 }

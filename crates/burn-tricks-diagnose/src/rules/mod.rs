@@ -337,7 +337,9 @@ pub(crate) fn findings(history: &History) -> Vec<Finding> {
     findings
 }
 
-/// Gradients and steps are as large as the inputs: where they go too far, inputs that are very far out of range come first.
+/// Gradients and steps are as large as the inputs: where they go too far, inputs that are very far out of range come first. Of a
+/// model that divides its inputs itself, and not by a norm layer, nothing tells: there the other finding, which comes second, is
+/// the cause.
 fn raise_inputs(history: &History, findings: &mut [Finding]) {
     use FindingKind::{ExplodingGradient, LrTooHigh, UnscaledInputs};
     let is_too_far = |finding: &Finding| {

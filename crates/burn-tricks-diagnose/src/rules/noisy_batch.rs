@@ -5,6 +5,7 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::{Prescription, short};
 use crate::finding::severity::Severity;
 use crate::history::History;
+use crate::history::data::DataHistory;
 use crate::history::floor::EVIDENT;
 use crate::history::loss_check::LossCheck;
 use crate::history::measures::{Outcome, median};
@@ -30,10 +31,16 @@ const AVERAGED: &str = "average the gradients over steps: give plain gradient de
 const LARGEST: usize = 4096;
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
-    let Some(noise) = history.noise_scale else {
-        let found = of_a_part(history).or_else(|| of_few_rows(history));
-        return found.into_iter().collect();
-    };
+    let failed = history.noise_scale.filter(|noise| noise.scale.is_nan());
+    let found = of_noise_scale(history)
+        .or_else(|| of_a_part(history))
+        .or_else(|| of_few_rows(history));
+    found.into_iter().chain(failed.map(self::failed)).collect()
+}
+
+/// A noise scale of many times the batch.
+fn of_noise_scale(history: &History) -> Option<Finding> {
+    let noise = history.noise_scale?;
     let rows = history
         .train
         .as_ref()
@@ -41,11 +48,9 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let rows = if rows == 0 { noise.rows } else { rows };
     let ratio = noise.scale / rows as f64;
     // A training that ends at its noise floor has a gradient that is nothing but noise.
-    if ratio.is_nan() {
-        return vec![failed(noise)];
-    }
-    if ratio <= RATIO || noise.noise <= 0.0 || history.outcome() == Outcome::Learned {
-        return Vec::new();
+    let has_learned = history.outcome() == Outcome::Learned;
+    if ratio.is_nan() || ratio <= RATIO || noise.noise <= 0.0 || has_learned {
+        return None;
     }
     let text = if noise.scale.is_finite() {
         format!(
@@ -58,10 +63,9 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             noise.batches, noise.rows
         )
     };
-    // More rows than there are, or than are in a batch by now, are no advice. How many there are is known if they repeat.
-    let train = history.train.as_ref();
-    let all = train.filter(|train| (1..train.rows).contains(&train.distinct_rows));
-    let known = all.map_or(usize::MAX, |train| train.distinct_rows);
+    // More rows than there are, or than are in a batch by now, are no advice.
+    let known = history.train.as_ref().and_then(all_rows);
+    let known = known.unwrap_or(usize::MAX);
     let size = (noise.scale.ceil() as usize).min(known).min(LARGEST);
     let larger = (size > rows).then_some(Prescription::BatchSize { size });
     let others = [
@@ -69,7 +73,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         Prescription::change(AVERAGED),
         Prescription::AverageWeights { decay: 0.99 },
     ];
-    vec![
+    Some(
         Finding::new(FindingKind::NoisyBatch, Severity::Warning, text)
             .measured(
                 ratio,
@@ -77,7 +81,17 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
                 "gradient-noise scale of McCandlish et al. (2018) over the rows of a batch; threshold chosen by us",
             )
             .with(larger.into_iter().chain(others)),
-    ]
+    )
+}
+
+/// How many training rows there are, if that is known: each has come twice on average, or at most half of those after the first
+/// epoch were new. A single row that is equal to another may be so by chance.
+fn all_rows(train: &DataHistory) -> Option<usize> {
+    let different = train.distinct_rows;
+    let later = train.rows.saturating_sub(train.first_epoch_rows);
+    let new = different.saturating_sub(train.first_epoch_distinct);
+    let is_known = train.rows / 2 >= different || later > 0 && later / 2 >= new;
+    (different > 0 && is_known).then_some(different)
 }
 
 /// A noise scale that is NaN, as of gradients with such numbers.

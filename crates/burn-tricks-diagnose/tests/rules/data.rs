@@ -63,6 +63,27 @@ fn inputs_beyond_100_come_before_the_steps_that_they_make_too_long() {
 }
 
 #[test]
+fn inputs_beyond_100_come_before_the_gradients_that_they_make_explode() {
+    let kinds = |layer: &str, deviation: f64| {
+        let mut of = with(1.95, |train| train.deviation = deviation);
+        of.params[0].layer = layer.to_owned();
+        for at in of.params.iter_mut().flat_map(|param| &mut param.steps) {
+            at.gradient = 1e5;
+        }
+        let diagnosis = Diagnosis::from_history(of);
+        let found = diagnosis.findings.iter();
+        let kinds = found.filter(|finding| finding.severity >= Severity::Warning);
+        kinds.map(|finding| finding.kind).collect::<Vec<_>>()
+    };
+    use FindingKind::{ExplodingGradient, UnscaledInputs};
+    let raised = [UnscaledInputs, ExplodingGradient];
+    let usual = [ExplodingGradient, UnscaledInputs];
+    assert_eq!(kinds("Linear", 101.0), raised);
+    assert_eq!(kinds("Linear", 99.0), usual);
+    assert_eq!(kinds("BatchNorm", 101.0), usual);
+}
+
+#[test]
 fn a_target_of_1e7_is_a_fault_and_explains_the_gradient() {
     let mut of = with(1.95, |train| {
         let mut target = TargetStats::default();

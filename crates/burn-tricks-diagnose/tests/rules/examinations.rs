@@ -1,5 +1,7 @@
 //! What is said of a range test, of a noise scale, and of examinations that gave no numbers.
 
+use crate::shortfall::regression;
+use crate::steps::with_uneven_losses;
 use crate::{history, severity};
 use burn_tricks_diagnose::{
     Capacity, CapacityTestConfig, DataHistory, Diagnosis, Finding, FindingKind, History, LrCurve,
@@ -163,13 +165,116 @@ fn runs_of_a_range_test_that_fail_are_named_beside_the_rates_of_the_others() {
 }
 
 #[test]
+fn a_noise_scale_hides_no_other_reason_of_noise_unless_it_is_one() {
+    let mut of_few_rows = regression(0.2, 0.2, 0.87);
+    of_few_rows.train.as_mut().unwrap().largest_batch = 1;
+    for (mut of, text) in [
+        (
+            with_uneven_losses(1.6),
+            "The loss differs from the mean loss",
+        ),
+        (of_few_rows, "On the validation the network has share"),
+    ] {
+        // No gradient at all, and a scale of a ninth of a row.
+        for [small, large] in [[0.0, 0.0], [8.0, 7.9]] {
+            of.noise_scale = Some(NoiseScale::from_norms(small, large, 1, 4));
+            let found = only(&of, FindingKind::NoisyBatch);
+            assert!(found.text.starts_with(text), "{}", found.text);
+        }
+    }
+    let mut both = history(60, 1.95);
+    both.loss_checks = with_uneven_losses(1.6).loss_checks;
+    for (noise, text) in [
+        (None, "The loss differs from the mean loss"),
+        (Some(1.0), "The mean gradient of 4 batches of 8 rows"),
+    ] {
+        both.noise_scale = noise.map(|large| NoiseScale::from_norms(8.0, large, 8, 4));
+        let found = only(&both, FindingKind::NoisyBatch);
+        assert!(found.text.starts_with(text), "{}", found.text);
+    }
+}
+
+#[test]
+fn a_run_of_a_range_test_that_breaks_after_a_step_or_two_suggests_nothing() {
+    let good = vec![curve(0, 1.0), curve(1, 2.0)];
+    let text = only(&ranged(good.clone()), FindingKind::LrRange).text;
+    let lrs = || vec![1e-7, 1e-6, 1e-5, 1e-4];
+    for (losses, severity, part) in [
+        (
+            vec![2.3, f64::NAN],
+            Severity::Warning,
+            "the loss is NaN or infinite after the first or the second step",
+        ),
+        (
+            vec![2.3, 2.3, f64::INFINITY],
+            Severity::Warning,
+            "the loss is NaN or infinite after the first or the second step",
+        ),
+        (
+            vec![f64::NAN],
+            Severity::Warning,
+            "the first loss, before any step, is NaN or infinite",
+        ),
+        (
+            vec![2.3, 2.2],
+            Severity::Note,
+            "there are fewer than three losses with a learning rate",
+        ),
+    ] {
+        let mut curves = good.clone();
+        curves.push(LrCurve::new(2, lrs(), losses));
+        let of = ranged(curves);
+        let failed = only(&of, FindingKind::ExaminationFailed);
+        let start = format!("In 1 of 3 runs of the range test {part}");
+        assert!(failed.text.starts_with(&start), "{}", failed.text);
+        assert_eq!((failed.severity, failed.value), (severity, 1.0));
+        // Of the others, as if this one had not been.
+        assert_eq!(only(&of, FindingKind::LrRange).text, text);
+    }
+    // Three losses are enough.
+    let mut curves = good;
+    curves.push(LrCurve::new(2, lrs(), vec![2.3, 2.2, 2.1, f64::NAN]));
+    let of = ranged(curves);
+    assert_eq!(severity(&of, FindingKind::ExaminationFailed), None);
+    assert_ne!(only(&of, FindingKind::LrRange).text, text);
+}
+
+#[test]
+fn each_way_in_which_runs_of_a_range_test_fail_has_a_sentence() {
+    let run = |losses: &[f64]| LrCurve::new(0, vec![1e-7, 1e-6, 1e-5], losses.to_vec());
+    let of = ranged(vec![
+        run(&[f64::NAN]),
+        run(&[f64::NAN]),
+        run(&[1.0, f64::NAN]),
+        run(&[1.0]),
+    ]);
+    let failed = only(&of, FindingKind::ExaminationFailed);
+    assert_eq!((failed.severity, failed.value), (Severity::Warning, 4.0));
+    for part in [
+        "In 2 of 4 runs of the range test the first loss",
+        "In 1 of 4 runs of the range test the loss is NaN",
+        "In 1 of 4 runs of the range test there are fewer",
+    ] {
+        assert!(failed.text.contains(part), "{part}: {}", failed.text);
+    }
+    assert_eq!(severity(&of, FindingKind::LrRange), None);
+}
+
+#[test]
 fn an_examination_that_failed_hides_nothing() {
     let nan = NoiseScale::from_norms(f64::NAN, f64::NAN, 8, 4);
     let mut stuck = history(60, 1.95);
     stuck.losses = vec![2.3; 60];
     let falls = history(100, 1.5);
-    let kinds = [FindingKind::Underfitting, FindingKind::TooFewSteps];
-    for (mut of, kind) in [stuck, falls].into_iter().zip(kinds) {
+    let kinds = [
+        FindingKind::Underfitting,
+        FindingKind::TooFewSteps,
+        FindingKind::NoisyBatch,
+    ];
+    for (mut of, kind) in [stuck, falls, with_uneven_losses(1.6)]
+        .into_iter()
+        .zip(kinds)
+    {
         for noise in [None, Some(nan)] {
             of.noise_scale = noise;
             assert_eq!(severity(&of, kind), Some(Severity::Warning));
@@ -221,6 +326,24 @@ fn a_noise_scale_that_is_infinite_has_a_sentence_of_its_own_and_no_more_rows_tha
     // Rows that have not come again: nobody knows how many there are.
     let train = of.train.as_mut().unwrap();
     (train.rows, train.largest_batch) = (200, 8);
+    assert_eq!(size(&of), Some(4096));
+    // One row is equal to another by chance, of a table of unknown length.
+    let train = of.train.as_mut().unwrap();
+    (train.rows, train.distinct_rows) = (320, 319);
+    assert_eq!(size(&of), Some(4096));
+    // After an epoch of 3000 rows come the same ones, up to the last that is looked at, and some that it had left out.
+    let train = of.train.as_mut().unwrap();
+    (train.first_epoch_rows, train.first_epoch_distinct) = (3000, 3000);
+    (train.rows, train.distinct_rows) = (4000, 3000);
+    assert_eq!(size(&of), Some(3000));
+    of.train.as_mut().unwrap().distinct_rows = 3500;
+    assert_eq!(size(&of), Some(3500));
+    // Of an epoch that is a part of all rows, the next is another part.
+    of.train.as_mut().unwrap().distinct_rows = 3501;
+    assert_eq!(size(&of), Some(4096));
+    // Nothing has come since the end of the epoch.
+    let train = of.train.as_mut().unwrap();
+    (train.rows, train.distinct_rows) = (3000, 3000);
     assert_eq!(size(&of), Some(4096));
     of.train = None;
     assert_eq!(size(&of), Some(4096));

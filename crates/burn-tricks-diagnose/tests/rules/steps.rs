@@ -237,22 +237,25 @@ fn an_output_far_behind_the_nearest_rows_while_others_have_learned() {
     assert_eq!(check([0.6, 0.6]), None, "none has learned");
 }
 
+/// A training whose loss is now this many times that of all rows of its batch, and now this part of it.
+pub(crate) fn with_uneven_losses(factor: f64) -> History {
+    let mut of = of_accuracies(0.8, &[0.8; 4]);
+    of.loss_kind = Some(LossKind::CrossEntropyOfScores);
+    of.loss_checks = (1..=12)
+        .map(|step| {
+            let mut check = LossCheck::default();
+            (check.step, check.rows, check.columns) = (step, 32, 2);
+            let factor = [factor, 1.0, 1.0 / factor][step % 3];
+            (check.given, check.own) = (0.5 * factor, 0.5);
+            check
+        })
+        .collect();
+    of
+}
+
 #[test]
 fn a_loss_that_is_now_larger_and_now_smaller_is_that_of_a_part() {
-    let check = |factor: f64| {
-        let mut of = of_accuracies(0.8, &[0.8; 4]);
-        of.loss_kind = Some(LossKind::CrossEntropyOfScores);
-        of.loss_checks = (1..=12)
-            .map(|step| {
-                let mut check = LossCheck::default();
-                (check.step, check.rows, check.columns) = (step, 32, 2);
-                let factor = [factor, 1.0, 1.0 / factor][step % 3];
-                (check.given, check.own) = (0.5 * factor, 0.5);
-                check
-            })
-            .collect();
-        severity(&of, FindingKind::NoisyBatch)
-    };
+    let check = |factor: f64| severity(&with_uneven_losses(factor), FindingKind::NoisyBatch);
     assert_eq!(check(1.6), WARNING);
     assert_eq!(check(1.4), None);
 }

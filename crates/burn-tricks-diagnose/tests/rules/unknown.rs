@@ -52,6 +52,7 @@ fn a_training_of_which_only_losses_are_known_has_as_many_steps() {
     let page = diagnosis.to_html("losses");
     assert!(!page.contains("optimizer steps</dt>") && !page.contains("optimizer steps</text>"));
     assert!(page.contains("losses</dt>") && page.contains("losses</text>"));
+    assert!(page.contains("The losses, one after another.") && !page.contains("over the steps."));
 }
 
 #[test]

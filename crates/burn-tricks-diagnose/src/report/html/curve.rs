@@ -58,17 +58,12 @@ pub(crate) fn losses(history: &History) -> Option<Markup> {
         format!("mean of {every} losses")
     };
     // With several losses for a step, or without one, they are what is counted.
-    let counted = if history.losses.len() == history.steps_taken {
-        "optimizer steps"
+    let (label, counted) = if history.losses.len() == history.steps_taken {
+        ("The loss over the steps.", "optimizer steps")
     } else {
-        "losses"
+        ("The losses, one after another.", "losses")
     };
-    chart(
-        "The loss over the steps.",
-        counted,
-        false,
-        &[(name, points)],
-    )
+    chart(label, counted, false, &[(name, points)])
 }
 
 /// The metrics of the epochs.
