@@ -11,8 +11,8 @@ mod table;
 
 use burn_tricks::diagnose::{Diagnosis, History};
 use burn_tricks_examples::clinic::{
-    CarriedOut, Case, Floor, Half, Origin, Seen, Share, Tally, Verdict, cases, core_set, examine,
-    treated,
+    CarriedOut, Case, Floor, Half, Origin, Seen, Tally, TreatmentCounts, Verdict, cases, core_set,
+    examine, treated,
 };
 use clap::Parser;
 use std::path::{Path, PathBuf};
@@ -200,9 +200,7 @@ const MARGIN: f64 = 0.05;
 /// Trains each sick program as its first prescription says, and its twin, and counts what then trains as the twin. A prescription
 /// that is carried out by training the twin shows nothing, and counts for nothing.
 fn treat(options: &Options) -> Tally {
-    let mut not_carried_out = Share::default();
-    let mut of_way = WAYS.map(|(way, _)| (way, Share::default(), Share::default()));
-    let (mut cured, mut with_twins) = (Share::default(), Share::default());
+    let mut counts = TreatmentCounts::default();
     for case in options.cases() {
         let Some(twin) = case.twin else { continue };
         // A score that is too good, or a loss that is wrong, cannot be compared with the twin's.
@@ -210,7 +208,7 @@ fn treat(options: &Options) -> Tally {
             case.seen,
             Seen::Learns(_) | Seen::ValidLoss(_) | Seen::LossAbove(_)
         );
-        let mut runs = Vec::new();
+        let mut seeds = Vec::new();
         let mut first = String::new();
         for seed in 1..=options.seeds {
             let examined = examine(&(case.program)(seed), seed);
@@ -222,13 +220,13 @@ fn treat(options: &Options) -> Tally {
             });
             let Some((finding, prescription)) = prescribed.next() else {
                 first = "nothing prescribed".to_owned();
-                not_carried_out.count(false);
+                seeds.push(None);
                 continue;
             };
             let carried_out = treated(case, seed, finding, prescription);
             let Some((program, how)) = carried_out else {
                 first = format!("not carried out, {}: {prescription}", finding.kind);
-                not_carried_out.count(false);
+                seeds.push(None);
                 continue;
             };
             first = format!("{how:?}, {}: {prescription}", finding.kind);
@@ -237,28 +235,17 @@ fn treat(options: &Options) -> Tally {
             let (healthy, treated) = (healthy.result(), treated.result());
             let as_good = treated.valid_score >= healthy.valid_score - MARGIN;
             let as_low = treated.valid_loss <= 1.5 * healthy.valid_loss + MARGIN;
-            runs.push((how, as_good && (as_low || !by_loss)));
+            seeds.push(Some((how, as_good && (as_low || !by_loss))));
         }
-        let seeds = options.seeds as usize;
-        // How many runs are so, and whether these are most of all seeds.
-        let count = |is: &dyn Fn(CarriedOut, bool) -> bool| {
-            let count = runs.iter().filter(|(how, helps)| is(*how, *helps)).count();
-            (count, 2 * count > seeds)
-        };
-        let (of_case, is_cured) = count(&|_, helps| helps);
-        println!("{:38} {of_case} of {seeds}  {first}", case.name);
-        with_twins.count(is_cured);
-        cured.count(count(&|how, helps| helps && how != CarriedOut::ByHand).1);
-        for (way, programs, of_runs) in &mut of_way {
-            for (_, helps) in runs.iter().filter(|(how, _)| how == way) {
-                of_runs.count(*helps);
-            }
-            // A program is counted where most of its seeds are.
-            if count(&|how, _| how == *way).1 {
-                programs.count(count(&|how, helps| helps && how == *way).1);
-            }
-        }
+        let of_case = counts.count(&seeds);
+        println!("{:38} {of_case} of {}  {first}", case.name, seeds.len());
     }
+    let TreatmentCounts {
+        with_twins,
+        cured,
+        not_carried_out,
+        ..
+    } = counts;
     println!(
         "{with_twins} programs train as their twins in most seeds after the first prescription, {cured} without those whose twin is trained for it"
     );
@@ -266,19 +253,12 @@ fn treat(options: &Options) -> Tally {
         "\n{:24} {:20} {:20}",
         "carried out", "programs", "runs that train as the twin"
     );
-    for ((_, programs, runs), (_, text)) in of_way.iter().zip(WAYS) {
+    for (way, text) in WAYS {
+        let (programs, runs) = (counts.programs(way), counts.runs(way));
         println!("{text:24} {programs:20} {runs:20}");
     }
     println!("{:24} {:20} {not_carried_out:20}", "not at all", "");
-    let more_than_a_text = of_way
-        .iter()
-        .filter(|(way, _, _)| matches!(way, CarriedOut::Configured | CarriedOut::Rebuilt));
-    let helped = more_than_a_text.fold(not_carried_out, |sum, (_, _, runs)| sum + *runs);
-    Tally {
-        helped,
-        cured,
-        ..Tally::default()
-    }
+    counts.tally()
 }
 
 /// How a prescription is carried out, in words.

@@ -2,8 +2,8 @@
 
 use burn_tricks::diagnose::{Finding, FindingKind, InitScheme, Prescription};
 use burn_tricks_examples::clinic::{
-    CarriedOut, Case, Floor, Half, Origin, Program, RandomProgram, Seen, Tally, Validation,
-    Verdict, cases, core_set, examine, treated,
+    CarriedOut, Case, Floor, Half, Origin, Program, RandomProgram, Seen, Share, Tally,
+    TreatmentCounts, Validation, Verdict, cases, core_set, examine, treated,
 };
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -435,6 +435,76 @@ fn the_core_has_thirty_kinds_of_fault_and_fifteen_healthy_networks() {
         assert_eq!(case.is_healthy(), is_healthy, "{kind}: {}", case.name);
     }
     assert_eq!(core_set().filter(|(_, case)| case.is_healthy()).count(), 15);
+}
+
+#[test]
+fn a_program_counts_by_most_of_its_seeds_and_as_cured_by_those_without_the_twin() {
+    use CarriedOut::{ByHand, Configured, Edited, Rebuilt};
+    let share = |of, all| Share { of, all };
+    let counted = |seeds: [Option<(CarriedOut, bool)>; 3]| {
+        let mut counts = TreatmentCounts::default();
+        let helped = counts.count(&seeds);
+        let is = [counts.with_twins, counts.cured].map(|share| {
+            assert_eq!(share.all, 1, "one program");
+            share.of == 1
+        });
+        (helped, is)
+    };
+    let yes = |how| Some((how, true));
+    let no = |how| Some((how, false));
+    for (seeds, expected) in [
+        // The last seed does not decide.
+        (
+            [yes(ByHand), yes(ByHand), yes(Configured)],
+            (3, [true, false]),
+        ),
+        (
+            [yes(Configured), yes(Configured), yes(ByHand)],
+            (3, [true, true]),
+        ),
+        (
+            [yes(Configured), yes(Configured), no(ByHand)],
+            (2, [true, true]),
+        ),
+        ([yes(Rebuilt), yes(Rebuilt), None], (2, [true, true])),
+        ([None, None, yes(Configured)], (1, [false, false])),
+        (
+            [no(Configured), no(Configured), yes(Configured)],
+            (1, [false, false]),
+        ),
+        // Two seeds in different ways.
+        (
+            [yes(Configured), yes(Edited), no(ByHand)],
+            (2, [true, true]),
+        ),
+        (
+            [yes(Configured), yes(ByHand), no(ByHand)],
+            (2, [true, false]),
+        ),
+    ] {
+        assert_eq!(counted(seeds), expected, "{seeds:?}");
+    }
+    // A program stands in the row of most of its seeds, and each run in its own.
+    let mut counts = TreatmentCounts::default();
+    counts.count(&[yes(Configured), no(Configured), yes(Edited)]);
+    counts.count(&[yes(Rebuilt), yes(Rebuilt), None]);
+    counts.count(&[yes(Configured), yes(Edited), yes(ByHand)]);
+    let rows = CarriedOut::ALL.map(|way| (counts.programs(way), counts.runs(way)));
+    let expected = [
+        (share(0, 1), share(2, 3)),
+        (share(1, 1), share(2, 2)),
+        (share(0, 0), share(2, 2)),
+        (share(0, 0), share(1, 1)),
+    ];
+    assert_eq!(rows, expected);
+    assert_eq!(counts.not_carried_out, share(0, 1));
+    assert_eq!(
+        (counts.with_twins, counts.cured),
+        (share(3, 3), share(3, 3))
+    );
+    // Four of five runs after a configuration or other layers, and one without a prescription.
+    let tally = counts.tally();
+    assert_eq!((tally.helped, tally.cured), (share(4, 6), share(3, 3)));
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod run;
 mod scores;
 mod slips;
 mod treatment;
+mod treatment_counts;
 mod verdict;
 
 pub use case::{Case, Expect, Half, Origin, Seen};
@@ -33,4 +34,5 @@ pub use program::{Precision, Pretrained, Program, Rule, Validation};
 pub use random::{Judged, RandomProgram};
 pub use run::{Epoch, Outcome, Step, Watch};
 pub use treatment::{CarriedOut, treated};
+pub use treatment_counts::TreatmentCounts;
 pub use verdict::{Share, Tally, Verdict};

@@ -23,6 +23,11 @@ pub enum CarriedOut {
     ByHand,
 }
 
+impl CarriedOut {
+    /// All ways, in the order of the variants.
+    pub const ALL: [Self; 4] = [Self::Configured, Self::Rebuilt, Self::Edited, Self::ByHand];
+}
+
 /// `case`'s program with `prescription` of `finding` carried out, for this seed; `None` if it cannot be.
 ///
 /// Settings and layers are changed in any program alike, and so is what a text asks for, where that is a change that can be
