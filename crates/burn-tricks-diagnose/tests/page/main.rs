@@ -195,6 +195,25 @@ fn has_browser(test: &str) -> bool {
     is_there
 }
 
+/// A Chromium, as Debian's `chromium`, without a window; its profile lies in `home`.
+fn browser(home: &Path) -> Command {
+    let mut command = Command::new("chromium");
+    command
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+            "--enable-logging=stderr",
+        ])
+        .arg(format!(
+            "--user-data-dir={}",
+            home.join("profile").display()
+        ));
+    command
+}
+
 /// Where there is a Chromium: as wide as a phone, the page does not have to be moved sideways. A window is never narrower than
 /// 500 pixels, so the page stands in a frame.
 #[test]
@@ -212,19 +231,8 @@ fn at_the_width_of_a_phone_nothing_is_cut_off() {
          <script>addEventListener('load', () => {{ {measures} }})</script>"
     );
     fs::write(&file, wrapper).unwrap();
-    let output = Command::new("chromium")
-        .args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--hide-scrollbars",
-            "--dump-dom",
-        ])
-        .arg(format!(
-            "--user-data-dir={}",
-            folder.path().join("profile").display()
-        ))
+    let output = browser(folder.path())
+        .arg("--dump-dom")
         .arg(format!("file://{}", file.display()))
         .output()
         .unwrap();
@@ -248,24 +256,12 @@ fn at_the_width_of_a_phone_nothing_is_cut_off() {
     assert!(height > 1000, "{title}: there is no page");
 }
 
-/// What a Chromium, as Debian's `chromium`, writes on the terminal while it opens `page` in `folder` and makes a picture of it
+/// What the browser writes on the terminal while it opens `page` in `folder` and makes a picture of it
 /// in `shot`; the arguments say how.
 fn opened(folder: &Path, page: &str, shot: &Path, arguments: &[String]) -> String {
     let file = folder.join("page.html");
     fs::write(&file, page).unwrap();
-    let output = Command::new("chromium")
-        .args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--hide-scrollbars",
-            "--enable-logging=stderr",
-        ])
-        .arg(format!(
-            "--user-data-dir={}",
-            folder.join("profile").display()
-        ))
+    let output = browser(folder)
         .args(arguments)
         .arg(format!("--screenshot={}", shot.display()))
         .arg(format!("file://{}", file.display()))
