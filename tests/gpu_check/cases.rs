@@ -3,18 +3,17 @@
 use crate::pairs::{FAMILY, LACKING, PAIRS, Pair, WRAPPERS};
 use crate::problem::{Net, Problem};
 use crate::recipe::{Fused, Gradients, OfLoss, Recipe, Tricked};
-use burn::module::{Module, ParamGroup};
-use burn::optim::{GradientsParams, ModuleOptimizer, Optimizer};
-use burn::tensor::{Device, Tensor};
+use burn::module::ParamGroup;
+use burn::optim::{ModuleOptimizer, Optimizer};
+use burn::tensor::Device;
 use burn_tricks::average::{
     AverageOn, EmaSet, LawaConfig, ScheduleFreeAverageConfig, SwagConfig, TrainedAverage,
 };
 use burn_tricks::diagnose::DoctorConfig;
 use burn_tricks::grad::{
     AgcConfig, AutoClipConfig, CentralizeGradConfig, ClipGradValueConfig, FreezeConfig,
-    GradAccumulatorConfig, GradNoiseConfig, GradientOrder, GradientTransform, LossScaler,
-    LossScalerConfig, NonFinite, NormKind, NormScope, NormsByPath, Only, PolyakStepConfig,
-    ProdigyConfig, SamConfig, StateError,
+    GradAccumulatorConfig, GradNoiseConfig, LossScalerConfig, NonFinite, NormKind, NormScope,
+    NormsByPath, Only, PolyakStepConfig, ProdigyConfig, SamConfig,
 };
 use burn_tricks::kernels::use_gpu_kernels;
 use burn_tricks::nn::{ClampWeightsConfig, TiedWeights, UnitNormConfig};
@@ -65,6 +64,7 @@ type Make = dyn Fn(&Net) -> Box<dyn Recipe>;
 /// A trick and how it is checked.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
+    pub(crate) lr: f64,
     pub(crate) tolerance: Tolerance,
     /// Whether it needs the loss, not only the gradients.
     pub(crate) needs_loss: bool,
@@ -79,7 +79,7 @@ impl Case {
         (self.make)(net)
     }
 
-    pub(crate) fn tolerance(mut self, tolerance: Tolerance) -> Self {
+    fn tolerance(mut self, tolerance: Tolerance) -> Self {
         self.tolerance = tolerance;
         self
     }
@@ -97,12 +97,28 @@ impl Case {
 
 /// Sums in another order, and functions of the device's own: 4e-6 of what is seen on software Vulkan at most.
 const ROUNDING: Tolerance = Tolerance::Update(1e-4);
-/// The learning rate of the checks: large, since the weights' own rounding is compared with what they change.
-const LR: f64 = 0.05;
+/// The learning rate of a case: such that six steps move the weights by more than a device may round them, which in `bf16`
+/// is much.
+fn lr(name: &str) -> f64 {
+    match name {
+        "LARS" | "LARS, FusedStep" => 20.0,
+        "AdaDelta" => 6.0,
+        "Prodigy" => 1.0,
+        "Polyak's step" => 0.1,
+        "normalised, per tensor" | "normalised, per tensor, FusedStep" => 0.15,
+        "normalised" => 10.0,
+        "clipping" => 100.0,
+        "clipping by value" => 0.5,
+        "AGC" => 1.0,
+        "a chain" => 10.0,
+        _ => 0.05,
+    }
+}
 
 fn case(name: &'static str, make: impl Fn(&Net) -> Box<dyn Recipe> + 'static) -> Case {
     Case {
         name,
+        lr: lr(name),
         tolerance: ROUNDING,
         needs_loss: false,
         reads: Reads::None,
@@ -112,9 +128,8 @@ fn case(name: &'static str, make: impl Fn(&Net) -> Box<dyn Recipe> + 'static) ->
 
 fn optimizer(name: &'static str, optim: fn() -> ModuleOptimizer) -> Case {
     case(name, move |_| {
-        let (optim, lr) = (optim(), LR);
-        let trick = ();
-        Box::new(Tricked { optim, trick, lr })
+        let (optim, trick) = (optim(), ());
+        Box::new(Tricked { optim, trick })
     })
 }
 
@@ -130,24 +145,16 @@ fn sgd() -> ModuleOptimizer {
 /// A trick with SGD.
 fn trick<T: Trick<Net> + 'static>(name: &'static str, init: impl Fn(&Net) -> T + 'static) -> Case {
     case(name, move |net| {
-        let (optim, trick, lr) = (sgd(), init(net), LR);
-        Box::new(Tricked { optim, trick, lr })
+        let (optim, trick) = (sgd(), init(net));
+        Box::new(Tricked { optim, trick })
     })
 }
 
 /// Gradients that are made of the loss, for SGD.
-fn of_loss<G: Gradients + 'static>(
-    name: &'static str,
-    lr: f64,
-    init: impl Fn() -> G + 'static,
-) -> Case {
+fn of_loss<G: Gradients + 'static>(name: &'static str, init: impl Fn() -> G + 'static) -> Case {
     let make = move |_: &Net| -> Box<dyn Recipe> {
         let (optim, gradients) = (sgd(), init());
-        Box::new(OfLoss {
-            optim,
-            gradients,
-            lr,
-        })
+        Box::new(OfLoss { optim, gradients })
     };
     case(name, make).needs_loss()
 }
@@ -188,8 +195,8 @@ pub(crate) fn aims() -> [Case; 7] {
         init: impl Fn(&Net) -> T + 'static,
     ) -> Case {
         case(name, move |net| {
-            let (optim, trick, lr) = (adam_w(), init(net), 1e-3);
-            Box::new(Tricked { optim, trick, lr })
+            let (optim, trick) = (adam_w(), init(net));
+            Box::new(Tricked { optim, trick })
         })
     }
     let clip = || ClipGradNormConfig::new(1.0).init().unwrap();
@@ -200,18 +207,16 @@ pub(crate) fn aims() -> [Case; 7] {
         case("AdamW + clip + EMA, FusedStep", move |net| {
             let adam_w = AdamWConfig::new().build().unwrap();
             let step = FusedStep::new(adam_w).with_transform(clip());
-            let (fused, lr) = (step.with_average(ema(net)), 1e-3);
-            Box::new(Fused { fused, lr })
+            Box::new(Fused(step.with_average(ema(net))))
         }),
         with("AdamW + clip", move |_| clip()),
         with("AdamW + EMA", ema),
         case("AdamW, FusedStep", |_| {
-            let fused = FusedStep::new(AdamWConfig::new().build().unwrap());
-            Box::new(Fused { fused, lr: 1e-3 })
+            Box::new(Fused(FusedStep::new(AdamWConfig::new().build().unwrap())))
         }),
         case(TWINS, move |_| {
-            let (optim, trick, lr) = (adam_w(), clip(), 1e-3);
-            Box::new(Twins(Tricked { optim, trick, lr }))
+            let (optim, trick) = (adam_w(), clip());
+            Box::new(Twins(Tricked { optim, trick }))
         }),
     ]
 }
@@ -220,7 +225,7 @@ pub(crate) fn aims() -> [Case; 7] {
 struct Twins<R>(R);
 
 impl<R: Recipe> Recipe for Twins<R> {
-    fn step(&mut self, problem: &Problem, net: Net, at: u64) -> Net {
+    fn step(&mut self, problem: &Problem, net: Net, lr: f64, at: u64) -> Net {
         struct Again;
         impl Drop for Again {
             fn drop(&mut self) {
@@ -230,7 +235,7 @@ impl<R: Recipe> Recipe for Twins<R> {
         use_gpu_kernels(false);
         // Also after a panic.
         let _again = Again;
-        self.0.step(problem, net, at)
+        self.0.step(problem, net, lr, at)
     }
 }
 
@@ -238,10 +243,7 @@ impl<R: Recipe> Recipe for Twins<R> {
 /// `FusedStep` takes such steps for all tensors together.
 pub(crate) fn norms() -> [(Case, Case); 12] {
     fn fused<O: Optimizer>(name: &'static str, optim: impl Fn() -> O + 'static) -> Case {
-        case(name, move |_| {
-            let (fused, lr) = (FusedStep::new(optim()), LR);
-            Box::new(Fused { fused, lr })
-        })
+        case(name, move |_| Box::new(Fused(FusedStep::new(optim()))))
     }
     fn of_pair(name: &'static str) -> Case {
         let pairs = PAIRS.iter().chain(&FAMILY).chain(&LACKING).chain(&WRAPPERS);
@@ -309,7 +311,7 @@ fn a_path(net: &Net) -> &'static str {
 pub(crate) fn every() -> Vec<Case> {
     let pairs = PAIRS.iter().chain(&FAMILY).chain(&LACKING).chain(&WRAPPERS);
     let mut every: Vec<_> = pairs.map(|pair| optimizer(pair.name, pair.ours)).collect();
-    every.extend(in_half());
+    every.extend(master_weights());
     every.push(case("selective decay", |net| {
         let decay = SelectiveDecayConfig::new().sparing([a_path(net)]);
         let decay = decay.init(net).unwrap();
@@ -317,23 +319,27 @@ pub(crate) fn every() -> Vec<Case> {
         let spared = adam_w.clone().with_weight_decay(0.0).build().unwrap();
         let optim = adam_w.init().unwrap();
         let optim = optim.with_group(decay.spared_group(), spared, None);
-        let (trick, lr) = ((), LR);
-        Box::new(Tricked { optim, trick, lr })
+        let trick = ();
+        Box::new(Tricked { optim, trick })
     }));
     let accumulator = || GradAccumulatorConfig::new(2).init().unwrap();
-    every.push(of_loss("accumulated gradients", LR, accumulator));
-    every.push(case("Prodigy", |net| {
-        let trick = ProdigyConfig::new().init(net).unwrap();
-        let (optim, lr) = (trick.optimizer(), 1.0);
-        Box::new(Tricked { optim, trick, lr })
-    }));
+    every.push(of_loss("accumulated gradients", accumulator));
+    let prodigy = case("Prodigy", |net| {
+        let config = ProdigyConfig::new().with_first_distance(0.01);
+        let trick = config.init(net).unwrap();
+        let optim = trick.optimizer();
+        Box::new(Tricked { optim, trick })
+    });
+    every.push(prodigy);
     every.extend(skipping());
     for (name, config) in [("SAM", SamConfig::new(0.05)), ("ASAM", SamConfig::asam())] {
         let sam = config.init().unwrap();
-        every.push(of_loss(name, LR, move || sam.clone()));
+        every.push(of_loss(name, move || sam.clone()));
     }
     let polyak = || PolyakStepConfig::new().init().unwrap();
-    every.push(of_loss("Polyak's step", 0.1, polyak));
+    every.push(of_loss("Polyak's step", polyak));
+    let scaler = || LossScalerConfig::new().init().unwrap();
+    every.push(of_loss("loss scale", scaler).reads(Reads::OneNumber));
     every.extend(aims());
     let together = norms().into_iter().map(|(case, _)| case);
     every.extend(together.filter(|case| case.name.ends_with("FusedStep")));
@@ -342,7 +348,7 @@ pub(crate) fn every() -> Vec<Case> {
 }
 
 /// Optimizers that do something else for weights in half precision, and step those in `f32` as the optimizer inside does.
-pub(crate) fn in_half() -> [Case; 2] {
+fn master_weights() -> [Case; 2] {
     fn master(form: MasterWeightsForm) -> ModuleOptimizer {
         let adam_w = AdamWConfig::new().build().unwrap();
         MasterWeightsConfig::new().with_form(form).init(adam_w)
@@ -358,8 +364,8 @@ fn skipping() -> [Case; 3] {
     fn with(name: &'static str, optim: fn() -> ModuleOptimizer) -> Case {
         case(name, move |_| {
             let clip = ClipGradNormConfig::new(1.0).with_non_finite(NonFinite::SkipStep);
-            let (optim, trick, lr) = (optim(), clip.init().unwrap(), 1e-3);
-            Box::new(Tricked { optim, trick, lr })
+            let (optim, trick) = (optim(), clip.init().unwrap());
+            Box::new(Tricked { optim, trick })
         })
     }
     fn adam() -> Adam {
@@ -376,65 +382,6 @@ fn skipping() -> [Case; 3] {
             config.init(adam()).unwrap()
         }),
     ]
-}
-
-/// Unscales gradients that are given, as if their loss had been multiplied.
-#[derive(Debug)]
-struct OfGiven(LossScaler);
-
-impl GradientTransform for OfGiven {
-    fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-        self.scale_a_loss();
-        self.0.apply(model, grads)
-    }
-
-    fn apply_scaled<M: Module>(
-        &mut self,
-        model: &M,
-        grads: GradientsParams,
-        factor: f64,
-    ) -> GradientsParams {
-        self.scale_a_loss();
-        self.0.apply_scaled(model, grads, factor)
-    }
-
-    fn marks_non_finite(&self) -> bool {
-        self.0.marks_non_finite()
-    }
-
-    fn gradient_order(&self, order: &mut GradientOrder) {
-        GradientTransform::gradient_order(&self.0, order);
-    }
-
-    fn describe(&self) -> Vec<String> {
-        GradientTransform::describe(&self.0)
-    }
-
-    fn restart(&mut self) {
-        GradientTransform::restart(&mut self.0);
-    }
-
-    fn state(&self) -> Option<Vec<u8>> {
-        GradientTransform::state(&self.0)
-    }
-
-    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-        self.0.load_state(state)
-    }
-
-    fn roll_back_state(&self) -> Option<Vec<u8>> {
-        GradientTransform::roll_back_state(&self.0)
-    }
-
-    fn load_roll_back_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-        GradientTransform::load_roll_back_state(&mut self.0, state)
-    }
-}
-
-impl OfGiven {
-    fn scale_a_loss(&self) {
-        let _ = self.0.scale(Tensor::<1>::ones([1], &Device::flex()));
-    }
 }
 
 fn tricks() -> Vec<Case> {
@@ -464,10 +411,6 @@ fn tricks() -> Vec<Case> {
             FreezeConfig::for_paths([a_path(net)]).init(net).unwrap()
         }),
         trick("guard", |_| StepGuard::new()).reads(Reads::OneNumber),
-        trick("loss scale", |_| {
-            AsTrick(OfGiven(LossScalerConfig::new().init().unwrap()))
-        })
-        .reads(Reads::OneNumber),
         trick("norms", |_| NormsByPath::init(NormKind::L2).unwrap()),
         trick("a chain", |_| {
             let agc = AgcConfig::new().init().unwrap();

@@ -1,20 +1,32 @@
-//! The device against `flex`: what a training makes of the weights, what a module makes of a batch.
+//! The device against `flex`: what a training makes of the weights, what a module makes of a batch, in `f32` and in half
+//! precision.
+//!
+//! A training in half precision is compared with one on `flex` in the same type, since each step rounds the weights. What a
+//! module makes in half precision is compared with what `flex` makes of the same rounded weights and inputs in `f32`.
 
-use crate::cases::{Case, Tolerance, every, in_half, plain};
-use crate::modules::{MODULES as ALONE, Numbers, OnDevice, gradients, random, read};
+use crate::cases::{Case, Tolerance, every, plain};
+use crate::modules::{Alone, Numbers, Place, determined, gradients, random, read};
 use crate::problem::{Net, Problem};
 use crate::report::{self, Row};
 use crate::training::Training;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{DType, Device, FloatDType, Tensor};
+use burn::tensor::FloatDType::{self, BF16, F16, F32};
+use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::nn::{BranchScale, ResNetConfig, ResNetVersion};
 use burn_tricks_examples::additions::{ADDITIONS, Addition};
 
 /// Steps of a training that is compared.
 const STEPS: usize = 6;
-/// Of modules, whose products of matrices a GPU may compute in fewer digits.
+/// How many times what two devices may differ by the steps must move the weights, in half precision.
+const MOVED: f64 = 4.0;
+/// Of modules in `f32`, whose products of matrices a GPU may compute in fewer digits.
 const MODULES: f64 = 5e-3;
+/// So many times a number is rounded on its way through a module and back.
+const ROUNDINGS: f64 = 32.0;
+/// What losses of networks are multiplied by: without it gradients in `f16` would be too small for that type. A power of two
+/// rounds nothing.
+const LOSS_SCALE: f32 = 1024.0;
 /// Passes of a module that draws random numbers.
 const DRAWS: usize = 50;
 /// By how much the mean losses of so many passes may differ.
@@ -23,79 +35,228 @@ const LOSS_CHANCE: f64 = 0.03;
 const CHANCE: f64 = 0.15;
 /// By how much the means of a million random numbers, or of thousands, may differ.
 const MEANS: f64 = 0.03;
-/// Of steps of half-precision weights, which may be rounded to one of two neighbours.
-const HALF: Tolerance = Tolerance::Update(1e-3);
 
-/// Compares everything.
+/// Compares everything, in every type.
 pub(crate) fn run(device: &Device) {
-    for case in every() {
-        row("parabola", case.name, || {
-            with_case(&case, &Problem::parabola, device)
-        });
-    }
-    for case in in_half() {
-        let case = case.tolerance(HALF);
-        row("half precision", case.name, || with_half(&case, device));
-    }
-    for (name, addition, _) in ADDITIONS {
-        row("MLP", name, || with_addition(name, addition, device));
-    }
-    let plain = ResNetConfig::new(3, 10).with_widths(vec![8, 16]);
-    let v2 = plain.clone().with_version(ResNetVersion::V2);
-    let re_zero = v2.clone().with_batch_norm(false);
-    let layer_scale = BranchScale::LayerScale(0.1);
-    for (name, config) in [
-        ("ResNet, V1", plain.clone()),
-        ("ResNet, V2", v2.clone()),
-        ("ReZero", re_zero.with_scale(BranchScale::ReZero)),
-        ("LayerScale", v2.with_scale(layer_scale)),
-        ("squeeze-and-excitation", plain.with_squeeze_excite(Some(4))),
-    ] {
-        row("ResNet", name, || {
-            let here = Problem::res_net(&config, [16, 8], &Device::flex());
-            let row = Row::new("compare", "ResNet", name);
-            of_module(row, &here, &here.fork(device))
-        });
-    }
-    for (name, run) in ALONE {
-        row("alone", name, || alone(name, &run, MODULES, device));
-    }
-    for (name, run) in random() {
-        row("alone", &name, || {
-            let row = alone(&name, &run, MEANS, device);
-            by(row, "means and sizes, since it is random")
-        });
-    }
-}
-
-fn row(on: &str, name: &str, make: impl FnOnce() -> Row) {
-    report::send("compare", on, name, make);
-}
-
-/// What a module gives by itself, on both.
-fn alone(name: &str, run: &OnDevice, tolerance: f64, device: &Device) -> Row {
-    let row = Row::new("compare", "alone", name);
-    match (run(device), run(&Device::flex())) {
-        (Ok(actual), Ok(expected)) => {
-            let of = at_least_a_share_of_the_largest(&expected);
-            within(row, farthest(&actual, &expected, &of), tolerance)
+    for dtype in [F32, F16, BF16] {
+        let name = DType::from(dtype).name();
+        if device.supports_dtype(dtype) {
+            Compared {
+                device,
+                dtype,
+                name,
+            }
+            .everything();
+        } else {
+            let row = Row::new("compare", name, "everything");
+            row.not_checked(format!("the device does not calculate in {name}"))
+                .send();
         }
-        (Err(error), _) | (_, Err(error)) => row.failed(error.to_string()),
     }
 }
 
-/// Some steps with weights in half precision, on both.
-fn with_half(case: &Case, device: &Device) -> Row {
-    if !device.supports_dtype(DType::F16) {
-        let row = Row::new("compare", "half precision", case.name);
-        return by(row, "not compared: the device has no `f16`");
+/// The device that is compared with `flex`, and the type of weights and inputs.
+struct Compared<'a> {
+    device: &'a Device,
+    dtype: FloatDType,
+    name: &'a str,
+}
+
+impl Compared<'_> {
+    fn everything(&self) {
+        for case in every() {
+            self.row("parabola", case.name, |row| self.with_case(row, &case));
+        }
+        // In half precision their layers alone, as below: those of a perceptron have rectifiers between them.
+        for (name, addition, _) in ADDITIONS.into_iter().filter(|_| self.dtype == F32) {
+            self.row("MLP", name, |row| match addition.is_random() {
+                false => self.of_problem(row, mlp(addition)),
+                true => self.with_random(row, addition),
+            });
+        }
+        let plain = ResNetConfig::new(3, 10).with_widths(vec![8, 16]);
+        let v2 = plain.clone().with_version(ResNetVersion::V2);
+        let re_zero = v2.clone().with_batch_norm(false);
+        let layer_scale = BranchScale::LayerScale(0.1);
+        for (name, config) in [
+            ("ResNet, V1", plain.clone()),
+            ("ResNet, V2", v2.clone()),
+            ("ReZero", re_zero.with_scale(BranchScale::ReZero)),
+            ("LayerScale", v2.with_scale(layer_scale)),
+            ("squeeze-and-excitation", plain.with_squeeze_excite(Some(4))),
+        ] {
+            let problem = || Problem::res_net(&config, [16, 8], &Device::flex());
+            self.row("ResNet", name, |row| self.of_problem(row, problem()));
+        }
+        for alone in determined() {
+            self.row("alone", &alone.name, |row| {
+                // Its running statistics and those of the batch are of two types.
+                if self.dtype != F32 && alone.name.ends_with("Burn's batch norm") {
+                    return row.not_checked("Burn's batch norm is not trained in half precision");
+                }
+                self.alone(row, &alone, self.of_modules(alone.jumps))
+            });
+        }
+        for alone in random() {
+            self.row("alone", &alone.name, |row| {
+                let row = self.alone(row, &alone, MEANS);
+                by(row, "means and sizes, since it is random")
+            });
+        }
     }
-    let problem = |device: &Device| Problem::parabola_in(FloatDType::F16, device);
-    let row = with_case(case, &problem, device);
-    Row {
-        on: "half precision".to_owned(),
-        ..row
+
+    fn row(&self, on: &str, name: &str, make: impl FnOnce(Row) -> Row) {
+        let on = match self.dtype {
+            F32 => on.to_owned(),
+            _ => format!("{on}, {}", self.name),
+        };
+        let row = Row::new("compare", &on, name);
+        report::send("compare", &on, name, || make(row));
     }
+
+    /// The distance of two neighbouring numbers, as a share of them, at most.
+    fn epsilon(&self) -> f64 {
+        self.dtype.finfo().epsilon
+    }
+
+    /// By how much modules may differ. In half precision each rounding changes a number by half an epsilon at most. A
+    /// rectifier passes or stops what is as near to zero as that: so large is the share of the numbers that differ, and the
+    /// root of it the length of the difference.
+    fn of_modules(&self, jumps: bool) -> f64 {
+        let rounded = ROUNDINGS * self.epsilon() / 2.0;
+        match self.dtype {
+            F32 => MODULES,
+            _ if jumps => rounded.sqrt(),
+            _ => rounded,
+        }
+    }
+
+    /// No tensor is compared with less than this share of the longest one: in `f32` to allow for gradients that are zero but
+    /// for rounding, such as that of a bias in front of a batch norm; where gradients jump, since that of few numbers may.
+    fn of_longest(&self, jumps: bool) -> f64 {
+        match self.dtype {
+            F32 => 1e-3,
+            _ if jumps => 1.0,
+            _ => 0.1,
+        }
+    }
+
+    /// What a module gives by itself, on both.
+    fn alone(&self, row: Row, alone: &Alone, tolerance: f64) -> Row {
+        let place = |device: &Device, dtype| Place {
+            device: device.clone(),
+            dtype,
+            rounded_to: self.dtype,
+        };
+        let actual = (alone.run)(&place(self.device, self.dtype));
+        match (actual, (alone.run)(&place(&Device::flex(), F32))) {
+            (Ok(actual), Ok(expected)) => {
+                let of = at_least_a_share_of_the_largest(&expected, self.of_longest(alone.jumps));
+                within(row, farthest(&actual, &expected, &of), tolerance)
+            }
+            (Err(error), _) | (_, Err(error)) => row.failed(error.to_string()),
+        }
+    }
+
+    /// Some steps with a trick, on both.
+    fn with_case(&self, row: Row, case: &Case) -> Row {
+        let problem = |device: &Device| Problem::parabola(self.dtype, device);
+        let flex = &Device::flex();
+        let begin = numbers(&problem(flex).net);
+        let changes = |case: &Case, device: &Device| {
+            let mut training = Training::new(case, problem(device));
+            training.steps(STEPS);
+            let (net, validated) = training.nets();
+            let mut changes = minus(&numbers(net), &begin);
+            if let Some(validated) = validated {
+                changes.extend(minus(&numbers(&validated), &begin));
+            }
+            changes
+        };
+        let (expected, actual) = (changes(case, flex), changes(case, self.device));
+        let changes_without = |device: &Device| changes(&plain(), device);
+        match case.tolerance {
+            Tolerance::Update(share) if self.dtype == F32 => {
+                within(row, farthest(&actual, &expected, &expected), share)
+            }
+            Tolerance::Update(_) => {
+                // A step rounds each weight. Where the devices differ before that, however little, they may round to two
+                // neighbours.
+                let share = STEPS as f64 * self.epsilon();
+                let weights: Vec<_> = begin.iter().cycle().take(expected.len()).cloned().collect();
+                let moved = farthest(&minus(&expected, &expected), &expected, &weights);
+                let row = within(row, farthest(&actual, &expected, &weights), share);
+                if moved < MOVED * share {
+                    return row.failed(format!("the steps move the weights by {moved:.4} alone"));
+                }
+                by(row, "as a share of the weights")
+            }
+            Tolerance::Size(share) => {
+                // Of the random part alone: the gradients would hide it.
+                let size = |changes: &[Vec<f64>], device: &Device| {
+                    let random = minus(changes, &changes_without(device));
+                    length(random.into_iter().flatten())
+                };
+                let (actual, expected) = (size(&actual, self.device), size(&expected, flex));
+                let row = within(row, (actual / expected - 1.0).abs(), share);
+                by(row, "the size of the random part")
+            }
+        }
+    }
+
+    /// Loss and gradients, on both, of a network that is on `flex`.
+    fn of_problem(&self, row: Row, problem: Problem) -> Row {
+        let here = problem.cast(self.dtype).cast(F32);
+        let all = |problem: &Problem| {
+            let (loss, mut all) = loss_and_gradients(problem);
+            all.push(vec![loss]);
+            all
+        };
+        let expected = all(&here);
+        let actual = all(&here.cast(self.dtype).fork(self.device));
+        let of = at_least_a_share_of_the_largest(&expected, self.of_longest(true));
+        within(
+            row,
+            farthest(&actual, &expected, &of),
+            self.of_modules(true),
+        )
+    }
+
+    /// A multi-layer perceptron with a module that draws masks, which differ, on both. The means of many passes do not, but
+    /// for chance: of the loss, and of the squared length of each gradient, which grows with the squares of the factors.
+    fn with_random(&self, row: Row, addition: Addition) -> Row {
+        let here = mlp(addition);
+        let there = here.fork(self.device);
+        Device::flex().seed(1);
+        self.device.seed(1);
+        let sums = |problem: &Problem| {
+            let mut sums = Vec::new();
+            for _ in 0..DRAWS {
+                let (loss, grads) = loss_and_gradients(problem);
+                let squares = grads
+                    .iter()
+                    .map(|grad| length(grad.iter().copied()).powi(2));
+                sums.resize(grads.len() + 1, 0.0);
+                let all = [loss].into_iter().chain(squares);
+                sums.iter_mut().zip(all).for_each(|(sum, one)| *sum += one);
+            }
+            sums
+        };
+        let pairs = sums(&here).into_iter().zip(sums(&there));
+        let mut errors = pairs.map(|(expected, actual)| (actual / expected - 1.0).abs());
+        let of_loss = errors.next().unwrap_or(f64::NAN);
+        let row = within(row, of_loss, LOSS_CHANCE);
+        if row.fails() {
+            return by(row, "the mean loss of some passes, since it is random");
+        }
+        let row = within(row, errors.fold(0.0, largest_or_nan), CHANCE);
+        by(row, "mean squares of the gradients, since it is random")
+    }
+}
+
+/// A multi-layer perceptron with a module, on `flex`.
+fn mlp(addition: Addition) -> Problem {
+    Problem::mlp(Some(addition), [64, 20, 64], &Device::flex())
 }
 
 /// The numbers of every parameter.
@@ -154,80 +315,12 @@ fn within(row: Row, error: f64, tolerance: f64) -> Row {
 
 /// The same, saying by what was compared.
 fn by(row: Row, what: &str) -> Row {
-    let note = if row.ok {
-        what.to_owned()
-    } else {
+    let note = if row.fails() {
         format!("{}: {what}", row.note)
+    } else {
+        what.to_owned()
     };
     Row { note, ..row }
-}
-
-/// Some steps with a trick, on both.
-fn with_case(case: &Case, problem: &dyn Fn(&Device) -> Problem, device: &Device) -> Row {
-    let row = Row::new("compare", "parabola", case.name);
-    let begin = numbers(&problem(&Device::flex()).net);
-    let changes = |case: &Case, device: &Device| {
-        let mut training = Training::new(case, problem(device));
-        training.steps(STEPS);
-        let (net, validated) = training.nets();
-        let mut changes = minus(&numbers(net), &begin);
-        if let Some(validated) = validated {
-            changes.extend(minus(&numbers(&validated), &begin));
-        }
-        changes
-    };
-    let flex = Device::flex();
-    let (expected, actual) = (changes(case, &flex), changes(case, device));
-    let changes_without = |device: &Device| changes(&plain(), device);
-    match case.tolerance {
-        Tolerance::Update(share) => within(row, farthest(&actual, &expected, &expected), share),
-        Tolerance::Size(share) => {
-            // Of the random part alone: the gradients would hide it.
-            let size = |changes: &[Vec<f64>], device: &Device| {
-                let random = minus(changes, &changes_without(device));
-                length(random.into_iter().flatten())
-            };
-            let (actual, expected) = (size(&actual, device), size(&expected, &flex));
-            let row = within(row, (actual / expected - 1.0).abs(), share);
-            by(row, "the size of the random part")
-        }
-    }
-}
-
-/// A multi-layer perceptron with a module, on both.
-fn with_addition(name: &str, addition: Addition, device: &Device) -> Row {
-    let here = Problem::mlp(Some(addition), [64, 20, 64], &Device::flex());
-    let there = here.fork(device);
-    let row = Row::new("compare", "MLP", name);
-    if !addition.is_random() {
-        return of_module(row, &here, &there);
-    }
-    // The masks differ. The means of many passes do not, but for chance: of the loss, and of the squared length of each
-    // gradient, which grows with the squares of the factors.
-    Device::flex().seed(1);
-    device.seed(1);
-    let sums = |problem: &Problem| {
-        let mut sums = Vec::new();
-        for _ in 0..DRAWS {
-            let (loss, grads) = loss_and_gradients(problem);
-            let squares = grads
-                .iter()
-                .map(|grad| length(grad.iter().copied()).powi(2));
-            sums.resize(grads.len() + 1, 0.0);
-            let all = [loss].into_iter().chain(squares);
-            sums.iter_mut().zip(all).for_each(|(sum, one)| *sum += one);
-        }
-        sums
-    };
-    let pairs = sums(&here).into_iter().zip(sums(&there));
-    let mut errors = pairs.map(|(expected, actual)| (actual / expected - 1.0).abs());
-    let of_loss = errors.next().unwrap_or(f64::NAN);
-    let row = within(row, of_loss, LOSS_CHANCE);
-    if !row.ok {
-        return by(row, "the mean loss of some passes, since it is random");
-    }
-    let row = within(row, errors.fold(0.0, largest_or_nan), CHANCE);
-    by(row, "mean squares of the gradients, since it is random")
 }
 
 /// The larger number; NaN counts as infinite.
@@ -235,32 +328,20 @@ fn largest_or_nan(a: f64, b: f64) -> f64 {
     if b.is_nan() { f64::INFINITY } else { a.max(b) }
 }
 
-/// The loss, and the gradient of every parameter.
+/// The loss, and the gradient of every parameter, times [`LOSS_SCALE`].
 fn loss_and_gradients(problem: &Problem) -> (f64, Vec<Vec<f64>>) {
     let loss = problem.loss(&problem.net);
     let value = f64::from(loss.clone().into_scalar::<f32>());
-    let grads = GradientsParams::from_grads(loss.backward(), &problem.net);
+    let grads = (loss * LOSS_SCALE).backward();
+    let grads = GradientsParams::from_grads(grads, &problem.net);
     (value, gradients(&problem.net, &grads))
 }
 
-/// Loss and gradients, on both.
-fn of_module(row: Row, here: &Problem, there: &Problem) -> Row {
-    let all = |problem: &Problem| {
-        let (loss, mut all) = loss_and_gradients(problem);
-        all.push(vec![loss]);
-        all
-    };
-    let (expected, actual) = (all(here), all(there));
-    let of = at_least_a_share_of_the_largest(&expected);
-    within(row, farthest(&actual, &expected, &of), MODULES)
-}
-
-/// The length of each tensor, but no less than a thousandth of the largest: a gradient that is zero but for rounding,
-/// such as that of a bias in front of a batch norm, is compared with that.
-fn at_least_a_share_of_the_largest(tensors: &[Vec<f64>]) -> Numbers {
+/// The length of each tensor, but no less than a share of the largest.
+fn at_least_a_share_of_the_largest(tensors: &[Vec<f64>], share: f64) -> Numbers {
     let lengths = || tensors.iter().map(|tensor| length(tensor.iter().copied()));
     let largest = lengths().fold(0.0, f64::max);
     lengths()
-        .map(|length| vec![length.max(largest * 1e-3)])
+        .map(|length| vec![length.max(largest * share)])
         .collect()
 }

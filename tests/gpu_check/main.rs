@@ -31,6 +31,7 @@ use burn::tensor::Device;
 use clap::{Parser, ValueEnum};
 use report::{Row, table};
 use run::{Deadline, Ended};
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::File;
 use std::io::Write as _;
@@ -165,12 +166,17 @@ struct Rows {
 }
 
 impl Rows {
-    fn push(&mut self, row: Row) -> Result<(), Box<dyn Error>> {
+    fn write(&mut self, row: &Row) -> Result<(), Box<dyn Error>> {
         if let Some(file) = &mut self.file {
-            serde_json::to_writer(&*file, &row)?;
+            serde_json::to_writer(&*file, row)?;
             writeln!(file)?;
         }
-        if !row.ok {
+        Ok(())
+    }
+
+    fn push(&mut self, row: Row) -> Result<(), Box<dyn Error>> {
+        self.write(&row)?;
+        if row.fails() {
             eprintln!(
                 "FAIL: {}, {}, {}: {}",
                 row.section, row.on, row.name, row.note
@@ -228,6 +234,32 @@ fn section(
     Ok(())
 }
 
+/// Says what was not checked, how many checks hold, and which do not.
+fn conclude(rows: &[Row], device: &str) -> ExitCode {
+    let mut not_checked = BTreeMap::<(&str, &str), usize>::new();
+    for row in rows.iter().filter(|row| row.ok.is_none()) {
+        *not_checked.entry((&row.section, &row.note)).or_default() += 1;
+    }
+    for ((section, why), count) in not_checked {
+        println!("\nnot checked: {count} of {section}: {why}");
+    }
+    let failed: Vec<_> = rows.iter().filter(|row| row.fails()).collect();
+    let checked = rows.iter().filter(|row| row.ok.is_some()).count();
+    if checked == 0 {
+        println!("\nnothing was checked on {device}");
+        return ExitCode::FAILURE;
+    }
+    if failed.is_empty() {
+        println!("\n{checked} checks hold on {device}");
+        return ExitCode::SUCCESS;
+    }
+    println!("\n{} of {checked} checks fail on {device}:", failed.len());
+    for row in failed {
+        println!("  {}: {}, {}: {}", row.section, row.on, row.name, row.note);
+    }
+    ExitCode::FAILURE
+}
+
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let options = Options::parse();
     let (name, device) = device(options.device.as_deref())?;
@@ -247,7 +279,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         cfg!(feature = "autotune"),
     );
     println!("{}: {}; {}", about.on, about.name, about.note);
-    rows.push(about)?;
+    rows.write(&about)?;
     let sections = match &*options.only {
         [] => &Section::USUAL,
         chosen => chosen,
@@ -255,18 +287,5 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     for one in sections {
         section(*one, &options, name, &mut rows)?;
     }
-    let failed: Vec<_> = rows.all.iter().filter(|row| !row.ok).cloned().collect();
-    if failed.is_empty() {
-        println!("\n{} checks hold on {name}", rows.all.len());
-        return Ok(ExitCode::SUCCESS);
-    }
-    println!(
-        "\n{} of {} checks fail on {name}:",
-        failed.len(),
-        rows.all.len()
-    );
-    for row in failed {
-        println!("  {}: {}, {}: {}", row.section, row.on, row.name, row.note);
-    }
-    Ok(ExitCode::FAILURE)
+    Ok(conclude(&rows.all, name))
 }

@@ -1,10 +1,10 @@
-//! Modules, losses and scalers that are called by themselves, on one device: what they give, and their gradients.
+//! Modules, losses and scalers that are called by themselves, in one place: what they give, and their gradients.
 
-use crate::problem::noise;
+use crate::problem::{Cast, noise};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, FloatDType, Int, Tensor};
 use burn_tricks::nn::{
     ActivityPenaltyConfig, GlobalResponseNormConfig, InceptionConfig, LayerScaleConfig,
     McDropoutConfig, Missing, ScalerConfig, SigmoidFocalLossConfig, SoftmaxFocalLossConfig,
@@ -18,84 +18,137 @@ use std::error::Error;
 /// Several tensors, as numbers.
 pub(crate) type Numbers = Vec<Vec<f64>>;
 
-/// What a module, loss or scaler makes of the same weights and inputs on a device.
-type Run = fn(&Device) -> Result<Numbers, Box<dyn Error>>;
+/// Where a module is called, and with numbers of which type.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) device: Device,
+    /// The type of weights and inputs.
+    pub(crate) dtype: FloatDType,
+    /// A type with fewer digits, perhaps, to which weights and inputs have been rounded before.
+    pub(crate) rounded_to: FloatDType,
+}
 
-/// Their names, and how to run them.
-pub(crate) const MODULES: [(&str, Run); 13] = [
-    ("global response normalisation", |device| {
+impl Place {
+    fn training(&self) -> Device {
+        self.device.clone().autodiff()
+    }
+
+    fn cast<const D: usize>(&self, tensor: Tensor<D>) -> Tensor<D> {
+        tensor.cast(self.rounded_to).cast(self.dtype)
+    }
+}
+
+/// What is made of the same weights and inputs.
+type Made = Result<Numbers, Box<dyn Error>>;
+
+/// Makes it in a place.
+type Run = dyn Fn(&Place) -> Made;
+
+/// A module, loss or scaler that is called by itself.
+pub(crate) struct Alone {
+    pub(crate) name: String,
+    /// Whether its gradient jumps, as that of rectifiers and maxima does.
+    pub(crate) jumps: bool,
+    pub(crate) run: Box<Run>,
+}
+
+/// What is the same on every device but for rounding.
+pub(crate) fn determined() -> Vec<Alone> {
+    let of_module = |(name, run): &(&str, fn(&Place) -> Made)| Alone {
+        name: (*name).to_owned(),
+        jumps: *name == INCEPTION,
+        run: Box::new(*run),
+    };
+    let mut all: Vec<_> = MODULES.iter().map(of_module).collect();
+    for (name, addition, _) in ADDITIONS {
+        if !addition.is_random() {
+            all.push(Alone {
+                name: format!("a layer with {name}"),
+                jumps: false,
+                run: Box::new(move |place| with_layer(addition, place)),
+            });
+        }
+    }
+    all
+}
+
+const INCEPTION: &str = "Inception";
+
+const MODULES: [(&str, fn(&Place) -> Made); 13] = [
+    ("global response normalisation", |place| {
         let config = GlobalResponseNormConfig::new(6);
-        let norm = made(device, |device| config.init(device))?;
-        let input = values([4, 6, 5, 5], device);
+        let norm = made(place, |device| config.init(device))?;
+        let input = values([4, 6, 5, 5], place);
         Ok(passes(&norm, input, |norm, x| norm.forward(x)))
     }),
-    ("squeeze-and-excitation alone", |device| {
+    ("squeeze-and-excitation alone", |place| {
         let config = SqueezeExciteConfig::new(8, 3);
-        let layer = made(device, |device| config.init(device))?;
-        let input = values([4, 8, 5, 5], device);
+        let layer = made(place, |device| config.init(device))?;
+        let input = values([4, 8, 5, 5], place);
         Ok(passes(&layer, input, |layer, x| layer.forward(x)))
     }),
-    ("layer scale", |device| {
+    ("layer scale", |place| {
         let config = LayerScaleConfig::new(8);
-        let scale = made(device, |device| config.init(device))?;
-        let input = values([4, 8, 5, 5], device);
+        let scale = made(place, |device| config.init(device))?;
+        let input = values([4, 8, 5, 5], place);
         Ok(passes(&scale, input, |scale, x| scale.forward(x)))
     }),
-    ("Inception", |device| {
+    (INCEPTION, |place| {
         let config = InceptionConfig::for_8x8(3, 10);
-        let net = made(device, |device| config.init(device))?;
-        let input = values([8, 3, 8, 8], device);
+        let net = made(place, |device| config.init(device))?;
+        let input = values([8, 3, 8, 8], place);
         Ok(passes(&net, input, |net, x| net.forward(x)))
     }),
-    ("penalty", |device| {
+    ("penalty", |place| {
         let penalty = PenaltyConfig::new().with_l1(0.1).with_l2(0.3).init()?;
         let linear = |device: &Device| LinearConfig::new(20, 30).init(device);
-        let linear = made(device, |device| Ok::<_, Infallible>(linear(device)))?;
-        let input = values([3], device);
+        let linear = made(place, |device| Ok::<_, Infallible>(linear(device)))?;
+        let input = values([3], place);
         Ok(passes(&linear, input, |linear, x| {
-            penalty.forward(linear) + x.sum()
+            penalty.add_to(x.sum(), linear)
         }))
     }),
-    ("activity penalty", |device| {
+    ("activity penalty", |place| {
         let penalty = ActivityPenaltyConfig::new().with_l1(0.1).with_l2(0.3);
         let penalty = penalty.init()?;
-        let input = values([16, 20], device);
+        let input = values([16, 20], place);
         Ok(passes(&Relu {}, input, |_, x| penalty.forward(x)))
     }),
-    ("sigmoid focal loss", |device| {
+    ("sigmoid focal loss", |place| {
         let loss = SigmoidFocalLossConfig::new().init()?;
-        let targets = values([16, 20], device).greater_elem(0.5).float();
-        let input = values([16, 20], device) * 4.0;
+        let targets = values([16, 20], place).greater_elem(0.5).float();
+        let targets = targets.cast(place.dtype);
+        let input = values([16, 20], place) * 4.0;
         Ok(passes(&Relu {}, input, |_, x| {
             loss.forward(x, targets.clone())
         }))
     }),
-    ("softmax focal loss", |device| {
+    ("softmax focal loss", |place| {
         let weights = vec![1.0, 0.5, 2.0, 1.0, 1.0];
         let config = SoftmaxFocalLossConfig::new().with_class_weights(Some(weights));
-        let device = device.clone().autodiff();
+        let device = place.training();
         let loss = config.init(&device)?;
         let labels = Tensor::<1, Int>::arange(0..16, &device) % 5;
-        let input = values([16, 5], &device) * 4.0;
+        let input = values([16, 5], place) * 4.0;
         Ok(passes(&Relu {}, input, |_, x| {
             loss.forward(x, labels.clone())
         }))
     }),
-    ("standard scaling", |device| {
-        scaled(ScalerConfig::standard(), device)
+    ("standard scaling", |place| {
+        scaled(ScalerConfig::standard(), place)
     }),
-    ("min-max scaling", |device| {
-        scaled(ScalerConfig::min_max(-1.0, 1.0), device)
+    ("min-max scaling", |place| {
+        scaled(ScalerConfig::min_max(-1.0, 1.0), place)
     }),
-    ("max-abs scaling", |device| {
-        scaled(ScalerConfig::max_abs(), device)
+    ("max-abs scaling", |place| {
+        scaled(ScalerConfig::max_abs(), place)
     }),
-    ("robust scaling", |device| {
-        scaled(ScalerConfig::robust(), device)
+    ("robust scaling", |place| {
+        scaled(ScalerConfig::robust(), place)
     }),
-    ("scaling with missing values", |device| {
+    ("scaling with missing values", |place| {
         let config = ScalerConfig::standard().with_missing(Missing::Impute);
-        let input = values([200, 7], device);
+        let input = values([200, 7], place);
         let missing = input.clone().greater_elem(0.9);
         let input = input.mask_fill(missing, f64::NAN);
         let scaler = config.fit(&input)?;
@@ -103,71 +156,102 @@ pub(crate) const MODULES: [(&str, Run); 13] = [
     }),
 ];
 
-/// What a module gives on a device.
-pub(crate) type OnDevice = dyn Fn(&Device) -> Result<Numbers, Box<dyn Error>>;
-
 /// The means of what is random, which differs from device to device by chance.
-pub(crate) fn random() -> Vec<(String, Box<OnDevice>)> {
-    let mut random: Vec<(String, Box<OnDevice>)> = Vec::new();
+pub(crate) fn random() -> Vec<Alone> {
+    let alone = |name, run| {
+        let jumps = false;
+        Alone { name, jumps, run }
+    };
+    let mut random = Vec::new();
     for (name, addition, _) in ADDITIONS {
         if addition.is_random() {
-            let factors = move |device: &Device| factors(addition, device);
-            random.push((format!("factors of {name}"), Box::new(factors)));
+            let factors = move |place: &Place| factors(addition, place);
+            random.push(alone(format!("factors of {name}"), Box::new(factors)));
         }
     }
-    random.push(("Monte Carlo dropout".to_owned(), Box::new(mc_dropout)));
+    random.push(alone(
+        "Monte Carlo dropout".to_owned(),
+        Box::new(mc_dropout),
+    ));
     random
 }
 
+/// A linear layer and what may stand behind it, without an activation.
+#[derive(Module, Debug)]
+struct Layer {
+    linear: Linear,
+    between: Between,
+}
+
+/// What such a layer makes of a batch.
+fn with_layer(addition: Addition, place: &Place) -> Made {
+    let layer = |device: &Device| {
+        let linear = LinearConfig::new(20, 64).init(device);
+        let between = Between::new(Some(addition), 64, device)?;
+        attached(Some(addition), Layer { linear, between })
+    };
+    let layer = made(place, layer)?;
+    let input = values([32, 20], place);
+    Ok(passes(&layer, input, |layer, x| {
+        layer.between.alone(layer.linear.forward(x))
+    }))
+}
+
 /// The mean and the mean square of what a dropout makes of ones: of activations, or of weights.
-fn factors(addition: Addition, device: &Device) -> Result<Numbers, Box<dyn Error>> {
-    device.seed(1);
-    let device = device.clone().autodiff();
+fn factors(addition: Addition, place: &Place) -> Made {
+    place.device.seed(1);
+    let device = place.training();
     let weights = Linear {
-        weight: Param::from_tensor(Tensor::ones([16_384, 64], &device)),
+        weight: Param::from_tensor(place.cast(Tensor::ones([16_384, 64], &device))),
         bias: None,
     };
     let weights = attached(Some(addition), weights)?;
     let layer = Between::new(Some(addition), 64, &device)?;
-    let factors = layer.alone(weights.weight.val());
+    let factors = layer.alone(weights.weight.val()).cast(FloatDType::F32);
     let square = factors.clone().square();
     Ok(vec![read(factors.mean()), read(square.mean())])
 }
 
 /// The lengths of the mean and of the deviation of many predictions.
-fn mc_dropout(device: &Device) -> Result<Numbers, Box<dyn Error>> {
-    device.seed(1);
+fn mc_dropout(place: &Place) -> Made {
+    place.device.seed(1);
     let net = |device: &Device| AddedMlp::new(Some(Addition::Dropout), 20, 64, device);
-    let mc = McDropoutConfig::new(100).init(&made(device, net)?)?;
-    let input = values([64, 20], device);
+    let mc = McDropoutConfig::new(100).init(&made(place, net)?)?;
+    let input = values([64, 20], place);
     let (mean, deviation) = mc.moments(|net| net.forward(input.clone()));
-    let length = |x: Tensor<2>| read(x.square().sum().sqrt());
+    let length = |x: Tensor<2>| read(x.cast(FloatDType::F32).square().sum().sqrt());
     Ok(vec![length(mean), length(deviation)])
 }
 
 /// Scaled data, and the same scaled back.
-fn scaled(config: ScalerConfig, device: &Device) -> Result<Numbers, Box<dyn Error>> {
-    let input = values([200, 7], device) * 3.0 + 1.0;
+fn scaled(config: ScalerConfig, place: &Place) -> Made {
+    let input = values([200, 7], place) * 3.0 + 1.0;
     let scaler = config.fit(&input)?;
     let scaled = scaler.forward(input);
     Ok(vec![read(scaled.clone()), read(scaler.inverse(scaled))])
 }
 
-/// A module with the same weights on every device, none of which is the neutral one that it may begin with.
-fn made<M: Module, E>(device: &Device, init: impl FnOnce(&Device) -> Result<M, E>) -> Result<M, E> {
-    struct Shift;
+/// A module with the same weights in every place, none of which is the neutral one that it may begin with.
+fn made<M: Module, E>(place: &Place, init: impl FnOnce(&Device) -> Result<M, E>) -> Result<M, E> {
+    struct Shift(Place);
     impl ModuleMapper for Shift {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             param.map(|weight| {
-                let shift = values(weight.dims(), &weight.device()) * 0.1;
+                let shift = values(weight.dims(), &self.0) * 0.1;
                 let is_trained = weight.is_require_grad();
                 (weight + shift).detach().set_require_grad(is_trained)
             })
         }
     }
     Device::flex().seed(1);
-    let module = init(&Device::flex().autodiff())?;
-    Ok(module.map(&mut Shift).fork(&device.clone().autodiff()))
+    let flex = Place {
+        device: Device::flex(),
+        dtype: FloatDType::F32,
+        rounded_to: FloatDType::F32,
+    };
+    let module = init(&flex.training())?.map(&mut Shift(flex));
+    let module = module.map(&mut Cast(place.rounded_to));
+    Ok(module.map(&mut Cast(place.dtype)).fork(&place.training()))
 }
 
 /// The output, the gradient of the input, and those of the parameters.
@@ -178,8 +262,10 @@ fn passes<M: Module, const I: usize, const O: usize>(
 ) -> Numbers {
     let input = input.require_grad();
     let output = forward(module, input.clone());
-    let weights = values(output.dims(), &output.device());
-    let grads = (output.clone() * weights).sum().backward();
+    let numbers = noise(output.dims().iter().product(), 11);
+    let weights = Tensor::<1>::from_floats(&*numbers, &output.device()).reshape(output.dims());
+    let loss = (output.clone().cast(FloatDType::F32) * weights).sum();
+    let grads = loss.backward();
     let of_input = input.grad(&grads).expect("the output depends on the input");
     let mut all = vec![read(output), read(of_input)];
     let grads = GradientsParams::from_grads(grads, module);
@@ -202,10 +288,10 @@ pub(crate) fn gradients(module: &impl Module, grads: &GradientsParams) -> Number
     all.1
 }
 
-/// Numbers in (-1, 1) on the device, with autodiff.
-fn values<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+/// Numbers in (-1, 1) in this place, with autodiff.
+fn values<const D: usize>(shape: [usize; D], place: &Place) -> Tensor<D> {
     let numbers = noise(shape.iter().product(), 11);
-    Tensor::<1>::from_floats(&*numbers, &device.clone().autodiff()).reshape(shape)
+    place.cast(Tensor::<1>::from_floats(&*numbers, &place.training()).reshape(shape))
 }
 
 pub(crate) fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {

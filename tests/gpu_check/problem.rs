@@ -1,6 +1,6 @@
 //! What is trained: matrices, a multi-layer perceptron, a residual network.
 
-use burn::module::{Module, Param};
+use burn::module::{Module, ModuleMapper, Param};
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, FloatDType, Int, Tensor};
@@ -47,16 +47,15 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    /// Matrices of odd sizes and their parabola: no operation but those of the tricks, and of one rounding each.
-    pub(crate) fn parabola(device: &Device) -> Self {
-        Self::parabola_in(FloatDType::F32, device)
-    }
-
-    /// The same with weights of this type.
-    pub(crate) fn parabola_in(dtype: FloatDType, device: &Device) -> Self {
-        let shapes = [[7, 5], [64, 33], [1, 1], [129, 257], [1000, 3]];
+    /// Matrices of odd and even sizes, of this type, and their parabola: no operation but those of the tricks, and of one
+    /// rounding each. In half precision there are fewer, since a software renderer compiles its kernels slowly.
+    pub(crate) fn parabola(dtype: FloatDType, device: &Device) -> Self {
+        let shapes: &[_] = match dtype {
+            FloatDType::F32 => &[[7, 5], [64, 33], [1, 1], [129, 257], [1000, 3]],
+            _ => &[[7, 5], [128, 256]],
+        };
         Self {
-            net: matrices(shapes, dtype, device),
+            net: matrices(shapes.iter().copied(), dtype, device),
             batch: Batch::Parabola,
         }
     }
@@ -105,6 +104,19 @@ impl Problem {
         }
     }
 
+    /// The same with weights and samples of this type. Statistics, which are not trained, stay as they are.
+    pub(crate) fn cast(self, dtype: FloatDType) -> Self {
+        Self {
+            net: self.net.map(&mut Cast(dtype)),
+            batch: match self.batch {
+                Batch::Parabola => Batch::Parabola,
+                Batch::Given(grad) => Batch::Given(grad.cast(dtype)),
+                Batch::Samples(values, classes) => Batch::Samples(values.cast(dtype), classes),
+                Batch::Images(values, classes) => Batch::Images(values.cast(dtype), classes),
+            },
+        }
+    }
+
     /// The same, on another device.
     pub(crate) fn fork(&self, device: &Device) -> Self {
         let training = &device.clone().autodiff();
@@ -125,12 +137,12 @@ impl Problem {
         }
     }
 
-    /// The loss of such a network on the batch.
+    /// The loss of such a network on the batch, in `f32`, as is usual also if the network is in half precision.
     pub(crate) fn loss(&self, net: &Net) -> Tensor<1> {
         let (logits, classes) = match (net, &self.batch) {
             (Net::Matrices(matrices), Batch::Parabola) => {
                 let loss = |weight: &Param<Tensor<2>>| {
-                    let weight = weight.val();
+                    let weight = weight.val().cast(FloatDType::F32);
                     (weight.clone().square() * 0.5 + weight * 0.3).sum()
                 };
                 let losses = matrices.weights.iter().map(loss);
@@ -145,7 +157,7 @@ impl Problem {
             (net, batch) => unreachable!("no loss of {net:?} on {batch:?}"),
         };
         let loss = CrossEntropyLossConfig::new().init(&logits.device());
-        loss.forward(logits, classes.clone())
+        loss.forward(logits.cast(FloatDType::F32), classes.clone())
     }
 
     /// The gradients of such a network on the batch.
@@ -160,6 +172,19 @@ impl Problem {
             }
             _ => GradientsParams::from_grads(self.loss(net).backward(), net),
         }
+    }
+}
+
+/// Makes the weights that are trained tensors of this type.
+#[derive(Debug)]
+pub(crate) struct Cast(pub(crate) FloatDType);
+
+impl ModuleMapper for Cast {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|weight| match weight.is_require_grad() {
+            true => weight.detach().cast(self.0).detach().require_grad(),
+            false => weight,
+        })
     }
 }
 

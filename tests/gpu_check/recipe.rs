@@ -3,14 +3,14 @@
 use crate::problem::{Net, Problem};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 
-use burn_tricks::grad::{GradAccumulator, PolyakStep, Sam};
+use burn_tricks::grad::{GradAccumulator, GradientTransform as _, LossScaler, PolyakStep, Sam};
 use burn_tricks::optim::{FusedStep, ListTransform, StepAverage};
 use burn_tricks::train::{StepContext, Trick};
 
 /// A way to train, with its state.
 pub(crate) trait Recipe {
-    /// The network after step `at`, counted from 1.
-    fn step(&mut self, problem: &Problem, net: Net, at: u64) -> Net;
+    /// The network after step `at`, counted from 1, with this learning rate.
+    fn step(&mut self, problem: &Problem, net: Net, lr: f64, at: u64) -> Net;
 
     /// What is validated in place of the network.
     fn validated(&self, _net: &Net) -> Option<Net> {
@@ -22,13 +22,12 @@ pub(crate) trait Recipe {
 pub(crate) struct Tricked<T> {
     pub(crate) optim: ModuleOptimizer,
     pub(crate) trick: T,
-    pub(crate) lr: f64,
 }
 
 impl<T: Trick<Net>> Recipe for Tricked<T> {
-    fn step(&mut self, problem: &Problem, net: Net, at: u64) -> Net {
+    fn step(&mut self, problem: &Problem, net: Net, lr: f64, at: u64) -> Net {
         let grads = problem.grads(&net);
-        let mut context = StepContext::new(at, self.lr);
+        let mut context = StepContext::new(at, lr);
         self.trick.begin(&net, &mut self.optim, &mut context);
         let grads = self.trick.before(&net, grads, &context);
         let net = self.optim.step(context.lr(), net, grads);
@@ -44,7 +43,6 @@ impl<T: Trick<Net>> Recipe for Tricked<T> {
 pub(crate) struct OfLoss<G> {
     pub(crate) optim: ModuleOptimizer,
     pub(crate) gradients: G,
-    pub(crate) lr: f64,
 }
 
 /// Gradients that need the loss.
@@ -77,26 +75,31 @@ impl Gradients for GradAccumulator {
     }
 }
 
+impl Gradients for LossScaler {
+    fn gradients(&mut self, problem: &Problem, net: &Net) -> GradientsParams {
+        let loss = self.scale(problem.loss(net));
+        let grads = GradientsParams::from_grads(loss.backward(), net);
+        self.apply(net, grads)
+    }
+}
+
 impl<G: Gradients> Recipe for OfLoss<G> {
-    fn step(&mut self, problem: &Problem, net: Net, _: u64) -> Net {
+    fn step(&mut self, problem: &Problem, net: Net, lr: f64, _: u64) -> Net {
         let grads = self.gradients.gradients(problem, &net);
-        self.optim.step(self.lr, net, grads)
+        self.optim.step(lr, net, grads)
     }
 }
 
 /// Transform, optimizer and average in one walk.
-pub(crate) struct Fused<T, A> {
-    pub(crate) fused: FusedStep<T, A>,
-    pub(crate) lr: f64,
-}
+pub(crate) struct Fused<T, A>(pub(crate) FusedStep<T, A>);
 
 impl<T: ListTransform, A: StepAverage<Net> + Trick<Net>> Recipe for Fused<T, A> {
-    fn step(&mut self, problem: &Problem, net: Net, _: u64) -> Net {
+    fn step(&mut self, problem: &Problem, net: Net, lr: f64, _: u64) -> Net {
         let grads = problem.grads(&net);
-        self.fused.step(self.lr, net, grads)
+        self.0.step(lr, net, grads)
     }
 
     fn validated(&self, net: &Net) -> Option<Net> {
-        self.fused.average().validated(net)
+        self.0.average().validated(net)
     }
 }

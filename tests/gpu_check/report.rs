@@ -14,9 +14,9 @@ pub(crate) struct Row {
     pub(crate) on: String,
     /// The trick, or the test.
     pub(crate) name: String,
-    /// Whether what was checked holds.
-    pub(crate) ok: bool,
-    /// What does not hold, or what is compared.
+    /// Whether what was checked holds; `None` if nothing was checked.
+    pub(crate) ok: Option<bool>,
+    /// What does not hold, what is compared, or why nothing was checked.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) note: String,
     /// Whether Burn's `fusion` searched for operations to fuse.
@@ -61,15 +61,26 @@ impl Row {
             section: section.to_owned(),
             on: on.to_owned(),
             name: name.to_owned(),
-            ok: true,
+            ok: Some(true),
             ..Self::default()
         }
     }
 
     /// The same, failed, and why.
     pub(crate) fn failed(self, note: impl Into<String>) -> Self {
-        let (ok, note) = (false, note.into());
+        let (ok, note) = (Some(false), note.into());
         Self { ok, note, ..self }
+    }
+
+    /// The same, in which nothing was checked, and why.
+    pub(crate) fn not_checked(self, note: impl Into<String>) -> Self {
+        let (ok, note) = (None, note.into());
+        Self { ok, note, ..self }
+    }
+
+    /// Whether what was checked does not hold.
+    pub(crate) fn fails(&self) -> bool {
+        self.ok == Some(false)
     }
 
     /// Hands it to the process that collects.
@@ -105,14 +116,18 @@ pub(crate) fn table(rows: &[Row]) -> String {
         .iter()
         .filter(|(_, value, _)| rows.iter().any(|row| value(row).is_some()))
         .collect();
-    let mut text = format!("{:<4} {:<12} {:<34}", "", "on", "name");
+    let mut text = format!("{:<4} {:<14} {:<34}", "", "on", "name");
     for (name, ..) in &used {
         let _ = write!(text, " {name:>9}");
     }
     text.push_str("  note\n");
     for row in rows {
-        let ok = if row.ok { "ok" } else { "FAIL" };
-        let _ = write!(text, "{ok:<4} {:<12} {:<34}", row.on, row.name);
+        let ok = match row.ok {
+            Some(true) => "ok",
+            Some(false) => "FAIL",
+            None => "none",
+        };
+        let _ = write!(text, "{ok:<4} {:<14} {:<34}", row.on, row.name);
         for (_, value, digits) in &used {
             match value(row) {
                 Some(value) => _ = write!(text, " {value:>9.digits$}"),

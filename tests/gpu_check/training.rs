@@ -8,6 +8,7 @@ use crate::recipe::Recipe;
 pub(crate) struct Training {
     problem: Problem,
     recipe: Box<dyn Recipe>,
+    lr: f64,
     net: Option<Net>,
     at: u64,
 }
@@ -20,6 +21,7 @@ impl Training {
         Self {
             problem,
             recipe,
+            lr: case.lr,
             net,
             at: 0,
         }
@@ -30,7 +32,7 @@ impl Training {
         for _ in 0..count {
             self.at += 1;
             let net = self.net.take().expect("given back below");
-            self.net = Some(self.recipe.step(&self.problem, net, self.at));
+            self.net = Some(self.recipe.step(&self.problem, net, self.lr, self.at));
         }
     }
 
