@@ -26,9 +26,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Parameters of several ranks: one without a gradient, one that is frozen, and one at two places.
 #[derive(Module, Debug)]
-struct Many {
+pub(crate) struct Many {
     matrices: Vec<Param<Tensor<2>>>,
-    bias: Param<Tensor<1>>,
+    pub(crate) bias: Param<Tensor<1>>,
     filters: Param<Tensor<4>>,
     idle: Param<Tensor<3>>,
     frozen: Param<Tensor<1>>,
@@ -37,7 +37,7 @@ struct Many {
 
 impl Many {
     /// Of some 70 times `rows²` numbers: with 32 rows enough to be shared between threads.
-    fn new(rows: usize, dtype: DType, device: &Device) -> Self {
+    pub(crate) fn new(rows: usize, dtype: DType, device: &Device) -> Self {
         let mut noise = Noise(1);
         let bias = param([7, 0, 0, 0], &mut noise, dtype, device);
         Self {
@@ -52,7 +52,7 @@ impl Many {
         }
     }
 
-    fn grads(&self, step: u64) -> GradientsParams {
+    pub(crate) fn grads(&self, step: u64) -> GradientsParams {
         struct Grads(GradientsParams, Noise, ParamId);
         impl ModuleVisitor for Grads {
             fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -83,7 +83,7 @@ fn param<const D: usize>(
 }
 
 /// The bits of all floats.
-fn bits<M: Module>(model: &M) -> Vec<u64> {
+pub(crate) fn bits<M: Module>(model: &M) -> Vec<u64> {
     struct Bits(Vec<u64>);
     impl ModuleVisitor for Bits {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -98,7 +98,7 @@ fn bits<M: Module>(model: &M) -> Vec<u64> {
 
 /// The same bits on a CPU. On a GPU, numbers that differ by 1e-5 of their size at most, or a few units of the last place of
 /// half precision.
-fn assert_same(is_gpu: bool, dtype: DType, one: &[u64], other: &[u64], what: &str) {
+pub(crate) fn assert_same(is_gpu: bool, dtype: DType, one: &[u64], other: &[u64], what: &str) {
     assert_eq!(one.len(), other.len(), "{what}");
     if !is_gpu {
         assert!(one == other, "{what}");
@@ -120,7 +120,7 @@ fn assert_same(is_gpu: bool, dtype: DType, one: &[u64], other: &[u64], what: &st
 }
 
 /// An average, and what it does in a separate call.
-trait Separate: StepAverage<Many> + Sized {
+pub(crate) trait Separate: StepAverage<Many> + Sized {
     fn update(&mut self, model: &Many, lr: f64);
     fn shown(&self) -> Vec<u64>;
 }
@@ -153,7 +153,7 @@ impl Separate for EmaSet<Many> {
 }
 
 /// Takes steps both ways, and compares after each.
-fn same<T: GradientTransform + ListTransform, A: Separate>(
+pub(crate) fn same<T: GradientTransform + ListTransform, A: Separate>(
     name: &str,
     model: &Many,
     (optim, fused): (ModuleOptimizer, FusedStep),
@@ -187,7 +187,7 @@ fn same<T: GradientTransform + ListTransform, A: Separate>(
     assert!(bits(&one) != bits(model), "{name} does something");
 }
 
-fn pair<O: Optimizer>(optim: O) -> (ModuleOptimizer, FusedStep) {
+pub(crate) fn pair<O: Optimizer>(optim: O) -> (ModuleOptimizer, FusedStep) {
     (ModuleOptimizer::from(optim.clone()), optim.fused())
 }
 
@@ -197,7 +197,7 @@ pub(crate) fn is_the_same_fused<O: Optimizer>(name: &str, optim: O, device: &Dev
     same(name, &model, pair(optim), || NoTransform, |_| ());
 }
 
-fn adam() -> Adam {
+pub(crate) fn adam() -> Adam {
     AdamConfig::torch().build().unwrap()
 }
 

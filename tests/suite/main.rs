@@ -53,6 +53,7 @@ mod focal_loss;
 mod forwarding;
 mod fused_step;
 mod fused_step_edges;
+mod fused_step_factor;
 mod grad_accumulator;
 mod gradient_transforms;
 mod guide_lines;

@@ -1,6 +1,6 @@
 //! Transforms of gradients that need neither the model nor the parameters' names.
 
-use burn_tricks_kernels::TensorList;
+use burn_tricks_kernels::{Factor, TensorList};
 
 /// A transform of gradients that sees them as a list, in the order of the model's parameters, and needs neither the
 /// weights nor the parameters' names.
@@ -42,6 +42,15 @@ pub trait ListTransform: Send {
     /// The changed gradients: as many, in the same order, each with the type, shape and device that it had.
     fn apply_to_list(&mut self, grads: TensorList) -> TensorList;
 
+    /// Like [`apply_to_list`](Self::apply_to_list), but a multiplication of all gradients by one number at the end may be
+    /// left to the caller: if a factor is returned, the changed gradients are its products with those that are returned. On a
+    /// GPU the kernel of a `FusedStep` multiplies while it reads the gradients, which saves a pass over them. A call takes
+    /// the place of one of [`apply_to_list`](Self::apply_to_list), and has the same effect on the transform's state.
+    /// Default: nothing is left.
+    fn apply_up_to_factor(&mut self, grads: TensorList) -> (TensorList, Option<Factor>) {
+        (self.apply_to_list(grads), None)
+    }
+
     /// Whether it changes nothing, so that a step need not make a list for it. Default: `false`.
     fn is_identity(&self) -> bool {
         false
@@ -63,6 +72,13 @@ impl<T: ListTransform> ListTransform for Option<T> {
         match self {
             Some(transform) => transform.apply_to_list(grads),
             None => grads,
+        }
+    }
+
+    fn apply_up_to_factor(&mut self, grads: TensorList) -> (TensorList, Option<Factor>) {
+        match self {
+            Some(transform) => transform.apply_up_to_factor(grads),
+            None => (grads, None),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::gradient_order::GradientOrder;
 use crate::norm::{NormKind, ScaledNorm};
-use crate::rescale::{NonFinite, of_multiple, rescale, rescale_list};
+use crate::rescale::{NonFinite, of_multiple, rescale, rescale_list, rescale_up_to_factor};
 use crate::stored::Stored;
 use crate::transform::GradientTransform;
 use burn::module::Module;
@@ -11,7 +11,7 @@ use burn::tensor::{DType, Device, Tensor, s};
 use burn_tricks_core::{
     Config, ConfigError, ListTransform, NormScope, StateError, state_from_bytes, state_to_bytes,
 };
-use burn_tricks_kernels::TensorList;
+use burn_tricks_kernels::{Factor, TensorList};
 
 /// Configuration of [`AutoClip`]: clipping at a percentile of the gradient norms so far, instead of at a chosen
 /// threshold.
@@ -253,6 +253,12 @@ impl ListTransform for AutoClip {
         let (norm, non_finite) = (self.config.norm, self.config.non_finite);
         let mut factor = |norm: &ScaledNorm| self.factor(norm);
         rescale_list(grads, norm, NormScope::Model, non_finite, &mut factor).0
+    }
+
+    fn apply_up_to_factor(&mut self, grads: TensorList) -> (TensorList, Option<Factor>) {
+        let (norm, non_finite) = (self.config.norm, self.config.non_finite);
+        let mut factor = |norm: &ScaledNorm| self.factor(norm);
+        rescale_up_to_factor(grads, norm, NormScope::Model, non_finite, &mut factor)
     }
 }
 

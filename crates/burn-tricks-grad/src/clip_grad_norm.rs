@@ -1,13 +1,15 @@
 //! Gradient clipping at a norm threshold.
 
 use crate::norm::{NormKind, ScaledNorm};
-use crate::rescale::{NonFinite, check_scope, of_multiple, rescale, rescale_list};
+use crate::rescale::{
+    NonFinite, check_scope, of_multiple, rescale, rescale_list, rescale_up_to_factor,
+};
 use crate::transform::GradientTransform;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError, ListTransform, NormScope};
-use burn_tricks_kernels::TensorList;
+use burn_tricks_kernels::{Factor, TensorList};
 use serde::{Deserialize, Serialize};
 
 /// What happens to a gradient whose norm exceeds the threshold.
@@ -249,5 +251,16 @@ impl ListTransform for ClipGradNorm {
         } = self.config;
         let mut factor = |norm: &ScaledNorm| self.factor(norm);
         rescale_list(grads, norm, scope, non_finite, &mut factor).0
+    }
+
+    fn apply_up_to_factor(&mut self, grads: TensorList) -> (TensorList, Option<Factor>) {
+        let ClipGradNormConfig {
+            norm,
+            scope,
+            non_finite,
+            ..
+        } = self.config;
+        let mut factor = |norm: &ScaledNorm| self.factor(norm);
+        rescale_up_to_factor(grads, norm, scope, non_finite, &mut factor)
     }
 }

@@ -1,13 +1,15 @@
 //! The normalised gradient over the whole model.
 
 use crate::norm::{NormKind, ScaledNorm};
-use crate::rescale::{NonFinite, check_scope, of_multiple, rescale, rescale_list};
+use crate::rescale::{
+    NonFinite, check_scope, of_multiple, rescale, rescale_list, rescale_up_to_factor,
+};
 use crate::transform::GradientTransform;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError, ListTransform, NormScope};
-use burn_tricks_kernels::TensorList;
+use burn_tricks_kernels::{Factor, TensorList};
 
 /// Configuration of [`NormalizeGrad`]: the normalised gradient over the whole model.
 ///
@@ -201,5 +203,16 @@ impl ListTransform for NormalizeGrad {
         } = self.config;
         let mut factor = |norm: &ScaledNorm| self.factor(norm);
         rescale_list(grads, norm, scope, non_finite, &mut factor).0
+    }
+
+    fn apply_up_to_factor(&mut self, grads: TensorList) -> (TensorList, Option<Factor>) {
+        let NormalizeGradConfig {
+            norm,
+            scope,
+            non_finite,
+            ..
+        } = self.config;
+        let mut factor = |norm: &ScaledNorm| self.factor(norm);
+        rescale_up_to_factor(grads, norm, scope, non_finite, &mut factor)
     }
 }

@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Bool, DType, FloatDType, Tensor};
 use burn_tricks_core::{ConfigError, NormScope};
-use burn_tricks_kernels::{TensorList, scale, scale_or_nan, scale_or_zero};
+use burn_tricks_kernels::{Factor, TensorList, scale};
 use serde::{Deserialize, Serialize};
 
 /// What happens if a gradient holds an infinity or a NaN. To find out which gradient does, use
@@ -41,7 +41,7 @@ pub(crate) fn check_scope(scope: NormScope) -> Result<(), ConfigError> {
 }
 
 /// Computes from a norm the factor by which the gradients are multiplied.
-pub(crate) type Factor<'a> = &'a mut dyn FnMut(&ScaledNorm) -> Tensor<1>;
+pub(crate) type ToFactor<'a> = &'a mut dyn FnMut(&ScaledNorm) -> Tensor<1>;
 
 /// The factor of the gradients, from that of `times` the gradients.
 pub(crate) fn of_multiple(
@@ -69,7 +69,7 @@ pub(crate) fn rescale<M: Module>(
     norm: NormKind,
     scope: NormScope,
     non_finite: NonFinite,
-    factor: Factor<'_>,
+    factor: ToFactor<'_>,
 ) -> (GradientsParams, Option<Tensor<1>>) {
     let (mut grads, mut taken) = take(module, grads);
     let dtype = taken.list.accumulation_dtype();
@@ -86,7 +86,7 @@ pub(crate) fn rescale_list(
     norm: NormKind,
     scope: NormScope,
     non_finite: NonFinite,
-    factor: Factor<'_>,
+    factor: ToFactor<'_>,
 ) -> (TensorList, Option<ScaledNorm>) {
     let total = match scope {
         NormScope::Model => match ScaledSum::of(&list, norm) {
@@ -114,7 +114,7 @@ pub(crate) fn rescale_list(
                     list = list.map_each(|grad| match (sums.next().flatten(), &bad) {
                         (Some(sum), Some(bad)) => {
                             let factor = bounded(factor(&sum.into_norm(norm)), &grad);
-                            marked(grad, factor, bad)
+                            mark(factor, bad).times(grad)
                         }
                         _ => grad,
                     });
@@ -135,6 +135,23 @@ pub(crate) fn rescale_list(
         }
     };
     (list, total)
+}
+
+/// [`rescale`] of gradients in a list, where a multiplication of all of them by one number may be left: by the returned factor.
+pub(crate) fn rescale_up_to_factor(
+    list: TensorList,
+    norm: NormKind,
+    scope: NormScope,
+    non_finite: NonFinite,
+    factor: ToFactor<'_>,
+) -> (TensorList, Option<Factor>) {
+    // The CPU backend knows the number, and does nothing if it is 1.
+    if scope != NormScope::Model || list.is_on_cpu() {
+        return (rescale_list(list, norm, scope, non_finite, factor).0, None);
+    }
+    let total = ScaledSum::of(&list, norm).map(|sum| sum.into_norm(norm));
+    let factor = total.map(|total| factor_of(&list, &total, factor, non_finite));
+    (list, factor)
 }
 
 /// Multiplies the gradients of the parameters of `module` by `factor`, for an accumulation or a scale of your own. One
@@ -161,14 +178,24 @@ pub fn scale_gradients<M: Module>(
 fn multiplied(
     grads: TensorList,
     norm: &ScaledNorm,
-    factor: Factor<'_>,
+    factor: ToFactor<'_>,
     non_finite: NonFinite,
 ) -> TensorList {
-    let factor = bounded(factor(norm), &grads);
+    factor_of(&grads, norm, factor, non_finite).times(grads)
+}
+
+/// By what these gradients are multiplied.
+fn factor_of(
+    grads: &TensorList,
+    norm: &ScaledNorm,
+    factor: ToFactor<'_>,
+    non_finite: NonFinite,
+) -> Factor {
+    let factor = bounded(factor(norm), grads);
     match non_finite {
-        NonFinite::Propagate => scale(grads, &factor),
-        NonFinite::ZeroGradient => scale_or_zero(grads, &factor.mask_fill(norm.is_bad(), 0.0)),
-        NonFinite::SkipStep => marked(grads, factor, &norm.is_bad()),
+        NonFinite::Propagate => Factor::new(factor),
+        NonFinite::ZeroGradient => Factor::or_zero(factor.mask_fill(norm.is_bad(), 0.0)),
+        NonFinite::SkipStep => mark(factor, &norm.is_bad()),
     }
 }
 
@@ -183,8 +210,8 @@ fn bounded(factor: Tensor<1>, grads: &TensorList) -> Tensor<1> {
     factor.mask_fill(beyond, largest)
 }
 
-/// The gradients times the factor, or all NaN if any gradient, of these or others, is not finite.
-pub(crate) fn marked(grads: TensorList, factor: Tensor<1>, bad: &Tensor<1, Bool>) -> TensorList {
+/// The factor, or a mark of all gradients, by which they become NaN, if any gradient, of these or others, is not finite.
+fn mark(factor: Tensor<1>, bad: &Tensor<1, Bool>) -> Factor {
     let bad = bad.clone().to_device(&factor.device());
-    scale_or_nan(grads, &factor.mask_fill(bad, f64::NAN))
+    Factor::or_nan(factor.mask_fill(bad, f64::NAN))
 }

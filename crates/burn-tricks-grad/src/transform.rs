@@ -5,7 +5,7 @@ use crate::rescale::scale_gradients;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn_tricks_core::{ListTransform, StateError, bytes_to_parts, parts_to_bytes};
-use burn_tricks_kernels::TensorList;
+use burn_tricks_kernels::{Factor, TensorList};
 use std::fmt::Debug;
 
 /// A change of the gradients between `backward` and the optimizer's step: the trait of all transforms.
@@ -226,6 +226,11 @@ impl<A: ListTransform, B: ListTransform> ListTransform for Then<A, B> {
     fn apply_to_list(&mut self, grads: TensorList) -> TensorList {
         let grads = self.first.apply_to_list(grads);
         self.second.apply_to_list(grads)
+    }
+
+    fn apply_up_to_factor(&mut self, grads: TensorList) -> (TensorList, Option<Factor>) {
+        let grads = self.first.apply_to_list(grads);
+        self.second.apply_up_to_factor(grads)
     }
 
     fn is_identity(&self) -> bool {

@@ -21,6 +21,7 @@ mod compensation;
 mod cube;
 mod descend;
 mod drop_blocks;
+mod factor;
 #[cfg(feature = "flex")]
 mod flex;
 mod gpu_kernels;
@@ -88,6 +89,7 @@ pub use compensation::{
 };
 pub use descend::{descend, descend_any, descend_twin};
 pub use drop_blocks::{Blocks, drop_blocks, drop_blocks_twin};
+pub use factor::{Factor, Multiple};
 pub use gpu_kernels::use_gpu_kernels;
 pub use keep_buffer::keep_buffer;
 pub use lerp::{lerp, lerp_all, lerp_any, lerp_twin};

@@ -30,7 +30,11 @@ pub fn scale_or_nan(tensors: TensorList, factor: &Tensor<1>) -> TensorList {
     scaled(tensors, factor, SpecialFactor::NanMarks)
 }
 
-fn scaled(tensors: TensorList, factor: &Tensor<1>, special: SpecialFactor) -> TensorList {
+pub(crate) fn scaled(
+    tensors: TensorList,
+    factor: &Tensor<1>,
+    special: SpecialFactor,
+) -> TensorList {
     #[cfg(feature = "flex")]
     let tensors = {
         let known = crate::flex::scalar(&factor.clone().into_dispatch());
@@ -44,12 +48,18 @@ fn scaled(tensors: TensorList, factor: &Tensor<1>, special: SpecialFactor) -> Te
     };
     #[cfg(feature = "cube")]
     {
-        let factor = factor.clone().cast(FloatDType::F32).into_dispatch();
+        let factor = as_f32(factor);
         if crate::cube::are_on_cube(tensors.0.iter().chain([&factor])) {
             return TensorList(crate::cube::scale(tensors.0, factor, special));
         }
     }
     tensors.map_all(&|tensor| twin(tensor, factor, special))
+}
+
+/// As the kernels of a GPU read it.
+#[cfg(feature = "cube")]
+pub(crate) fn as_f32(factor: &Tensor<1>) -> DispatchTensor {
+    factor.clone().cast(FloatDType::F32).into_dispatch()
 }
 
 fn twin(tensor: DispatchTensor, factor: &Tensor<1>, special: SpecialFactor) -> DispatchTensor {

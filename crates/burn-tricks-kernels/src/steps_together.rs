@@ -1,10 +1,13 @@
 //! Steps of many weights that a GPU takes together.
 
 use crate::any_tensor::AnyTensor;
+use crate::factor::Factor;
 use crate::tensor_number::TensorNumber;
 #[cfg(feature = "cube")]
 use crate::{
+    scale::as_f32,
     step::assert_one_shape,
+    tensor_list::TensorList,
     trace::{Change, Trace},
 };
 #[cfg(feature = "cube")]
@@ -19,6 +22,9 @@ use burn::{backend::DispatchTensor, tensor::DType};
 pub struct PlannedStep {
     #[cfg(feature = "cube")]
     does: Box<Arithmetic>,
+    /// By what the gradient is multiplied before anything else.
+    #[cfg(feature = "cube")]
+    factor: Option<Factor>,
     /// The weight, the gradient, and the state.
     #[cfg(feature = "cube")]
     tensors: Vec<DispatchTensor>,
@@ -43,23 +49,26 @@ pub fn take_together(steps: Vec<PlannedStep>) -> Vec<(AnyTensor, Vec<AnyTensor>)
 #[cfg(feature = "cube")]
 pub fn take_together(steps: Vec<PlannedStep>) -> Vec<(AnyTensor, Vec<AnyTensor>)> {
     // Those of the same arithmetic with the same numbers, on one device.
-    let mut groups: Vec<(Box<Arithmetic>, Vec<usize>, Vec<DispatchTensor>)> = Vec::new();
+    let mut groups: Vec<(PlannedStep, Vec<usize>)> = Vec::new();
     let count = steps.len();
-    for (place, PlannedStep { does, tensors }) in steps.into_iter().enumerate() {
-        let group = groups.iter_mut().find(|(other, _, others)| {
-            *other == does && crate::cube::are_on_cube(others.first().into_iter().chain(&tensors))
+    for (place, step) in steps.into_iter().enumerate() {
+        let group = groups.iter_mut().find(|(other, _)| {
+            let one_device = other.tensors.first().into_iter().chain(&step.tensors);
+            other.does == step.does
+                && other.factor == step.factor
+                && crate::cube::are_on_cube(one_device)
         });
         match group {
-            Some((_, places, all)) => {
+            Some((all, places)) => {
                 places.push(place);
-                all.extend(tensors);
+                all.tensors.extend(step.tensors);
             }
-            None => groups.push((does, vec![place], tensors)),
+            None => groups.push((step, vec![place])),
         }
     }
     let mut taken: Vec<_> = std::iter::repeat_with(|| None).take(count).collect();
-    for (does, places, tensors) in groups {
-        let mut stepped = does.take(tensors).into_iter();
+    for (all, places) in groups {
+        let mut stepped = all.does.take(all.factor, all.tensors).into_iter();
         for place in places {
             taken[place] = stepped.next();
         }
@@ -83,9 +92,25 @@ struct Arithmetic {
 
 #[cfg(feature = "cube")]
 impl Arithmetic {
-    /// The steps of these tensors: a weight, its gradient and its state, the next weight, and so on.
-    fn take(self, tensors: Vec<DispatchTensor>) -> Vec<(AnyTensor, Vec<AnyTensor>)> {
+    /// The steps of these tensors: a weight, its gradient and its state, the next weight, and so on. The gradients are
+    /// multiplied by the factor, if there is one.
+    fn take(
+        self,
+        factor: Option<Factor>,
+        mut tensors: Vec<DispatchTensor>,
+    ) -> Vec<(AnyTensor, Vec<AnyTensor>)> {
         let states = self.step.program.states();
+        let factor = factor.and_then(|factor| {
+            let value = as_f32(factor.value());
+            if self.multiplies(&value, &tensors[0]) {
+                return Some((value, factor.special()));
+            }
+            let list = TensorList(std::mem::take(&mut tensors).into());
+            let is_no_grad = |place| place % (2 + states) != 1;
+            let left: Vec<_> = (0..list.len()).map(is_no_grad).collect();
+            tensors = factor.times_but(list, &left).0.into();
+            None
+        });
         let then = self.then.map(|then| {
             // The old weight, and the gradient.
             let kept = then.element.program.tensors - 1;
@@ -94,7 +119,7 @@ impl Arithmetic {
             (then, kept)
         });
         let stepped = match self.gradient {
-            None => crate::cube::steps(self.step, tensors),
+            None => crate::cube::steps(self.step, factor, tensors),
             Some(gradient) => crate::cube::steps_with(&gradient, self.step, tensors),
         };
         let mut stepped = stepped.into_iter().map(AnyTensor);
@@ -110,6 +135,16 @@ impl Arithmetic {
         let items = items.flat_map(|(weight, kept)| [weight.0].into_iter().chain(kept));
         let changed = crate::cube::change(&then, items.collect()).into_iter();
         changed.map(AnyTensor).zip(states).collect()
+    }
+
+    /// Whether the kernel of the steps of such weights multiplies the gradients by this factor: if nothing else reads them,
+    /// and the device allows so many buffers.
+    fn multiplies(&self, factor: &DispatchTensor, weight: &DispatchTensor) -> bool {
+        let then_reads = |then: &Change| then.element.program.tensors == 3;
+        self.gradient.is_none()
+            && !self.then.as_ref().is_some_and(then_reads)
+            && crate::cube::fit_times(&self.step.program, weight)
+            && crate::cube::are_on_cube([factor, weight])
     }
 }
 
@@ -162,6 +197,7 @@ impl PlannedStep {
                 step,
                 then: None,
             }),
+            factor: None,
             tensors: tensors.map(|tensor| tensor.0).collect(),
         })
     }
@@ -172,6 +208,24 @@ impl PlannedStep {
 }
 
 impl PlannedStep {
+    /// The step with the gradient multiplied by this number, before anything else is done with it. The kernel of the step
+    /// multiplies while it reads the gradient; if something else reads it too, such as the norm of a
+    /// [`with_gradient`](Self::with_gradient), the gradients are multiplied in a launch before that.
+    pub(crate) fn times(self, factor: &Factor) -> Self {
+        #[cfg(feature = "cube")]
+        {
+            Self {
+                factor: Some(factor.clone()),
+                ..self
+            }
+        }
+        #[cfg(not(feature = "cube"))]
+        {
+            let _ = factor;
+            match self.none {}
+        }
+    }
+
     /// The step with another gradient: `change` gets the weight and the gradient. A launch or two come before those of the
     /// step. `None` if the device allows too few buffers in a launch.
     pub fn with_gradient<const R: usize>(self, change: impl TensorNumber<2, R>) -> Option<Self> {

@@ -38,7 +38,10 @@ use walks::{Gather, InOneWalk, Prepare, PutBack};
 /// On a GPU, with one of the features for it (`wgpu`, `vulkan`, `cuda`, ...), the number of launched kernels decides. A
 /// `ModuleOptimizer` launches at least one for each shape of tensor. A `FusedStep` takes the steps of dozens of
 /// parameters with one launch, if their optimizer is one of this crate's and has the same settings and learning rate
-/// for them, and then updates the average of dozens of tensors with one launch. Optimizers that need a number computed
+/// for them, and then updates the average of dozens of tensors with one launch. If the transform multiplies all gradients by
+/// one number at its end (`ClipGradNorm`, `AutoClip` and `NormalizeGrad` over the whole model), the kernel of the steps
+/// multiplies while it reads the gradients. A transform of your own does the same if it has
+/// [`apply_up_to_factor`](ListTransform::apply_up_to_factor). Optimizers that need a number computed
 /// from each tensor (`Lars`, a `NormalizedGradient` per tensor without memory and momentum, and the wrappers
 /// `TrustRatio` and `Cautious` around an optimizer of this crate) take two or three launches more. With other wrappers,
 /// other settings of `NormalizedGradient`, optimizers of your own, and steps that the device may skip
@@ -284,7 +287,7 @@ impl<T, A> FusedStep<T, A> {
         let mut gather = Gather::new(grads, &lr, (groups, &mut *slots));
         walk::visit(&model, &mut gather);
         let (mut turns, grads) = gather.into_parts();
-        let grads = self.transform.apply_to_list(grads);
+        let (grads, factor) = self.transform.apply_up_to_factor(grads);
         assert_eq!(
             grads.len(),
             turns.len(),
@@ -292,6 +295,7 @@ impl<T, A> FusedStep<T, A> {
         );
         let ids = turns.iter().map(|turn| turn.id).collect();
         let on_gpu = grads.are_on_gpu();
+        let grads = (grads, factor);
         Prepare::turns(&mut turns, (grads, &on_gpu), (groups, &mut *slots));
         together::take(&mut turns, &on_gpu, groups);
         let small = turns.iter().filter(|turn| turn.is_ready()).count();

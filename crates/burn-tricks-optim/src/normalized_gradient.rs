@@ -8,7 +8,7 @@ use crate::weight_decay::{CheckedWeightDecay, WeightDecayMode};
 use burn::optim::{DynState, LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::{Config, ConfigError, NormScope, WeightDecayScope};
-use burn_tricks_kernels::{AnyTensor, Skip, StepCount};
+use burn_tricks_kernels::{AnyTensor, Multiple, Skip, StepCount};
 
 /// Configuration of [`NormalizedGradient`], the normalised-gradient family: one optimizer with two settings, the
 /// scope and the memory of a norm. The default is sign SGD: a norm for each element, without memory.
@@ -296,9 +296,10 @@ impl PlanSteps for NormalizedGradient {
         &self,
         lr: LearningRate,
         weight: AnyTensor,
-        grad: AnyTensor,
+        grad: Multiple,
         state: Option<DynState>,
     ) -> Outcome {
+        let grad = grad.multiplied();
         let skip = skipped_steps::look_any(self.config.skip_marked, &grad);
         if self.config.scope == NormScope::Tensor
             && let Some(step) = self.plan_of_tensor(lr, &skip, &weight, &grad)
@@ -309,6 +310,11 @@ impl PlanSteps for NormalizedGradient {
         let state = state.map(DynState::downcast::<NormalizedGradientState>);
         let (weight, state) = self.step_any(lr, weight, grad, state);
         Outcome::Taken(weight, state.map(|state| DynState::create(state, rank)))
+    }
+
+    /// The norm of the gradient is read first.
+    fn multiplies(&self) -> bool {
+        false
     }
 }
 

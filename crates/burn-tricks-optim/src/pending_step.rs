@@ -3,8 +3,8 @@
 use crate::state_tensors::{StateField, StateTensors};
 use burn_tricks_core::accumulation_dtype;
 use burn_tricks_kernels::{
-    AnyTensor, PlannedStep, Skip, Step, StepCount, TensorNumber, TimedStep, WeightDecayTerm,
-    take_together,
+    AnyTensor, Multiple, PlannedStep, Skip, Step, StepCount, TensorNumber, TimedStep,
+    WeightDecayTerm, take_together,
 };
 
 /// The new weight, and the new state; or the plan of a step that a GPU takes together with those of other weights.
@@ -30,7 +30,7 @@ pub struct PendingStep {
     /// The weight decay of this parameter in this step; for decoupled decay, it includes the factor η.
     pub decay: WeightDecayTerm,
     pub(crate) weight: AnyTensor,
-    pub(crate) grad: AnyTensor,
+    pub(crate) grad: Multiple,
     pub(crate) state: StateTensors,
     pub(crate) steps: StepCount,
     pub(crate) skip: Skip,
@@ -51,7 +51,7 @@ impl PendingStep {
 
     /// This step with another gradient, computed from the weight and the gradient.
     pub fn with_grad(mut self, change: impl FnOnce(&AnyTensor, AnyTensor) -> AnyTensor) -> Self {
-        self.grad = change(&self.weight, self.grad);
+        self.grad = change(&self.weight, self.grad.multiplied()).into();
         self
     }
 
@@ -71,11 +71,13 @@ impl PendingStep {
     pub fn take<const S: usize>(self, step: impl Step<S>, fields: [StateField; S]) -> TakenStep {
         let (parts, old) = self.with_old(&fields, &step.initial());
         if parts.together
-            && let Some(plan) = step.plan(&parts.weight, &parts.grad, old.as_deref())
+            && let Some(plan) =
+                (parts.grad).plan(|grad| step.plan(&parts.weight, grad, old.as_deref()))
         {
             return planned(parts.steps, &parts.skip, &fields, plan);
         }
-        let new = step.apply_unless(&parts.skip, parts.weight, parts.grad, old);
+        let grad = parts.grad.multiplied();
+        let new = step.apply_unless(&parts.skip, parts.weight, grad, old);
         taken(parts.steps, &parts.skip, &fields, new)
     }
 
@@ -90,13 +92,15 @@ impl PendingStep {
         fields: [StateField; S],
     ) -> TakenStep {
         let (parts, old) = self.with_old(&fields, &step.at(1).initial());
-        let (steps, weight, grad) = (&parts.steps, &parts.weight, &parts.grad);
+        let (steps, weight) = (&parts.steps, &parts.weight);
         if parts.together
-            && let Some(plan) = step.plan(steps, weight, grad, old.as_deref())
+            && let Some(plan) =
+                (parts.grad).plan(|grad| step.plan(steps, weight, grad, old.as_deref()))
         {
             return planned(parts.steps, &parts.skip, &fields, plan);
         }
-        let new = step.apply_unless(&parts.skip, steps, parts.weight, parts.grad, old);
+        let grad = parts.grad.multiplied();
+        let new = step.apply_unless(&parts.skip, steps, parts.weight, grad, old);
         taken(parts.steps, &parts.skip, &fields, new)
     }
 
@@ -116,7 +120,7 @@ impl PendingStep {
         }
         let state = self.state.clone();
         let old = old_tensors(state, &fields, &step.initial(), &self.weight);
-        let plan = step.plan(&self.weight, &self.grad, old.as_deref());
+        let plan = (self.grad).plan(|grad| step.plan(&self.weight, grad, old.as_deref()));
         drop(old);
         let Some(plan) = plan.and_then(|plan| plan.with_gradient(change)) else {
             return Err(Box::new(self));

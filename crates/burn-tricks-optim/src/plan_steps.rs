@@ -1,7 +1,7 @@
 //! Steps that are planned, to be taken together with those of other parameters.
 
 use burn::optim::{DynState, LearningRate};
-use burn_tricks_kernels::{AnyTensor, PlannedStep};
+use burn_tricks_kernels::{AnyTensor, Multiple, PlannedStep};
 
 /// The state after the step, from its tensors.
 pub(crate) type EndOfStep = Box<dyn FnOnce(Vec<AnyTensor>) -> Option<DynState>>;
@@ -21,7 +21,11 @@ pub(crate) trait PlanSteps: Send + Sync {
         &self,
         lr: LearningRate,
         weight: AnyTensor,
-        grad: AnyTensor,
+        grad: Multiple,
         state: Option<DynState>,
     ) -> Outcome;
+
+    /// Whether the kernels of its planned steps multiply the gradients. If not, gradients are better multiplied all at once
+    /// before they are given to [`plan`](Self::plan).
+    fn multiplies(&self) -> bool;
 }

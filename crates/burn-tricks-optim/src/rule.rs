@@ -3,13 +3,12 @@
 use crate::pending_step::{Done, PendingStep, TakenStep, state_of};
 use crate::plan_steps::{EndOfStep, Outcome, PlanSteps};
 use crate::rule_state::RuleState;
-use crate::skipped_steps;
 use crate::state_tensors::{StateField, StateTensors};
 use crate::weight_decay::{CheckedWeightDecay, WeightDecayMode};
 use burn::optim::{DynState, LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::{ConfigError, WeightDecayScope};
-use burn_tricks_kernels::{AnyTensor, PlannedStep, Skip, StepCount};
+use burn_tricks_kernels::{AnyTensor, Multiple, PlannedStep, Skip, StepCount};
 use std::fmt::Debug;
 
 /// What an optimizer does with a weight and its gradient: the rule in which it differs from the other optimizers.
@@ -155,6 +154,7 @@ impl<R: Rule> Optimizer for RuleOptimizer<R> {
         grad: Tensor<D>,
         state: Option<RuleState<R>>,
     ) -> (Tensor<D>, Option<RuleState<R>>) {
+        let grad = AnyTensor::from(grad);
         match self.step_any(lr, weight.into(), grad.into(), state, false) {
             StepOrPlan::Taken(weight, state) => (weight.into_tensor(), state),
             StepOrPlan::Planned(..) => unreachable!("nobody has asked for a plan"),
@@ -179,11 +179,16 @@ impl<R: Rule> RuleOptimizer<R> {
         &self,
         lr: LearningRate,
         weight: AnyTensor,
-        grad: AnyTensor,
+        mut grad: Multiple,
         state: Option<RuleState<R>>,
         together: bool,
     ) -> StepOrPlan<R> {
-        let skip = skipped_steps::look_any(self.skip_marked, &grad);
+        let mut skip = Skip::NO;
+        if self.skip_marked {
+            let product = grad.multiplied();
+            skip = Skip::marked_any(&product);
+            grad = product.into();
+        }
         if let Skip::Known(true) = skip {
             return StepOrPlan::Taken(weight, state);
         }
@@ -211,7 +216,7 @@ impl<R: Rule> PlanSteps for RuleOptimizer<R> {
         &self,
         lr: LearningRate,
         weight: AnyTensor,
-        grad: AnyTensor,
+        grad: Multiple,
         state: Option<DynState>,
     ) -> Outcome {
         let rank = weight.rank();
@@ -226,6 +231,11 @@ impl<R: Rule> PlanSteps for RuleOptimizer<R> {
                 Outcome::Planned(plan, end)
             }
         }
+    }
+
+    /// Whether a step is to be skipped, its whole gradient must say.
+    fn multiplies(&self) -> bool {
+        !self.skip_marked
     }
 }
 

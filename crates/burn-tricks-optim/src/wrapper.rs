@@ -9,7 +9,7 @@ use burn::optim::{
     DynState, LearningRate, Optimizer, RecordState, StateSink, StateSource, join_path,
 };
 use burn::tensor::{Device, Tensor};
-use burn_tricks_kernels::{AnyTensor, Number, PlannedStep, take_together};
+use burn_tricks_kernels::{AnyTensor, Multiple, Number, PlannedStep, take_together};
 use std::fmt::Debug;
 
 /// What one wrapper does around the inner optimizer's step: the trait in which wrappers differ.
@@ -256,7 +256,7 @@ impl<W: PlanWrap, R: Rule> PlanSteps for Wrapper<W, RuleOptimizer<R>> {
         &self,
         lr: LearningRate,
         weight: AnyTensor,
-        grad: AnyTensor,
+        grad: Multiple,
         state: Option<DynState>,
     ) -> Outcome {
         let rank = weight.rank();
@@ -289,7 +289,12 @@ impl<W: PlanWrap, R: Rule> PlanSteps for Wrapper<W, RuleOptimizer<R>> {
                 }
             }
         };
-        Outcome::Taken(self.wrap.finish(lr, new, weight, grad), wrapped(inner))
+        let new = (self.wrap).finish(lr, new, weight, grad.multiplied());
+        Outcome::Taken(new, wrapped(inner))
+    }
+
+    fn multiplies(&self) -> bool {
+        self.inner.multiplies()
     }
 }
 

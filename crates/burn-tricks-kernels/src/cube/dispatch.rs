@@ -115,6 +115,13 @@ pub(crate) fn fit(program: &Program, tensor: &DispatchTensor) -> bool {
     look(tensor).is_some_and(|tensor| super::steps::fit(program, most_buffers(tensor.device())))
 }
 
+/// The same of steps that also multiply their gradients by a factor.
+pub(crate) fn fit_times(program: &Program, tensor: &DispatchTensor) -> bool {
+    look(tensor).is_some_and(|tensor| {
+        super::steps::fit(program, most_buffers(tensor.device()).saturating_sub(1))
+    })
+}
+
 /// How many buffers a launch on the device can have for the tensors. Each thread asks the device once, not for every tensor.
 fn most_buffers(device: CubeDevice) -> usize {
     thread_local! {
@@ -142,7 +149,7 @@ pub(crate) fn change(change: &Change, mut tensors: Vec<DispatchTensor>) -> Vec<D
     if let Some(number) = change.number.as_ref().filter(|_| !tensors.is_empty()) {
         tensors.push(tensor_numbers(number, tensors.clone()));
     }
-    steps(change.element.clone(), tensors)
+    steps(change.element.clone(), None, tensors)
 }
 
 /// The step of each weight after a change of its gradient.
@@ -156,18 +163,24 @@ pub(crate) fn steps_with(
     let number = gradient.number.as_ref().expect("a gradient with a number");
     let numbers = tensor_numbers(number, pairs.cloned().collect());
     tensors.push(numbers);
-    steps(trace.with_gradient(gradient.element.clone()), tensors)
+    steps(trace.with_gradient(gradient.element.clone()), None, tensors)
 }
 
 /// The step of each weight: the tensors are a weight, its gradient and its states, the next weight, and so on, none of
 /// them empty, those of one weight in one shape, and all those of [`are_on_cube`], the states in `f32`; and the numbers of
-/// the weights, if the step needs them. Of the result, the new weight and its states, and so on.
-pub(crate) fn steps(trace: Trace, tensors: Vec<DispatchTensor>) -> Vec<DispatchTensor> {
+/// the weights, if the step needs them. Of the result, the new weight and its states, and so on. With a factor, also one of
+/// [`are_on_cube`], the gradients are multiplied by it first.
+pub(crate) fn steps(
+    trace: Trace,
+    factor: Option<(DispatchTensor, SpecialFactor)>,
+    tensors: Vec<DispatchTensor>,
+) -> Vec<DispatchTensor> {
+    let factor = factor.map(|(factor, special)| (open(factor), special));
     let tensors: Vec<_> = tensors.into_iter().map(open).collect();
     let stepped = if tensors.is_empty() {
         Vec::new()
     } else {
-        Cube::steps(Arc::new(trace), tensors)
+        Cube::steps(Arc::new(trace), factor, tensors)
     };
     stepped.into_iter().map(close).collect()
 }

@@ -43,7 +43,11 @@ impl<B: FusionBackend + GpuKernels> GpuKernels for Fusion<B> {
         })
     }
 
-    fn steps(trace: Arc<Trace>, tensors: Vec<FloatTensor<Self>>) -> Vec<FloatTensor<Self>> {
+    fn steps(
+        trace: Arc<Trace>,
+        factor: Option<(FloatTensor<Self>, SpecialFactor)>,
+        mut tensors: Vec<FloatTensor<Self>>,
+    ) -> Vec<FloatTensor<Self>> {
         let client = tensors[0].client.clone();
         let (given, states) = (trace.program.tensors, trace.program.states());
         let numbers = usize::from(trace.program.needs_number());
@@ -52,8 +56,13 @@ impl<B: FusionBackend + GpuKernels> GpuKernels for Fusion<B> {
             .flat_map(|of_one| of_one[..1].iter().chain(&of_one[given..]))
             .map(like)
             .collect();
-        queue::<B>(&client, "steps", tensors, outputs, move |tensors| {
-            B::steps(trace.clone(), tensors)
+        let special = factor.map(|(factor, special)| {
+            tensors.push(factor);
+            special
+        });
+        queue::<B>(&client, "steps", tensors, outputs, move |mut tensors| {
+            let factor = special.and_then(|special| Some((tensors.pop()?, special)));
+            B::steps(trace.clone(), factor, tensors)
         })
     }
 

@@ -22,7 +22,13 @@ const FEW_NUMBERS: usize = 1 << 22;
 
 /// How many buffers a launch can have for the tensors, apart from a few for what the kernel itself needs.
 pub(super) fn most_buffers(client: &Client) -> usize {
-    buffers_for_tensors(client.properties().hardware.max_bindings)
+    most_buffers_beside(client, 0)
+}
+
+/// The same of a kernel that needs so many buffers more.
+pub(super) fn most_buffers_beside(client: &Client, others: u32) -> usize {
+    let bindings = client.properties().hardware.max_bindings;
+    buffers_for_tensors(bindings.saturating_sub(others))
 }
 
 /// The same of a device that allows so many buffers.

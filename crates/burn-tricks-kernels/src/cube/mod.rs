@@ -16,7 +16,8 @@ mod tensor_numbers;
 mod unit_clip;
 
 pub(crate) use dispatch::{
-    are_on_cube, change, clip_units, fit, scale, set_kernels, steps, steps_with, sum_of_squares,
+    are_on_cube, change, clip_units, fit, fit_times, scale, set_kernels, steps, steps_with,
+    sum_of_squares,
 };
 
 use crate::special_factor::SpecialFactor;
@@ -43,8 +44,13 @@ trait GpuKernels: BackendTypes {
 
     /// The step of each weight: the tensors are a weight, its gradient and its states, the next weight, and so on; of the
     /// result, the new weight and its states, and so on. Those of one weight have one shape, and the states are `f32`. The
-    /// last tensor has the number of each weight, if the steps need it.
-    fn steps(trace: Arc<Trace>, tensors: Vec<FloatTensor<Self>>) -> Vec<FloatTensor<Self>>;
+    /// last tensor has the number of each weight, if the steps need it. With a factor, a tensor of one `f32`, the gradients
+    /// are multiplied by it first.
+    fn steps(
+        trace: Arc<Trace>,
+        factor: Option<(FloatTensor<Self>, SpecialFactor)>,
+        tensors: Vec<FloatTensor<Self>>,
+    ) -> Vec<FloatTensor<Self>>;
 
     /// The number of each item, in one tensor of `f32`: the tensors are those of an item, which have one shape and type,
     /// those of the next, and so on.
@@ -75,8 +81,12 @@ impl GpuKernels for CubeBackend {
         scale::scale(tensors, &factor, special)
     }
 
-    fn steps(trace: Arc<Trace>, tensors: Vec<CubeTensor>) -> Vec<CubeTensor> {
-        steps::steps(&trace, tensors)
+    fn steps(
+        trace: Arc<Trace>,
+        factor: Option<(CubeTensor, SpecialFactor)>,
+        tensors: Vec<CubeTensor>,
+    ) -> Vec<CubeTensor> {
+        steps::steps(&trace, factor, tensors)
     }
 
     fn tensor_numbers(trace: Arc<NumberTrace>, tensors: Vec<CubeTensor>) -> CubeTensor {

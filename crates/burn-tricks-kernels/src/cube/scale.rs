@@ -134,9 +134,10 @@ fn scale_kernel<T: Numeric, N: Size>(
     }
 }
 
+/// The products.
 #[cube]
 #[allow(clippy::collapsible_if)] // one is decided when the kernel is compiled, the other when it runs
-fn times<N: Size>(
+pub(super) fn times<N: Size>(
     numbers: Vector<f32, N>,
     factor: f32,
     #[comptime] special: SpecialFactor,

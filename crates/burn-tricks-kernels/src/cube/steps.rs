@@ -4,9 +4,11 @@
 //! numbers of a step, such as the learning rate, are arguments, so that the kernel is compiled once.
 
 use super::many::{
-    Shares, address_type, elementwise_cubes, flat_alike, groups, most_buffers, units_of,
+    Shares, address_type, elementwise_cubes, flat_alike, groups, most_buffers_beside, units_of,
     vector_sizes,
 };
+use super::scale::times;
+use crate::special_factor::SpecialFactor;
 use crate::trace::{Op, Program, Trace};
 use burn::backend::cubecl::dtype_to_storage_type;
 use burn::tensor::DType;
@@ -111,8 +113,13 @@ impl Part {
 
 /// The step of each weight: the tensors are a weight, its gradient and its states, the next weight, and so on; of the
 /// result, the new weight and its states, and so on. The tensors of one weight have one shape, and the states are `f32`. If
-/// the step needs a number of each weight, these are the numbers of one more tensor.
-pub(super) fn steps(trace: &Trace, mut tensors: Vec<CubeTensor>) -> Vec<CubeTensor> {
+/// the step needs a number of each weight, these are the numbers of one more tensor. If there is a factor, the gradients are
+/// multiplied by it first, and rounded to their type, as `scale` does.
+pub(super) fn steps(
+    trace: &Trace,
+    factor: Option<(CubeTensor, SpecialFactor)>,
+    mut tensors: Vec<CubeTensor>,
+) -> Vec<CubeTensor> {
     let client = tensors[0].client.clone();
     let units = units_of(&client);
     let program = &trace.program;
@@ -131,7 +138,9 @@ pub(super) fn steps(trace: &Trace, mut tensors: Vec<CubeTensor>) -> Vec<CubeTens
         target: part.target,
         in_place: part.new_states.is_none(),
     });
-    let most = most_buffers(&client) - usize::from(numbers.is_some());
+    let (factor, special) = factor.unzip();
+    let others = numbers.iter().chain(&factor).count();
+    let most = most_buffers_beside(&client, others as u32);
     let groups = groups(keys, |kind| most / kind.buffers(program));
     for (kind, places) in groups {
         let parts = || places.iter().map(|place| &parts[*place]);
@@ -156,12 +165,14 @@ pub(super) fn steps(trace: &Trace, mut tensors: Vec<CubeTensor>) -> Vec<CubeTens
                 .map(buffer)
                 .collect(),
             numbers.iter().map(buffer).collect(),
+            factor.iter().map(buffer).collect(),
             places.iter().copied().collect(),
             shares.lens,
             shares.starts,
             trace.constants.iter().copied().collect(),
             0,
             program.clone(),
+            special,
             kind.target,
             kind.in_place,
             units as usize,
@@ -179,12 +190,14 @@ fn steps_kernel<T: Numeric, N: Size>(
     new_weights: &mut Sequence<Box<[Vector<T, N>]>>,
     new_states: &mut Sequence<Box<[Vector<f32, N>]>>,
     numbers: &Sequence<Box<[f32]>>,
+    factors: &Sequence<Box<[f32]>>,
     places: &Sequence<usize>,
     lens: &Sequence<usize>,
     starts: &Sequence<usize>,
     constants: &Sequence<f32>,
     zero: u32,
     #[comptime] program: Program,
+    #[comptime] special: Option<SpecialFactor>,
     #[comptime] target: Target,
     #[comptime] in_place: bool,
     #[comptime] units: usize,
@@ -192,6 +205,10 @@ fn steps_kernel<T: Numeric, N: Size>(
 ) {
     let given = comptime!(program.tensors);
     let per_weight = comptime!(program.states());
+    let mut factor = f32::new(1.0);
+    if comptime!(special.is_some()) {
+        factor = factors[0][0];
+    }
     #[unroll]
     for number in 0..lens.len() {
         let begin = starts[number];
@@ -206,9 +223,14 @@ fn steps_kernel<T: Numeric, N: Size>(
                 let mut values = Sequence::<Vector<f32, N>>::new();
                 #[unroll]
                 for tensor in 0..given {
-                    values.push(Vector::cast_from(
-                        tensors[given * number + tensor][position],
-                    ));
+                    let mut value = Vector::cast_from(tensors[given * number + tensor][position]);
+                    // The gradient.
+                    if comptime!(tensor == 1 && special.is_some()) {
+                        let special = comptime!(special.unwrap_or(SpecialFactor::None));
+                        let product = rounded::<N>(times::<N>(value, factor, special), zero);
+                        value = Vector::cast_from(Vector::<T, N>::cast_from(product));
+                    }
+                    values.push(value);
                 }
                 #[unroll]
                 for state in 0..per_weight {
@@ -346,7 +368,7 @@ mod tests {
         let adam = Trace::of_step(|weight, grad, [m, v]| (weight - grad, [m + grad, v + grad]));
         let place = |tensor: &CubeTensor| tensor.handle.memory.descriptor().id;
         let stepped = |tensors: Vec<CubeTensor>| -> Vec<_> {
-            steps(&adam, tensors).iter().map(place).collect()
+            steps(&adam, None, tensors).iter().map(place).collect()
         };
         let tensors = || vec![new(), new(), new(), new()];
         let places = |tensors: &[CubeTensor]| -> Vec<_> { tensors.iter().map(place).collect() };

@@ -5,7 +5,7 @@ use crate::plan_steps::PlanSteps;
 use burn::grad_clipping::GradientClipping;
 use burn::module::{ParamGroup, ParamId};
 use burn::optim::{DynOptimizer, Optimizer};
-use burn_tricks_kernels::AnyTensor;
+use burn_tricks_kernels::{AnyTensor, Multiple};
 use std::sync::Arc;
 
 /// Optimizers and their parameters; the first is for all.
@@ -66,15 +66,24 @@ impl Groups {
     }
 
     /// The gradient, clipped if those of its group are.
-    pub(super) fn clipped(&self, number: usize, grad: AnyTensor) -> AnyTensor {
+    pub(super) fn clipped(&self, number: usize, grad: Multiple) -> Multiple {
         match &self.0[number].clipping {
             // Of all numbers together or of each by itself: the code of one rank serves all.
             Some(clipping) if !grad.is_empty() => {
+                let grad = grad.multiplied();
                 let shape = grad.shape();
-                AnyTensor::of_flat(clipping.clip_gradient(grad.flatten()), &shape)
+                AnyTensor::of_flat(clipping.clip_gradient(grad.flatten()), &shape).into()
             }
             _ => grad,
         }
+    }
+
+    /// Whether nothing but the kernel of its steps on a GPU reads a gradient of this group.
+    pub(super) fn multiply(&self, number: usize) -> bool {
+        let Group {
+            planner, clipping, ..
+        } = &self.0[number];
+        clipping.is_none() && planner.as_ref().is_some_and(|planner| planner.multiplies())
     }
 
     pub(super) fn len(&self) -> usize {

@@ -76,7 +76,7 @@ pub(super) fn take(turns: &mut [Box<Turn>], on_gpu: &[bool], groups: &Groups) {
         };
         let (grad, state) = turn.take_parts(groups);
         let rank = turn.rank;
-        match planner.plan(turn.lr, any(rank, weight), any(rank, grad), state) {
+        match planner.plan(turn.lr, any(rank, weight), grad, state) {
             Outcome::Taken(weight, state) => turn.end_with(bridge(weight), state),
             Outcome::Planned(step, end) => {
                 planned.push(step);

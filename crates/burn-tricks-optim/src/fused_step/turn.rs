@@ -5,6 +5,7 @@ use burn::module::ParamId;
 use burn::optim::DynState;
 use burn::tensor::kind::BridgeTensor;
 use burn::tensor::{Device, Tensor};
+use burn_tricks_kernels::Multiple;
 
 /// Turns, which threads give to each other by their pointers.
 #[allow(clippy::vec_box)]
@@ -23,7 +24,7 @@ pub(super) struct Turn {
     /// The weight before the step, if the step can be taken before the walk comes to it; and the weight after the step.
     pub(super) weight: Option<BridgeTensor>,
     /// There before the step, and not after it.
-    pub(super) grad: Option<BridgeTensor>,
+    pub(super) grad: Option<Multiple>,
     pub(super) state: Option<DynState>,
     /// The device of the gradient, if there has been one.
     pub(super) device: Option<Device>,
@@ -91,12 +92,13 @@ impl Turn {
     fn take(&mut self, groups: &Groups, weight: BridgeTensor) {
         let (grad, state) = self.take_parts(groups);
         let optim = groups.optimizer(self.group);
+        let grad = grad.multiplied().into_bridge();
         let (weight, state) = optim.step_dyn(self.rank, self.lr, weight, grad, state);
         self.end_with(weight, state);
     }
 
     /// The gradient, and the state on its device.
-    pub(super) fn take_parts(&mut self, groups: &Groups) -> (BridgeTensor, Option<DynState>) {
+    pub(super) fn take_parts(&mut self, groups: &Groups) -> (Multiple, Option<DynState>) {
         let grad = self.grad.take().expect("the step is taken once");
         let mut state = self.state.take();
         if self.moves_state {

@@ -10,7 +10,7 @@ use burn::tensor::kind::BridgeTensor;
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::walk::{Location, Mapper, Visitor};
 use burn_tricks_core::{Leaf, WeightTaker};
-use burn_tricks_kernels::{AnyTensor, TensorList, without_autodiff};
+use burn_tricks_kernels::{AnyTensor, Factor, Multiple, TensorList, without_autodiff};
 
 /// Takes the gradients in the module's order, that of a tied parameter at its first place; those of several devices
 /// summed.
@@ -82,12 +82,18 @@ pub(super) struct Prepare<'a> {
 }
 
 impl<'a> Prepare<'a> {
-    /// Prepares these turns, with these gradients, in their order.
+    /// Prepares these turns, with these gradients, in their order, which are to be multiplied by the factor if there is one.
     pub(super) fn turns(
         turns: &'a mut [Box<Turn>],
-        (mut grads, on_gpu): (TensorList, &'a [bool]),
+        ((mut grads, factor), on_gpu): ((TensorList, Option<Factor>), &'a [bool]),
         (groups, slots): (&'a Groups, &'a mut Slots),
     ) {
+        // By the kernels of the steps, where these are all that reads the gradient.
+        let left = factor.map(|factor| {
+            let turns = turns.iter().zip(on_gpu);
+            let left = turns.map(|(turn, on_gpu)| *on_gpu && groups.multiply(turn.group));
+            (factor, left.collect::<Vec<_>>())
+        });
         let mut prepare = Self {
             groups,
             slots,
@@ -95,12 +101,20 @@ impl<'a> Prepare<'a> {
             small: grads.are_small_on_cpu().into_iter(),
             on_gpu: on_gpu.iter(),
         };
-        while let Some(grad) = grads.pop_any() {
-            prepare.take(grad);
+        match left {
+            None => {
+                while let Some(grad) = grads.pop_any() {
+                    prepare.take(grad.into());
+                }
+            }
+            Some((factor, left)) => {
+                let grads = factor.times_later(grads, &left).into_iter();
+                grads.for_each(|grad| prepare.take(grad));
+            }
         }
     }
 
-    fn take(&mut self, grad: AnyTensor) {
+    fn take(&mut self, grad: Multiple) {
         let turn = self.turns.next().expect("a turn for each gradient");
         let is_small = self.small.next() == Some(true);
         let is_together =
@@ -114,7 +128,7 @@ impl<'a> Prepare<'a> {
         let is_worth = is_together || (is_small && turn.state.is_some());
         let weight = turn.weight.take().filter(|_| is_worth);
         turn.weight = weight.filter(|weight| device_of(weight) == device);
-        turn.grad = Some(self.groups.clipped(turn.group, grad).into_bridge());
+        turn.grad = Some(self.groups.clipped(turn.group, grad));
         turn.moves_state = slot.moves_to(&device);
         turn.device = Some(device);
     }
@@ -263,7 +277,8 @@ impl<U: WeightTaker> Mapper for InOneWalk<'_, U> {
         let slot = self.slots.get_mut(number);
         let lr = self.lr.lr_from_param(id, Some(at.path()));
         let mut turn = Turn::new(id, (number, slot.group), lr, D);
-        turn.grad = Some(self.groups.clipped(turn.group, grad.into()).into_bridge());
+        let grad = AnyTensor::from(grad);
+        turn.grad = Some(self.groups.clipped(turn.group, grad.into()));
         turn.state = slot.state.take();
         turn.moves_state = slot.moves_to(&device);
         turn.device = Some(device);
