@@ -42,7 +42,7 @@ fn train(
     Ok(model)
 }
 
-/// The loss on these samples, at the weights and a way of 1 uphill of them.
+/// The loss on these samples, at the weights and at a distance of 1 uphill from them.
 fn losses(
     model: &Mlp,
     samples: &Samples,
@@ -78,7 +78,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             &split.test.labels,
         );
         println!(
-            "{what:21} training loss {here:.3}, {uphill:.3} 1 uphill; test accuracy {:.1} %, loss {:.3}",
+            "{what:21} training loss {here:.3}, {uphill:.3} at distance 1 uphill; test accuracy {:.1} %, loss {:.3}",
             100.0 * score.accuracy,
             score.loss,
         );

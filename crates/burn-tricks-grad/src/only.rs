@@ -68,7 +68,10 @@ pub struct Only<T> {
 }
 
 impl<T> Only<T> {
-    /// `transform` for the parameters of `group` alone, which [`ParamPaths`](burn_tricks_core::ParamPaths) makes of paths.
+    /// `transform` for the parameters of `group` alone. Make the group of paths, with
+    /// [`ParamPaths`](burn_tricks_core::ParamPaths), which refuses a path that the model does not have. Loading a record
+    /// changes the ids of parameters: a group of ids that was made before it then matches nothing, and the transform
+    /// does nothing. Ids are also other ones in each process, so that a resumed session sees another configuration.
     pub fn new(group: ParamGroup, transform: T) -> Self {
         Self { transform, group }
     }

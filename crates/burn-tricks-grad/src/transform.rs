@@ -118,8 +118,8 @@ pub trait GradientTransform: Debug + Send {
     /// Adds this transform to `order`; a combination adds each of its transforms, from the first to the last. A
     /// transform that must see the gradients before all others, because they would see gradients that it has yet to
     /// unscale, says so here: a combination in which it is not the first panics in [`apply`](Self::apply), and a
-    /// session of `burn-tricks-train` refuses to launch. A transform that does something else to the gradients of a step
-    /// after other steps, such as one with a state, adds itself by [`GradientOrder::add_memory`]: Burn's `ddp` cannot use
+    /// session of `burn-tricks-train` refuses to launch. A transform whose result depends on earlier steps,
+    /// such as one with a state, adds itself by [`GradientOrder::add_memory`]: Burn's `ddp` cannot use
     /// it. Default: this transform, at any place, without a memory.
     fn gradient_order(&self, order: &mut GradientOrder) {
         order.add::<Self>(false);

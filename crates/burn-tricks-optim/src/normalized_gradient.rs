@@ -98,15 +98,17 @@ use burn_tricks_kernels::{AnyTensor, Multiple, Skip, StepCount};
 /// - The memory of `f16` and `bf16` parameters is kept in `f32`: in `f16` a gradient of 256 overflows
 ///   when squared, and a sum in `bf16` stops growing.
 /// - ε stands outside the root in PyTorch's and Burn's AdaGrad, RMSProp and Adam, inside in optax's
-///   AdaGrad: [`Epsilon`]. PyTorch uses 1e-10 (AdaGrad) and 1e-8, Burn 1e-5. Here it is 0 by default.
+///   and Keras's AdaGrad and RMSProp: [`Epsilon`]. PyTorch uses 1e-10 (AdaGrad) and 1e-8, Burn 1e-5, Keras 1e-7, optax
+///   1e-7 (AdaGrad) and 1e-8. Here it is 0 by default.
 /// - PyTorch's AdaGrad starts its sum at `initial_accumulator_value`, Keras and optax at 0.1; Burn has no such setting.
 ///   Here [`initial_accumulator`](NormalizedGradientConfig::initial_accumulator) sets it.
 /// - PyTorch's `lr_decay` is a learning-rate schedule; here, use a schedule for it.
 ///
 /// # Suggested values
 ///
-/// Without memory, η is the norm of a step: 1e-3 to 1e-1 with a decaying schedule. AdaGrad: η = 0.01
-/// (PyTorch's default). RMSProp: β = 0.9 (Hinton), η = 1e-3. Adam: β₁ = 0.9, β = 0.999, η = 1e-3
+/// [`NormScope::Tensor`] without memory: η is the norm of each tensor's step, 1e-3 to 1e-1 with a decaying schedule.
+/// Sign SGD (the default): every number moves by η, so the step of a tensor of n numbers has the norm `η √n`: 1e-4 to
+/// 1e-3, as for Adam. AdaGrad: η = 0.01 (PyTorch's default). RMSProp: β = 0.9 (Hinton), η = 1e-3. Adam: β₁ = 0.9, β = 0.999, η = 1e-3
 /// (Kingma and Ba).
 ///
 /// # References
@@ -168,7 +170,8 @@ impl NormalizedGradientConfig {
             .with_memory(Memory::Sum)
     }
 
-    /// RMSProp with PyTorch's ε = 1e-8; its default for `beta` is 0.99, Hinton's 0.9.
+    /// RMSProp with PyTorch's ε = 1e-8, outside of the root; its default for `beta` is 0.99, that of Hinton, Keras and optax
+    /// 0.9. Keras has `with_epsilon(Epsilon::InsideRoot(1e-7))`, optax `with_epsilon(Epsilon::InsideRoot(1e-8))`.
     pub fn rms_prop(beta: f64) -> Self {
         Self::new()
             .with_memory(Memory::Decay { beta })

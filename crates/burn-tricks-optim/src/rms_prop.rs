@@ -73,6 +73,7 @@ optimizer_config! {
     /// - If a gradient hardly changes, `v − ḡ²` can be rounded to a negative number: the root in PyTorch and Burn
     ///   is then NaN, here it is 0.
     /// - α = 0.99 in PyTorch and Burn, 0.9 in Hinton's lecture, Keras and optax.
+    /// - Keras and optax put ε under the root: [`NormalizedGradientConfig::rms_prop`](crate::NormalizedGradientConfig::rms_prop).
     /// - Burn also records a tensor that can be computed from the others (`centered.avg`). The record here holds it
     ///   too, so that Burn can load it, but it is not kept in memory.
     /// - The state of `f16` and `bf16` weights is kept in `f32`.

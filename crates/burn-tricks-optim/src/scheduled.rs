@@ -56,8 +56,9 @@ type Make<O> = dyn Fn(u64) -> Result<O, ConfigError> + Send + Sync;
 /// # Order
 ///
 /// It is the innermost wrapper: it makes the optimizer around which you put other wrappers. The closure may also return
-/// a wrapped optimizer, as long as the type is the same at every step. It must return a lookahead with
-/// [`reset_inner`](crate::LookaheadConfig::reset_inner), which around a `Scheduled` would reset the number of the step.
+/// a wrapped optimizer, as long as the type is the same at every step. A lookahead with
+/// [`reset_inner`](crate::LookaheadConfig::reset_inner) belongs inside the closure: around a `Scheduled` it would reset
+/// the number of the step, and is refused.
 /// If the closure ignores the step, `Scheduled` changes nothing.
 ///
 /// # Cost
@@ -71,6 +72,12 @@ type Make<O> = dyn Fn(u64) -> Result<O, ConfigError> + Send + Sync;
 ///   momentum into the optimizer. Here only the number of steps is recorded, not the closure: give a resumed
 ///   run the same closure.
 /// - Every parameter counts its own steps. A step that the inner optimizer skips is counted.
+/// - An inner optimizer computes its bias correction from the number of steps and from its present settings, as if they
+///   had been the same from the first step on. Adam divides v by `1 − β₂ᵗ` with the present β₂, and NAdam computes the
+///   product of its momenta from the present β₁ (PyTorch records the product). If β₂ rises as `1 − 1/t`, v is the plain
+///   mean of all squared gradients and needs no correction; but at t = 10 it is divided by `1 − 0.9¹⁰ = 0.65`, so the
+///   step is 0.81 times as long as without a correction. Around a [`TrustRatio`](crate::TrustRatio) this does not
+///   matter, since it sets the length of the step.
 ///
 /// # References
 ///

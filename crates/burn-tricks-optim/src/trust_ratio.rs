@@ -20,7 +20,7 @@ use burn_tricks_kernels::{
 /// w ← w − η r u
 /// ```
 ///
-/// Around AdamW it is LAMB; around plain SGD it is LARS without momentum. For LARS with momentum, which is
+/// Around AdamW with an ε of 1e-6 it is LAMB; around plain SGD it is LARS without momentum. For LARS with momentum, which is
 /// accumulated after the rescaling, see [`LarsConfig`](crate::LarsConfig).
 ///
 /// # Example
@@ -34,7 +34,8 @@ use burn_tricks_kernels::{
 /// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
 /// let device = Device::flex().autodiff();
 /// let model = LinearConfig::new(4, 2).init(&device);
-/// let mut lamb = AdamWConfig::torch().build()?.trust_ratio().init();
+/// let adam_w = AdamWConfig::torch().with_epsilon(1e-6).with_weight_decay(0.01);
+/// let mut lamb = adam_w.build()?.trust_ratio().init();
 ///
 /// let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
 /// let grads = GradientsParams::from_grads(loss.backward(), &model);
@@ -52,7 +53,7 @@ use burn_tricks_kernels::{
 /// let optim = TrustRatioConfig::new()
 ///     .with_vectors(false)
 ///     .with_max_ratio(Some(10.0))
-///     .build(AdamWConfig::torch().build()?)?;
+///     .build(AdamWConfig::torch().with_epsilon(1e-6).build()?)?;
 /// # Ok::<(), burn_tricks_core::ConfigError>(())
 /// ```
 ///
@@ -75,6 +76,9 @@ use burn_tricks_kernels::{
 ///
 /// - The defaults κ = 1 and ε = 0 are those of optax's `lamb`; its `lars` has 0.001 and 0:
 ///   [`lars`](TrustRatioConfig::lars).
+/// - The Adam in LAMB has ε = 1e-6 in optax, timm and Burn, and λ = 0 in optax and Burn, 0.01 in timm;
+///   [`AdamWConfig::torch`](crate::AdamWConfig::torch) has 1e-8 and 0.01. Keras's `Lamb` has ε = 1e-7, and decays the weights before the
+///   ratio is computed: put [`decoupled_weight_decay`](crate::OptimizerExt::decoupled_weight_decay) around this wrapper.
 /// - Burn's LAMB has its own Adam; this wrapper takes any optimizer.
 /// - The step is computed as the difference of two weights, which is exact up to their rounding: use
 ///   [`MasterWeightsConfig`](crate::MasterWeightsConfig) around it for `f16` and `bf16`.

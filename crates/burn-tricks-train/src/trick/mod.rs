@@ -46,10 +46,17 @@ use std::fmt::Debug;
 ///
 /// | trick | before the step | after the step | model to validate |
 /// | --- | --- | --- | --- |
-/// | [`ClipGradNorm`], [`NormalizeGrad`] | changes the gradients | | |
+/// | [`MeanOfAccumulated`](crate::MeanOfAccumulated) | makes the sum of accumulated gradients their mean | | |
+/// | [`LossScaler`] | divides the gradients by the scale of the loss; skips a step whose gradients are not finite | | |
+/// | [`StepGuard`] | skips a step whose gradients are not finite | | |
 /// | [`Freeze`] | removes the gradients of a part of the model | | |
+/// | [`ClipGradNorm`], [`ClipGradValue`], [`Agc`], [`AutoClip`] | clip the gradients: by norm, by value, by the weights of each unit, at a percentile of the norms so far | | |
+/// | [`CentralizeGrad`], [`NormalizeGrad`], [`GradNoise`] | centre, normalise, or add noise to the gradients | | |
+/// | [`Only`], [`Then`] | apply a transform of gradients to some parameters; two transforms, one after the other | | |
+/// | [`AsTrick`](crate::AsTrick) of a [`GradientTransform`] of your own | changes the gradients | | |
 /// | [`Prodigy`] | estimates the learning rate of its optimizer | | |
-/// | [`StepGuard`] | skips a step that has a gradient that is not finite | | |
+/// | [`StopAfterSkips`](crate::StopAfterSkips) | | counts skipped steps, and stops the training after too many in a row | |
+/// | [`StopAfterMarked`](crate::StopAfterMarked) | counts marked steps, and stops the training at the end of the epoch | | |
 /// | [`ScheduledDropout`](crate::ScheduledDropout) | | sets the dropout rate of the next step | |
 /// | [`TiedWeights`] | | gives all places of a parameter one value | |
 /// | [`MaxNorm`], [`UnitNorm`], [`ClampWeights`] | | change the weights | |
@@ -58,7 +65,7 @@ use std::fmt::Debug;
 /// | [`EmaSet`] | | updates the averages | |
 /// | [`Swag`] | | updates mean and covariance | the mean, from the first sample on |
 /// | `DoctorTrick` (feature `diagnose`) | measures the gradients | measures how far the weights moved | |
-/// | [`GradNorm`](crate::GradNorm) | measures the gradients | | |
+/// | [`GradNorm`](crate::GradNorm), [`NormsByPath`] | measure the gradients | | |
 /// | [`UpdateRatio`](crate::UpdateRatio) | notes the weights | measures how far they moved | |
 ///
 /// | trick | at the end of an epoch |
@@ -210,12 +217,21 @@ use std::fmt::Debug;
 /// The cost of the trick's own work. A trick must not read numbers from the device in `begin`, `before` and `after`,
 /// since the step would wait for the device. It may in `epoch_end`.
 ///
+/// [`Agc`]: burn_tricks_grad::Agc
+/// [`AutoClip`]: burn_tricks_grad::AutoClip
+/// [`CentralizeGrad`]: burn_tricks_grad::CentralizeGrad
 /// [`ClipGradNorm`]: burn_tricks_grad::ClipGradNorm
+/// [`ClipGradValue`]: burn_tricks_grad::ClipGradValue
 /// [`Freeze`]: burn_tricks_grad::Freeze
+/// [`GradNoise`]: burn_tricks_grad::GradNoise
+/// [`GradientTransform`]: burn_tricks_grad::GradientTransform
 /// [`LossScaler`]: burn_tricks_grad::LossScaler
 /// [`NormalizeGrad`]: burn_tricks_grad::NormalizeGrad
+/// [`NormsByPath`]: burn_tricks_grad::NormsByPath
+/// [`Only`]: burn_tricks_grad::Only
 /// [`Prodigy`]: burn_tricks_grad::Prodigy
 /// [`StepGuard`]: burn_tricks_grad::StepGuard
+/// [`Then`]: burn_tricks_grad::Then
 /// [`ClampWeights`]: burn_tricks_nn::ClampWeights
 /// [`MaxNorm`]: burn_tricks_nn::MaxNorm
 /// [`TiedWeights`]: burn_tricks_nn::TiedWeights

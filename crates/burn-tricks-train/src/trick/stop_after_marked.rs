@@ -47,6 +47,11 @@ use burn_tricks_stop::StopReason;
 /// A comparison of one number of one gradient on the device per step, and one number read from the device per epoch,
 /// by a [`Session`](crate::Session).
 ///
+/// # Several devices
+///
+/// Under Burn's `ddp` the workers share this trick, which counts each step once per worker: with k workers, give it k
+/// times the limit.
+///
 /// # Differences
 ///
 /// [`StopAfterSkips`](crate::StopAfterSkips) can also stop at once. It counts steps that are skipped on the host, as a

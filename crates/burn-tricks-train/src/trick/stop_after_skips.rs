@@ -56,6 +56,11 @@ use std::fmt::Debug;
 /// ends the run. [`init`](StopAfterSkips::init) stops before the end of the epoch, at which a trick could go back, so
 /// its stop wins.
 ///
+/// # Several devices
+///
+/// Under Burn's `ddp` the workers share this trick, which counts each step once per worker: with k workers, give it k
+/// times the limit.
+///
 /// # Differences
 ///
 /// optax's `apply_if_finite` does not stop: after the given number of skipped steps it takes the bad step. An
