@@ -1,7 +1,8 @@
 //! `FusedStep` where a model changes in a run, or is not as others are: as a `ModuleOptimizer`, or a panic.
 
-use crate::devices::{devices, training_devices};
+use crate::devices::{devices, is_gpu, rounds_once, training_devices};
 use crate::models::{Pair, numbers, tensor, values};
+use crate::oracle::assert_close;
 use burn::grad_clipping::GradientClipping;
 use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::optim::{
@@ -56,7 +57,14 @@ fn gradients_on_another_device_take_the_parameter_along_and_it_is_trained_furthe
                 one = optim.step(0.1, one, grads);
                 let grads = grads_on(&other, &there);
                 other = fused.step(0.1, other, grads);
-                assert_eq!(other.values(), one.values(), "{what}");
+                if is_gpu(to) && rounds_once(&there) {
+                    // Kernel and twins may round a product and a sum apart or at once.
+                    let (a, b) = one.values();
+                    assert_close(&values(other.a.val()), &a, 1e-6, &what);
+                    assert_close(&values(other.b.val()), &b, 1e-6, &what);
+                } else {
+                    assert_eq!(other.values(), one.values(), "{what}");
+                }
                 for param in [&other.a, &other.b] {
                     assert!(param.val().is_require_grad(), "{what}");
                     assert_eq!(param.val().device(), there, "{what}");

@@ -794,6 +794,17 @@ fn all_ways_to_compose_are_one_and_a_skip_ends_the_chain() {
     assert_eq!(chain.describe().len(), 3);
 }
 
+/// A subnormal number has few digits, and many GPUs take it for 0.
+#[test]
+fn a_factor_below_the_normal_numbers_of_f32_is_exact() {
+    for (name, device) in devices() {
+        let (pair, grads) = Pair::with_grads(&[1e30, -2e30], &[3e30], DType::F32, &device);
+        let (a, b) = pair.read_grads(&scale_gradients(&pair, grads, 1e-44));
+        assert_close(&a, &[1e-14, -2e-14], 1e-6, name);
+        assert_close(&b, &[3e-14], 1e-6, name);
+    }
+}
+
 /// `factor` times the gradients, in the pass of the transform itself: to the bit what two passes give for a power of two, and
 /// nearly so for another factor.
 #[test]

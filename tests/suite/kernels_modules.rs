@@ -248,6 +248,8 @@ fn operations_are_their_twins_in_every_type_and_rank() {
     for (_, device) in training_devices() {
         for dtype in dtypes(&device) {
             for operation in ALL {
+                // A driver that fails says no more than that.
+                println!("{operation:?} in {dtype:?} on {device:?}");
                 check_ranks(operation, dtype, &device);
             }
         }

@@ -155,7 +155,8 @@ pub(crate) fn rescale_up_to_factor(
 }
 
 /// Multiplies the gradients of the parameters of `module` by `factor`, for an accumulation or a scale of your own. One
-/// pass, and none at all if `factor` is 1. Nothing is read from the device.
+/// pass, none at all if `factor` is 1, and two if it is below 1.2e-38, the smallest normal number of `f32`. Nothing is read
+/// from the device.
 pub fn scale_gradients<M: Module>(
     module: &M,
     grads: GradientsParams,
@@ -169,10 +170,21 @@ pub fn scale_gradients<M: Module>(
         return grads;
     };
     let dtype: DType = taken.list.accumulation_dtype().into();
-    let factor = Tensor::from_data([factor], (&device, dtype));
-    taken.list = scale(taken.list, &factor);
+    for factor in normal_factors(factor) {
+        let factor = Tensor::from_data([factor], (&device, dtype));
+        taken.list = scale(taken.list, &factor);
+    }
     taken.put_into(&mut grads);
     grads
+}
+
+/// One or two numbers whose product is `factor`, and that are normal in `f32`. A subnormal number has few digits, and many GPUs
+/// take it for 0.
+fn normal_factors(factor: f64) -> impl Iterator<Item = f64> {
+    const STEP: f64 = 18_446_744_073_709_551_616.0; // 2⁶⁴, which rounds nothing
+    let is_small = factor != 0.0 && factor.abs() < f64::from(f32::MIN_POSITIVE);
+    let first = if is_small { factor * STEP } else { factor };
+    std::iter::once(first).chain(is_small.then_some(1.0 / STEP))
 }
 
 fn multiplied(

@@ -15,6 +15,8 @@ use cubecl::prelude::*;
 
 /// How many units a cube takes.
 const WIDTH: usize = 8;
+/// Below it a number of `f32` is subnormal or 0.
+const SMALLEST_NORMAL: f32 = f32::MIN_POSITIVE;
 
 /// A weight, its gradient, and where their units lie.
 struct Part {
@@ -201,6 +203,12 @@ fn clip_kernel<T: Numeric>(
     if !clips {
         factor = f32::new(1.0);
     }
+    // Many GPUs take a subnormal number for 0: two factors instead.
+    let mut first_factor = f32::new(1.0);
+    if scale > 1.0 && factor < SMALLEST_NORMAL {
+        first_factor = down;
+        factor = longest * clip_factor / sum.sqrt();
+    }
     #[unroll]
     for number in 0..lens.len() {
         let begin = starts[number];
@@ -215,7 +223,8 @@ fn clip_kernel<T: Numeric>(
             let mut nth = lane;
             while nth < lens[number] {
                 let at = (nth / after * counts[number] + unit) * after + nth % after;
-                let clipped = T::cast_from(f32::cast_from(grads[number][at]) * factor);
+                let clipped =
+                    T::cast_from(f32::cast_from(grads[number][at]) * first_factor * factor);
                 if comptime!(in_place) {
                     let grad = grads.index_mut(number);
                     grad[at] = clipped;
