@@ -378,3 +378,88 @@ fn gradients_on_another_device_are_multiplied_too() {
         }
     }
 }
+
+/// Gradients of one size, all times a number, with one number more.
+fn grads_like(times: f64, last: f64, count: usize, dtype: DType, device: &Device) -> TensorList {
+    let mut list = TensorList::new();
+    let numbers = values(random::<1>([count], 7, DType::F32, &Device::flex()));
+    let numbers: Vec<_> = numbers.into_iter().map(|number| number * times).collect();
+    list.push(tensor::<1>(&numbers, dtype, device));
+    list.push(tensor::<1>(&[last], dtype, device));
+    list
+}
+
+/// Of few and of many numbers, whose squares leave the range of `f32` or not, of zeros, and of what is not finite. What is not
+/// clipped is the same to the bit.
+#[test]
+fn a_factor_by_a_kernel_is_that_of_tensor_operations() {
+    fn check(what: &str, mut transform: impl ListTransform, grads: &dyn Fn() -> TensorList) {
+        let (list, factor) = transform.apply_up_to_factor(grads());
+        let product = factor.expect("one is left").times(list);
+        let expected = transform.apply_to_list(grads());
+        for (one, other) in product.flattened().zip(expected.flattened()) {
+            let relative = if one.dtype() == DType::F32 {
+                1e-5
+            } else {
+                2e-3
+            };
+            for (one, other) in values(one).into_iter().zip(values(other)) {
+                let near = (one - other).abs() <= relative * other.abs() || one == other;
+                let same = near || one.is_nan() && other.is_nan();
+                assert!(same, "{what}: {one} and {other}");
+            }
+        }
+    }
+    for (name, device) in gpus() {
+        for (count, dtype) in [(100, DType::F32), (100, DType::F16), (70_001, DType::F32)] {
+            if !dtypes(&device).contains(&dtype) {
+                continue;
+            }
+            let half = dtype == DType::F16;
+            for (times, last) in [
+                (1.0, 1.0),
+                (1e-20, 0.0),
+                (2e19, 0.0),
+                (0.0, 0.0),
+                (0.0, 0.5),
+                (1.0, f64::INFINITY),
+                (1.0, f64::NAN),
+            ] {
+                if half && !(1e-3..1e3).contains(&times) {
+                    continue;
+                }
+                let grads = || grads_like(times, last, count, dtype, &device);
+                for non_finite in [
+                    NonFinite::Propagate,
+                    NonFinite::ZeroGradient,
+                    NonFinite::SkipStep,
+                ] {
+                    let what = format!("{name}, {count} {dtype:?} {times} {last} {non_finite:?}");
+                    for clip in [
+                        ClipGradNormConfig::new(0.1),
+                        ClipGradNormConfig::new(f64::MAX),
+                        ClipGradNormConfig::torch(0.1),
+                        ClipGradNormConfig::to_unit_norm(0.1),
+                        ClipGradNormConfig::to_unit_norm(1e6),
+                    ] {
+                        let what = format!("{what}, {clip:?}");
+                        let clip = clip.with_non_finite(non_finite).init().unwrap();
+                        check(&what, clip, &grads);
+                    }
+                    for epsilon in [0.0, 1e-3] {
+                        let normalize = NormalizeGradConfig::new().with_epsilon(epsilon);
+                        let normalize = normalize.with_non_finite(non_finite).init().unwrap();
+                        check(&format!("{what}, normalised, {epsilon}"), normalize, &grads);
+                    }
+                }
+            }
+        }
+        let grads = || grads_like(1.0, 0.0, 70_001, DType::F32, &device);
+        let mut clip = ClipGradNormConfig::new(1e6).init().unwrap();
+        let (list, factor) = clip.apply_up_to_factor(grads());
+        let product = factor.expect("one is left").times(list);
+        for (one, other) in product.flattened().zip(grads().flattened()) {
+            assert_eq!(values(one), values(other), "{name}: not clipped");
+        }
+    }
+}

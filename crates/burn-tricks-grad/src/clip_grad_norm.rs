@@ -1,15 +1,16 @@
 //! Gradient clipping at a norm threshold.
 
-use crate::norm::{NormKind, ScaledNorm};
+use crate::norm::{NormKind, ScaledNorm, under};
 use crate::rescale::{
-    NonFinite, check_scope, of_multiple, rescale, rescale_list, rescale_up_to_factor,
+    NonFinite, check_scope, factor_by_kernel, of_multiple, rescale, rescale_list,
+    rescale_up_to_factor,
 };
 use crate::transform::GradientTransform;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError, ListTransform, NormScope};
-use burn_tricks_kernels::{Factor, TensorList};
+use burn_tricks_kernels::{Factor, NormNumber, Real, TensorList};
 use serde::{Deserialize, Serialize};
 
 /// What happens to a gradient whose norm exceeds the threshold.
@@ -207,6 +208,15 @@ impl ClipGradNorm {
         rescale(module, grads, norm, scope, non_finite, &mut factor)
     }
 
+    /// [`factor`](Self::factor) in a kernel.
+    fn in_kernel(&self) -> FactorInKernel {
+        FactorInKernel {
+            max_norm: self.config.max_norm,
+            mode: self.config.mode,
+            epsilon: self.config.epsilon,
+        }
+    }
+
     fn factor(&self, norm: &ScaledNorm) -> Tensor<1> {
         let to_threshold = norm.under(self.config.max_norm, self.config.epsilon);
         let factor = match self.config.mode {
@@ -215,6 +225,29 @@ impl ClipGradNorm {
         };
         // A mask and not a minimum, which on some devices would hide a NaN.
         factor.mask_fill(to_threshold.greater_equal_elem(1.0), 1.0)
+    }
+}
+
+/// [`ClipGradNorm::factor`] in a kernel.
+#[derive(Clone, Copy)]
+struct FactorInKernel {
+    max_norm: f64,
+    mode: ClipMode,
+    epsilon: f64,
+}
+
+impl NormNumber for FactorInKernel {
+    fn number<T: Real>(self, scale: T, root: T) -> T {
+        let of = |numerator| under([scale, root], numerator, self.epsilon);
+        let to_threshold = of(self.max_norm);
+        let factor = match self.mode {
+            ClipMode::Rescale => to_threshold,
+            ClipMode::Unit => of(1.0),
+        };
+        let one = scale.of(1.0);
+        // Not a minimum, which would hide a NaN.
+        let at_most = to_threshold.if_equal(one, one, factor);
+        (one - to_threshold).if_negative(one, at_most)
     }
 }
 
@@ -260,6 +293,10 @@ impl ListTransform for ClipGradNorm {
             non_finite,
             ..
         } = self.config;
+        let by_kernel = factor_by_kernel(&grads, (norm, scope), non_finite, self.in_kernel());
+        if by_kernel.is_some() {
+            return (grads, by_kernel);
+        }
         let mut factor = |norm: &ScaledNorm| self.factor(norm);
         rescale_up_to_factor(grads, norm, scope, non_finite, &mut factor)
     }

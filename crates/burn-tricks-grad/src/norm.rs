@@ -11,7 +11,7 @@ use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Bool, DType, FloatDType, Tensor};
 use burn_tricks_core::{ConfigError, accumulation_dtype};
-use burn_tricks_kernels::{SumOfSquares, TensorList, safe_divisor, sum_of_squares};
+use burn_tricks_kernels::{Real, SumOfSquares, TensorList, safe_divisor, sum_of_squares};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
@@ -213,6 +213,15 @@ impl ScaledNorm {
     pub(crate) fn is_bad(&self) -> Tensor<1, Bool> {
         self.root.clone().is_finite().bool_not()
     }
+}
+
+/// [`ScaledNorm::under`] in a kernel.
+pub(crate) fn under<T: Real>([scale, root]: [T; 2], numerator: f64, epsilon: f64) -> T {
+    let one = scale.of(1.0);
+    let numerator = scale.of(representable(numerator, DType::F32));
+    let of_large = numerator / scale / (root + one / scale * epsilon);
+    let of_small = numerator / (scale * root + epsilon);
+    (one - scale).if_negative(of_large, of_small)
 }
 
 fn root(sum: Tensor<1>, norm: NormKind) -> Tensor<1> {

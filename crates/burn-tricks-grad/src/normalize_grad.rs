@@ -1,15 +1,16 @@
 //! The normalised gradient over the whole model.
 
-use crate::norm::{NormKind, ScaledNorm};
+use crate::norm::{NormKind, ScaledNorm, under};
 use crate::rescale::{
-    NonFinite, check_scope, of_multiple, rescale, rescale_list, rescale_up_to_factor,
+    NonFinite, check_scope, factor_by_kernel, of_multiple, rescale, rescale_list,
+    rescale_up_to_factor,
 };
 use crate::transform::GradientTransform;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError, ListTransform, NormScope};
-use burn_tricks_kernels::{Factor, TensorList};
+use burn_tricks_kernels::{Factor, NormNumber, Real, TensorList};
 
 /// Configuration of [`NormalizeGrad`]: the normalised gradient over the whole model.
 ///
@@ -170,6 +171,18 @@ impl NormalizeGrad {
     }
 }
 
+/// [`NormalizeGrad::factor`] in a kernel.
+#[derive(Clone, Copy)]
+struct FactorInKernel {
+    epsilon: f64,
+}
+
+impl NormNumber for FactorInKernel {
+    fn number<T: Real>(self, scale: T, root: T) -> T {
+        root.if_zero(root, under([scale, root], 1.0, self.epsilon))
+    }
+}
+
 impl GradientTransform for NormalizeGrad {
     fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
         Self::apply(self, model, grads)
@@ -212,6 +225,13 @@ impl ListTransform for NormalizeGrad {
             non_finite,
             ..
         } = self.config;
+        let in_kernel = FactorInKernel {
+            epsilon: self.config.epsilon,
+        };
+        let by_kernel = factor_by_kernel(&grads, (norm, scope), non_finite, in_kernel);
+        if by_kernel.is_some() {
+            return (grads, by_kernel);
+        }
         let mut factor = |norm: &ScaledNorm| self.factor(norm);
         rescale_up_to_factor(grads, norm, scope, non_finite, &mut factor)
     }

@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Bool, DType, FloatDType, Tensor};
 use burn_tricks_core::{ConfigError, NormScope};
-use burn_tricks_kernels::{Factor, TensorList, scale};
+use burn_tricks_kernels::{Factor, NormNumber, Real, TensorList, number_of_norm, scale};
 use serde::{Deserialize, Serialize};
 
 /// What happens if a gradient holds an infinity or a NaN. To find out which gradient does, use
@@ -204,10 +204,71 @@ fn factor_of(
     non_finite: NonFinite,
 ) -> Factor {
     let factor = bounded(factor(norm), grads);
-    match non_finite {
-        NonFinite::Propagate => Factor::new(factor),
-        NonFinite::ZeroGradient => Factor::or_zero(factor.mask_fill(norm.is_bad(), 0.0)),
-        NonFinite::SkipStep => mark(factor, &norm.is_bad()),
+    non_finite.factor(match non_finite.mark() {
+        None => factor,
+        Some(mark) => factor.mask_fill(norm.is_bad(), mark),
+    })
+}
+
+impl NonFinite {
+    /// By what the gradients are multiplied if their norm is not finite, if that is not what its factor says.
+    fn mark(self) -> Option<f64> {
+        match self {
+            Self::Propagate => None,
+            Self::ZeroGradient => Some(0.0),
+            Self::SkipStep => Some(f64::NAN),
+        }
+    }
+
+    /// The factor with this number, in which a norm that is not finite has left its mark.
+    fn factor(self, number: Tensor<1>) -> Factor {
+        match self {
+            Self::Propagate => Factor::new(number),
+            Self::ZeroGradient => Factor::or_zero(number),
+            Self::SkipStep => Factor::or_nan(number),
+        }
+    }
+}
+
+/// By what a GPU multiplies all gradients, computed by the kernel that adds up their squares; `None` if there is no such
+/// kernel. `of_norm` is the factor before it is bounded and marked.
+pub(crate) fn factor_by_kernel(
+    list: &TensorList,
+    (norm, scope): (NormKind, NormScope),
+    non_finite: NonFinite,
+    of_norm: impl NormNumber,
+) -> Option<Factor> {
+    if (norm, scope) != (NormKind::L2, NormScope::Model) {
+        return None;
+    }
+    let number = number_of_norm(
+        list,
+        InKernel {
+            of_norm,
+            non_finite,
+        },
+    )?;
+    Some(non_finite.factor(number))
+}
+
+/// [`factor_of`] in a kernel.
+#[derive(Clone, Copy)]
+struct InKernel<F> {
+    of_norm: F,
+    non_finite: NonFinite,
+}
+
+impl<F: NormNumber> NormNumber for InKernel<F> {
+    fn number<T: Real>(self, scale: T, root: T) -> T {
+        let factor = self.of_norm.number(scale, root);
+        let largest = scale.of(f64::from(f32::MAX));
+        // An infinite factor would turn zeros into NaN; a NaN stays NaN.
+        let factor = (largest - factor).if_negative(largest, factor);
+        match self.non_finite.mark() {
+            None => factor,
+            // A root that is finite is far below the largest number, and neither infinity nor NaN is.
+            Some(mark) => (root - largest).if_negative(factor, scale.of(mark)),
+        }
     }
 }
 

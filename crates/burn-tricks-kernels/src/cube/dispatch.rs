@@ -74,17 +74,27 @@ pub(crate) fn are_on_cube<'a>(tensors: impl IntoIterator<Item = &'a DispatchTens
 pub(crate) fn sum_of_squares<'a>(
     tensors: impl IntoIterator<Item = &'a DispatchTensor>,
 ) -> Option<(Tensor<1>, Tensor<1>)> {
-    let tensors: Vec<_> = tensors
-        .into_iter()
-        .filter(|tensor| tensor.shape().num_elements() > 0)
-        .map(|tensor| open(tensor.clone()))
-        .collect();
-    if tensors.is_empty() {
-        return None;
-    }
+    let tensors = opened(tensors)?;
     let [scale, sum] = Cube::sum_of_squares(tensors);
     let tensor = |primitive| Tensor::from_dispatch(close(primitive));
     Some((tensor(scale), tensor(sum)))
+}
+
+/// The number that `trace` makes of `scale` and `√Σ (x/scale)²` of such tensors.
+pub(crate) fn number_of_norm<'a>(
+    trace: Trace,
+    tensors: impl IntoIterator<Item = &'a DispatchTensor>,
+) -> Option<Tensor<1>> {
+    let number = Cube::number_of_norm(Arc::new(trace), opened(tensors)?);
+    Some(Tensor::from_dispatch(close(number)))
+}
+
+/// Those that have elements; `None` if there are none.
+fn opened<'a>(tensors: impl IntoIterator<Item = &'a DispatchTensor>) -> Option<Vec<Primitive>> {
+    let some = tensors.into_iter();
+    let some = some.filter(|tensor| tensor.shape().num_elements() > 0);
+    let some: Vec<_> = some.map(|tensor| open(tensor.clone())).collect();
+    (!some.is_empty()).then_some(some)
 }
 
 /// The tensors times the factor, all those of [`are_on_cube`].

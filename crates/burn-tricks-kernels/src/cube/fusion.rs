@@ -23,6 +23,14 @@ impl<B: FusionBackend + GpuKernels> GpuKernels for Fusion<B> {
         queued.try_into().expect("one tensor for each output")
     }
 
+    fn number_of_norm(trace: Arc<Trace>, tensors: Vec<FloatTensor<Self>>) -> FloatTensor<Self> {
+        let client = tensors[0].client.clone();
+        let outputs = vec![(Shape::new([1]), DType::F32)];
+        let work = move |tensors| vec![B::number_of_norm(trace.clone(), tensors)];
+        let mut queued = queue::<B>(&client, "number_of_norm", tensors, outputs, work);
+        queued.pop().expect("one tensor for each output")
+    }
+
     fn scale(
         tensors: Vec<FloatTensor<Self>>,
         factor: FloatTensor<Self>,

@@ -16,8 +16,8 @@ mod tensor_numbers;
 mod unit_clip;
 
 pub(crate) use dispatch::{
-    are_on_cube, change, clip_units, fit, fit_times, scale, set_kernels, steps, steps_with,
-    sum_of_squares,
+    are_on_cube, change, clip_units, fit, fit_times, number_of_norm, scale, set_kernels, steps,
+    steps_with, sum_of_squares,
 };
 
 use crate::special_factor::SpecialFactor;
@@ -34,6 +34,9 @@ use std::sync::Arc;
 trait GpuKernels: BackendTypes {
     /// `scale` and `Σ (x/scale)²`.
     fn sum_of_squares(tensors: Vec<FloatTensor<Self>>) -> [FloatTensor<Self>; 2];
+
+    /// The number that `trace` makes of `scale` and `√Σ (x/scale)²`, in a tensor of one `f32`.
+    fn number_of_norm(trace: Arc<Trace>, tensors: Vec<FloatTensor<Self>>) -> FloatTensor<Self>;
 
     /// The tensors times a factor, a tensor of one `f32`.
     fn scale(
@@ -70,7 +73,13 @@ trait GpuKernels: BackendTypes {
 
 impl GpuKernels for CubeBackend {
     fn sum_of_squares(tensors: Vec<CubeTensor>) -> [CubeTensor; 2] {
-        sum_of_squares::sum_of_squares(tensors)
+        let (sums, _) = sum_of_squares::sum_of_squares(tensors, None);
+        sums
+    }
+
+    fn number_of_norm(trace: Arc<Trace>, tensors: Vec<CubeTensor>) -> CubeTensor {
+        let (_, number) = sum_of_squares::sum_of_squares(tensors, Some(&trace));
+        number.expect("it is asked for")
     }
 
     fn scale(

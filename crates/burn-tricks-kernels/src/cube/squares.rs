@@ -4,6 +4,8 @@
 //! TOMS 4, 1978): of large numbers, scaled down, of small ones, scaled up, and of all others. The factors are
 //! powers of two, which round nothing.
 
+use super::steps::calculate;
+use crate::trace::Program;
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 use cubecl::std::tensor::layout::linear::LinearView;
@@ -154,9 +156,13 @@ pub(super) fn whole_sum<T: Numeric, N: Size>(
     lens: &Sequence<usize>,
     scale: &mut Tensor<f32>,
     sum: &mut Tensor<f32>,
+    numbers: &mut Sequence<Box<[f32]>>,
+    constants: &Sequence<f32>,
+    zero: u32,
     down: f32,
     up: f32,
     down_again: f32,
+    #[comptime] program: Option<Program>,
     #[comptime] units: usize,
     #[define(T)] _dtype: ElemType,
 ) {
@@ -172,7 +178,12 @@ pub(super) fn whole_sum<T: Numeric, N: Size>(
         small += sums.2;
     }
     let of_unit = (large, middle, small);
-    put_total(scale, sum, of_unit, down, down_again, units);
+    let total = total_of(of_unit, down, down_again, units);
+    put_total(scale, sum, total);
+    if comptime!(program.is_some()) {
+        let program = comptime!(program.clone().unwrap());
+        put_number(numbers.index_mut(0), total, constants, zero, program);
+    }
 }
 
 /// One cube adds up all partial sums, and puts the three totals together.
@@ -181,9 +192,13 @@ pub(super) fn last_sum(
     partials: &Tensor<f32>,
     scale: &mut Tensor<f32>,
     sum: &mut Tensor<f32>,
+    numbers: &mut Sequence<Box<[f32]>>,
+    constants: &Sequence<f32>,
+    zero: u32,
     count: usize,
     down: f32,
     down_again: f32,
+    #[comptime] program: Option<Program>,
     #[comptime] units: usize,
 ) {
     let mut large = f32::new(0.0);
@@ -197,7 +212,12 @@ pub(super) fn last_sum(
         position += units;
     }
     let of_unit = (large, middle, small);
-    put_total(scale, sum, of_unit, down, down_again, units);
+    let total = total_of(of_unit, down, down_again, units);
+    put_total(scale, sum, total);
+    if comptime!(program.is_some()) {
+        let program = comptime!(program.clone().unwrap());
+        put_number(numbers.index_mut(0), total, constants, zero, program);
+    }
 }
 
 /// Writes the sums of the cube at its place in each third of `partials`.
@@ -218,21 +238,42 @@ fn put_partial(
     }
 }
 
-/// Writes the scale and the scaled sum of the whole, which this cube has.
+/// The scale and the scaled sum of the whole, which this cube has, for its unit 0.
 #[cube]
-fn put_total(
-    scale: &mut Tensor<f32>,
-    sum: &mut Tensor<f32>,
+fn total_of(
     of_unit: (f32, f32, f32),
     down: f32,
     down_again: f32,
     #[comptime] units: usize,
-) {
+) -> (f32, f32) {
     let (large, middle, small) = of_cube(of_unit.0, of_unit.1, of_unit.2, units);
+    total(large, middle, small, down, down_again)
+}
+
+/// Writes the scale and the scaled sum.
+#[cube]
+fn put_total(scale: &mut Tensor<f32>, sum: &mut Tensor<f32>, total: (f32, f32)) {
     if UNIT_POS == 0 {
-        let (scale_of_sum, scaled_sum) = total(large, middle, small, down, down_again);
-        scale[0] = scale_of_sum;
-        sum[0] = scaled_sum;
+        scale[0] = total.0;
+        sum[0] = total.1;
+    }
+}
+
+/// Writes what the program makes of the scale and the root of the scaled sum.
+#[cube]
+fn put_number(
+    number: &mut Box<[f32]>,
+    total: (f32, f32),
+    constants: &Sequence<f32>,
+    zero: u32,
+    #[comptime] program: Program,
+) {
+    if UNIT_POS == 0 {
+        let mut values = Sequence::<Vector<f32, Const<1>>>::new();
+        values.push(Vector::new(total.0));
+        values.push(Vector::new(total.1.sqrt()));
+        calculate::<Const<1>>(&mut values, constants, zero, comptime!(program.clone()));
+        number[0] = values[comptime!(program.outputs[0])].extract(0usize);
     }
 }
 

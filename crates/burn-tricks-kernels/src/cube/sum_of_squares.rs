@@ -11,6 +11,7 @@ use super::memory_order::{in_memory_order, vector_size};
 use super::squares::{
     DOWN, DOWN_AGAIN, UP, last_sum, partial_sums, partial_sums_of_strided, whole_sum,
 };
+use crate::trace::Trace;
 use burn::backend::cubecl::dtype_to_storage_type;
 use burn::tensor::{DType, Shape};
 use burn_cubecl::cubecl;
@@ -29,8 +30,12 @@ const MOST_PER_UNIT: usize = 64;
 /// So many vectors are added up by a single cube, in one launch.
 const ONE_CUBE: usize = 2048;
 
-/// `scale` and `Σ (x/scale)²`, each in a tensor of one number.
-pub(super) fn sum_of_squares(tensors: Vec<CubeTensor>) -> [CubeTensor; 2] {
+/// `scale` and `Σ (x/scale)²`, each in a tensor of one number; and the number that a trace makes of `scale` and the root of
+/// that sum.
+pub(super) fn sum_of_squares(
+    tensors: Vec<CubeTensor>,
+    trace: Option<&Trace>,
+) -> ([CubeTensor; 2], Option<CubeTensor>) {
     let (client, device) = (tensors[0].client.clone(), tensors[0].device.clone());
     let empty = |len: usize| {
         let shape = Shape::new([len]);
@@ -40,6 +45,12 @@ pub(super) fn sum_of_squares(tensors: Vec<CubeTensor>) -> [CubeTensor; 2] {
     let parts = Part::of(tensors);
     let vectors: usize = parts.iter().map(Part::vectors).sum();
     let (scale, sum) = (empty(1), empty(1));
+    let number = trace.map(|_| empty(1));
+    let program = trace.map(|trace| trace.program.clone());
+    let constants = trace.iter().flat_map(|trace| &trace.constants);
+    let constants = constants.copied().collect();
+    let numbers = number.iter().map(|number| number.clone().into_buffer_arg());
+    let numbers = numbers.collect();
     let most = most_buffers(&client);
     let groups = groups(parts.iter().map(Part::kind), |kind| match kind {
         Kind::Flat(..) => most,
@@ -63,13 +74,17 @@ pub(super) fn sum_of_squares(tensors: Vec<CubeTensor>) -> [CubeTensor; 2] {
             lens,
             scale.clone().into_tensor_arg(),
             sum.clone().into_tensor_arg(),
+            numbers,
+            constants,
+            0,
             DOWN,
             UP,
             DOWN_AGAIN,
+            program,
             units as usize,
             dtype_to_storage_type(*dtype),
         );
-        return [scale, sum];
+        return ([scale, sum], number);
     }
     let enough = units as usize * ENOUGH_CUBES;
     let per_unit = (vectors / enough).clamp(LEAST_PER_UNIT, MOST_PER_UNIT);
@@ -132,12 +147,16 @@ pub(super) fn sum_of_squares(tensors: Vec<CubeTensor>) -> [CubeTensor; 2] {
         partials.into_tensor_arg(),
         scale.clone().into_tensor_arg(),
         sum.clone().into_tensor_arg(),
+        numbers,
+        constants,
+        0,
         count,
         DOWN,
         DOWN_AGAIN,
+        program,
         units as usize,
     );
-    [scale, sum]
+    ([scale, sum], number)
 }
 
 /// A tensor, and how many of its numbers are read at once.
