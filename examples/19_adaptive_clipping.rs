@@ -4,7 +4,7 @@ use burn::module::ParamGroup;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::prelude::*;
-use burn_tricks::grad::{AgcConfig, AutoClipConfig, GradientTransform, NoTransform};
+use burn_tricks::grad::{AgcConfig, AutoClipConfig, GradientTransform, NoTransform, ParamPaths};
 use burn_tricks::prelude::*;
 use burn_tricks_examples::{data::Source, mlp::MlpConfig, score::Score};
 
@@ -35,9 +35,12 @@ fn train(lr: f64, mut transform: impl GradientTransform) -> f64 {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("digits, 10 epochs of SGD: test accuracy in per cent at three learning rates");
     let rates = [0.3, 1.0, 3.0];
+    let like =
+        MlpConfig::new(Source::digits().split(1).scaled().train.features).init(&Device::flex());
     let agc = |factor| {
         // As the paper has it: not on the last layer.
-        let body = ParamGroup::all().exclude(ParamGroup::from_predicate("output"));
+        let output = ParamPaths::init(&like, "group", &["output"])?.group();
+        let body = ParamGroup::all().exclude(output);
         AgcConfig::new()
             .with_clip_factor(factor)
             .with_group(body)

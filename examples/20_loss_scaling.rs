@@ -1,4 +1,5 @@
-//! Loss scaling: weights in `f32`, everything else in `f16`, where small gradients are zeros without it.
+//! Dynamic loss scaling: weights in `f32`, everything else in `f16`, where small gradients are zeros without it. The scale
+//! grows until a gradient overflows, and the step is skipped.
 
 use burn::module::{ModuleMapper, Param};
 use burn::nn::loss::CrossEntropyLossConfig;
@@ -43,8 +44,10 @@ fn train(dtype: DType, scaled: bool) -> Result<(), Box<dyn std::error::Error>> {
     force_init(&model);
     let mut optim = SgdConfig::new().init();
     let loss = CrossEntropyLossConfig::new().init(&device);
-    let mut scaler = LossScalerConfig::new().with_enabled(scaled).init()?;
-    let mut share = 0.0;
+    // In so short a run, it grows after 10 steps instead of 2,000.
+    let config = LossScalerConfig::new().with_growth_interval(10);
+    let mut scaler = config.with_enabled(scaled).init()?;
+    let (mut share, mut largest) = (0.0, scaler.loss_scale());
 
     // A small factor, as one of many terms of a loss has it; the learning rate makes up for it.
     let (weight, lr) = (1e-5, 2e4);
@@ -57,6 +60,7 @@ fn train(dtype: DType, scaled: bool) -> Result<(), Box<dyn std::error::Error>> {
             let loss = loss.forward(logits, labels) * weight;
             let grads = GradientsParams::from_grads(scaler.scale(loss).backward(), &model);
             share = zeros(&model, &grads);
+            largest = largest.max(scaler.loss_scale());
             if let Some(grads) = scaler.unscale(&model, grads) {
                 model = optim.step(lr, model, grads);
             }
@@ -69,7 +73,7 @@ fn train(dtype: DType, scaled: bool) -> Result<(), Box<dyn std::error::Error>> {
     let probabilities = burn::tensor::activation::softmax(logits, 1);
     let score = Score::of(probabilities, &split.test.labels);
     println!(
-        "test accuracy {:5.1} %; gradients of 0 at the end: {share:4.1} %; scale {}, {} steps skipped",
+        "test accuracy {:5.1} %; gradients of 0 at the end: {share:4.1} %; largest scale {largest}, last {}, {} steps skipped",
         100.0 * score.accuracy,
         scaler.loss_scale(),
         scaler.skipped(),

@@ -15,7 +15,7 @@ use burn::tensor::Device;
 use burn_tricks_examples::bench::{Weights, triad};
 use burn_tricks_examples::device::Backend;
 use clap::Parser;
-use pairs::{FAMILY, LACKING, PAIRS, Pair};
+use pairs::{FAMILY, FAMILY_OF_TENSORS, LACKING, PAIRS, Pair};
 use report::Bench;
 use std::error::Error;
 
@@ -72,7 +72,8 @@ const CASES: [&str; 17] = [
 ];
 
 fn every_pair() -> impl Iterator<Item = &'static Pair> {
-    PAIRS.iter().chain(&FAMILY).chain(&LACKING)
+    let ours = PAIRS.iter().chain(&FAMILY).chain(&FAMILY_OF_TENSORS);
+    ours.chain(&LACKING)
 }
 
 /// Steps without a clock, for a profiler.

@@ -98,6 +98,42 @@ pub(crate) const FAMILY: [Pair; 3] = [
     },
 ];
 
+/// Its members with a norm of each tensor and a memory.
+pub(crate) const FAMILY_OF_TENSORS: [Pair; 3] = [
+    Pair {
+        name: "AdaGrad-Norm",
+        ours: || {
+            ours::NormalizedGradientConfig::adagrad_norm()
+                .init()
+                .unwrap()
+        },
+        burns: || burns::SgdConfig::new().init(),
+        // The norm, and a step.
+        bytes: 16.0,
+    },
+    Pair {
+        name: "layer-wise RMSProp",
+        ours: || layer_wise_rms_prop().init().unwrap(),
+        burns: || burns::SgdConfig::new().init(),
+        bytes: 16.0,
+    },
+    Pair {
+        name: "layer-wise RMSProp, momentum of updates",
+        ours: || {
+            layer_wise_rms_prop()
+                .with_momentum(ours::MomentumMemory::OfUpdate { mu: 0.9 })
+                .init()
+                .unwrap()
+        },
+        burns: || burns::SgdConfig::new().init(),
+        bytes: 24.0,
+    },
+];
+
+fn layer_wise_rms_prop() -> ours::NormalizedGradientConfig {
+    ours::NormalizedGradientConfig::rms_prop(0.9).with_scope(ours::NormScope::Tensor)
+}
+
 /// What Burn lacks, beside Burn's Adam or SGD.
 pub(crate) const LACKING: [Pair; 7] = [
     Pair {
@@ -202,7 +238,13 @@ pub(crate) fn adam() -> ours::Adam {
 /// What it is timed beside.
 pub(crate) fn other_name(name: &str) -> String {
     let burns = match name {
-        "sign SGD" | "normalised, per tensor" | "Signum" | "LARS" => "SGD",
+        "sign SGD"
+        | "normalised, per tensor"
+        | "AdaGrad-Norm"
+        | "layer-wise RMSProp"
+        | "layer-wise RMSProp, momentum of updates"
+        | "Signum"
+        | "LARS" => "SGD",
         "normalised, Adam's corner" | "NAdam" | "RAdam" | "Adamax" | "AdaDelta" | "AdaBelief" => {
             "Adam"
         }

@@ -136,10 +136,18 @@ impl Bench {
         });
         let mut noise = GradNoiseConfig::new(0.01).init().unwrap();
         row("noise", 8.0, &mut |model, grads| noise.apply(model, grads));
-        let mut auto_clip = AutoClipConfig::new().init().unwrap();
-        row("AutoClip", 12.0, &mut |model, grads| {
+        let mut auto_clip = AutoClipConfig::new().with_percentile(1e-6).init().unwrap();
+        // The first norm is by far the smallest, and stays the threshold.
+        let like = weights.like(&self.device);
+        let _ = auto_clip.apply(weights, weights.grads(&(like * 0.1)));
+        row("AutoClip, all clipped", 12.0, &mut |model, grads| {
             auto_clip.apply(model, grads)
         });
+        // Equal norms are none above the percentile.
+        let mut auto_clip = AutoClipConfig::new().init().unwrap();
+        let apply = |model: &Weights<2>, grads| auto_clip.apply(model, grads);
+        let what = ("AutoClip, nothing clipped", 4.0);
+        self.against_clip(case, what, NOTHING, Limit::None, weights, apply);
         let normalize = NormalizeGradConfig::new().init().unwrap();
         row("normalise", 12.0, &mut |model, grads| {
             normalize.apply(model, grads)

@@ -1,6 +1,6 @@
 //! Transforms of gradients against PyTorch, optax and timm, and how they compose.
 
-use crate::devices::devices;
+use crate::devices::{devices, training_devices};
 use crate::loss_scaler::scaler_of;
 use crate::models::{Noise, Pair, alone, dtypes, tensor, values};
 use crate::oracle::{assert_close, case, numbers, read};
@@ -16,6 +16,7 @@ use burn_tricks::grad::{
     ParamPaths, StepGuard, norms_by_path, scale_gradients,
 };
 use burn_tricks::kernels::{UnitClip, add_normal, add_normal_twin, clip_units, clip_units_twin};
+use burn_tricks::optim::AdamConfig;
 
 /// A layer of each layout.
 #[derive(Module, Debug)]
@@ -504,6 +505,83 @@ fn a_norm_that_is_not_finite_lies_above_the_percentile() {
         error.contains("it has 3 norms, and the history holds at most 1"),
         "{error}"
     );
+}
+
+/// Which steps are skipped only the device knows.
+#[test]
+fn with_skipped_steps_auto_clip_clips_as_without_their_batches() {
+    // A skipped step at first; one before, and several after the history is full; one at the end.
+    let plan = [0_u64, 1, 2, 0, 3, 4, 0, 0, 0, 0, 5, 6, 7, 8, 0];
+    for (name, device) in training_devices() {
+        for (history, percentile, norm) in [
+            (1, 50.0, NormKind::L2),
+            (3, 60.0, NormKind::L2),
+            (4, 35.0, NormKind::LInf),
+            (100, 40.0, NormKind::L2),
+        ] {
+            let what = format!("the {percentile}th of {history} on {name}");
+            let config = AutoClipConfig::new()
+                .with_percentile(percentile)
+                .with_history(history)
+                .with_norm(norm)
+                .with_non_finite(NonFinite::SkipStep);
+            let run = |plan: &[u64], saves: bool| {
+                let adam = AdamConfig::torch().with_skip_marked(true);
+                let (mut clip, mut optim) = (config.init().unwrap(), adam.init().unwrap());
+                let mut pair = Pair::new(&[1.0, 2.0], &[3.0], DType::F32, &device);
+                let mut seen = Vec::new();
+                for step in plan {
+                    let mut numbers = Noise(*step).take(3);
+                    if *step == 0 {
+                        numbers[1] = f64::INFINITY;
+                    }
+                    let grads = clip.apply(&pair, pair.grads(&numbers[..2], &numbers[2..]));
+                    if *step > 0 {
+                        let threshold = values(clip.threshold().unwrap());
+                        seen.push((pair.read_grads(&grads), threshold));
+                    }
+                    pair = optim.step(0.1, pair, grads);
+                    if saves {
+                        let state = clip.state();
+                        clip = config.init().unwrap();
+                        clip.load_state(&state).unwrap();
+                    }
+                }
+                (seen, clip.state(), pair.values())
+            };
+            let good: Vec<u64> = plan.iter().copied().filter(|step| *step > 0).collect();
+            let (seen, state, (a, b)) = run(&plan, false);
+            let (alone, state_alone, (a_alone, b_alone)) = run(&good, false);
+            assert_eq!(seen, alone, "{what}");
+            assert_eq!(state, state_alone, "{what}");
+            assert_close(&a, &a_alone, 1e-6, &what);
+            assert_close(&b, &b_alone, 1e-6, &what);
+            let resumed = run(&plan, true);
+            assert_eq!(resumed.0, alone, "{what}, saved after each step");
+        }
+    }
+}
+
+#[test]
+fn a_state_with_what_is_no_norm_is_refused() {
+    let mut clip = AutoClipConfig::new().init().unwrap();
+    let (pair, grads) = Pair::with_grads(&[1.0], &[0.0], DType::F32, &Device::flex());
+    let mut other = AutoClipConfig::new().init().unwrap();
+    other.apply(&pair, grads);
+    let state = other.state();
+    for bad in [-1.0_f64, f64::NAN] {
+        // The norm of 1 is in the state as it is in memory.
+        let one = 1.0_f64.to_le_bytes();
+        let at = (0..state.len() - 7).find(|at| state[*at..at + 8] == one);
+        let at = at.expect("on the CPU the norm is in `f64`");
+        let mut damaged = state.clone();
+        damaged[at..at + 8].copy_from_slice(&bad.to_le_bytes());
+        let error = clip.load_state(&damaged).unwrap_err().to_string();
+        assert!(
+            error.ends_with(&format!("it has a norm of {bad}")),
+            "{error}"
+        );
+    }
 }
 
 #[test]

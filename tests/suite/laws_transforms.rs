@@ -74,6 +74,9 @@ pub(crate) enum One {
     Norms(NormsByPath),
     Freeze(Freeze),
     Prodigy(Stepped),
+    OnlyGuard(Only<StepGuard>),
+    OnlyAutoClip(Only<AutoClip>),
+    OnlyProdigy(Only<Stepped>),
 }
 
 /// Prodigy, whose estimate moves in a step of its optimizer.
@@ -166,6 +169,9 @@ macro_rules! of_each {
             One::Norms($transform) => $value,
             One::Freeze($transform) => $value,
             One::Prodigy($transform) => $value,
+            One::OnlyGuard($transform) => $value,
+            One::OnlyAutoClip($transform) => $value,
+            One::OnlyProdigy($transform) => $value,
         }
     };
 }
@@ -240,6 +246,8 @@ fn prodigy(device: &Device) -> Stepped {
 
 /// With a loss scale that grows after so many steps.
 fn each_with(growth: u32, device: &Device) -> Result<Vec<One>, ConfigError> {
+    let auto_clip = AutoClipConfig::new().with_percentile(60.0).with_history(3);
+    let vector = || ParamGroup::from_path("0.vector");
     Ok(vec![
         One::Guard(StepGuard::new()),
         One::Scaler(
@@ -251,17 +259,15 @@ fn each_with(growth: u32, device: &Device) -> Result<Vec<One>, ConfigError> {
         One::Norm(ClipGradNormConfig::new(0.1).init()?),
         One::Value(ClipGradValueConfig::new(0.2).init()?),
         One::Agc(AgcConfig::new().with_clip_factor(0.1).init()?),
-        One::AutoClip(
-            AutoClipConfig::new()
-                .with_percentile(60.0)
-                .with_history(3)
-                .init()?,
-        ),
+        One::AutoClip(auto_clip.init()?),
         One::Noise(GradNoiseConfig::new(0.01).init()?),
         One::Normalize(NormalizeGradConfig::new().init()?),
         One::Norms(NormsByPath::init(NormKind::L2)?),
         One::Freeze(freeze(device)),
         One::Prodigy(prodigy(device)),
+        One::OnlyGuard(Only::new(vector(), StepGuard::new())),
+        One::OnlyAutoClip(Only::new(vector(), auto_clip.init()?)),
+        One::OnlyProdigy(Only::new(vector(), prodigy(device))),
     ])
 }
 
@@ -338,6 +344,8 @@ fn every_state_goes_back_but_those_that_are_named() {
     let on = Device::flex();
     for one in each(&on).unwrap() {
         let name = of_each!(&one, one => std::any::type_name_of_val(one));
+        // Of a group, it is as of the transform inside.
+        let name = name.trim_end_matches('>');
         let stays = (STAY.iter()).any(|(stays, _)| name.ends_with(&format!("::{stays}")));
         let goes_back = one.state() == one.roll_back_state();
         assert_eq!(goes_back, !stays, "{name}");

@@ -313,6 +313,10 @@ fn numbers_that_mean_nothing_are_refused() {
     );
     assert!(text(new().with_init_scale(1e-40)).contains("smallest normal number"));
     assert_eq!(
+        text(new().with_init_scale(-0.1)),
+        "`init_scale` must be a finite number greater than 0, got -0.1"
+    );
+    assert_eq!(
         text(new().with_growth_factor(1.0)),
         "`growth_factor` must be a finite number greater than 1, got 1.0"
     );

@@ -167,3 +167,4 @@ mod tricked_state;
 mod tricked_stops;
 mod uncertainty;
 mod weights_by_path;
+mod wrappers_by_hand;

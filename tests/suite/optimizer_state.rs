@@ -86,6 +86,9 @@ fn ours() -> Vec<(&'static str, Make)> {
         ("amsgrad", || {
             AdamConfig::new().with_amsgrad(true).init().unwrap()
         }),
+        ("amsgrad of optax", || {
+            AdamConfig::optax().with_amsgrad(true).init().unwrap()
+        }),
         ("adamw", || AdamWConfig::new().init().unwrap()),
         ("lookahead", || {
             let adam = AdamConfig::new().build().unwrap();

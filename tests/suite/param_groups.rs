@@ -231,15 +231,46 @@ fn every_parameter_has_its_role() {
 }
 
 #[test]
-fn what_is_frozen_or_tied_is_not_listed_twice() {
+fn what_is_tied_is_listed_once_and_what_is_frozen_as_if_it_were_not() {
     let _alone = alone();
     let device = Device::flex().autodiff();
     let layer = || LinearConfig::new(2, 2).init(&device);
     let tied = layer();
     let model = vec![tied.clone(), layer().freeze(), tied];
     let decay = SelectiveDecayConfig::new().init(&model).unwrap();
-    assert_eq!(decay.decaying_paths(), ["0.weight"]);
-    assert_eq!(decay.spared_paths(), ["0.bias"]);
+    assert_eq!(decay.decaying_paths(), ["0.weight", "1.weight"]);
+    assert_eq!(decay.spared_paths(), ["0.bias", "1.bias"]);
+}
+
+/// The groups are made while a part of the model is frozen.
+#[test]
+fn what_is_unfrozen_later_decays_by_its_role() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let model = Model::new(&device);
+    let frozen = FreezeConfig::for_paths(["blocks", "batch_norm", "head"]);
+    let group = frozen.init(&model).unwrap().group();
+    let all = SelectiveDecayConfig::new().init(&model).unwrap();
+    let model = model.freeze_group(group.clone());
+    assert!(!model.head.weight.is_require_grad());
+    assert_eq!(SelectiveDecayConfig::new().init(&model), Ok(all));
+    let mut optim = adam_w(&model);
+    let model = model.unfreeze_group(group);
+    assert!(model.head.weight.is_require_grad());
+    let (before, grads) = (floats(&model), all_grads(&model, 0.0));
+    let after = floats(&optim.step(0.1, model, grads));
+    for (path, factor) in [
+        ("head.weight", 0.95),
+        ("blocks.1.mix.weight", 0.95),
+        ("head.bias", 1.0),
+        ("blocks.1.norm.gamma", 1.0),
+        ("batch_norm.gamma", 1.0),
+        ("batch_norm.running_var", 1.0),
+    ] {
+        let expected = before[path].iter().map(|number| number * factor);
+        let off = expected.zip(&after[path]).map(|(a, b)| (a - b).abs());
+        assert!(off.fold(0.0, f64::max) < 1e-6, "{path}");
+    }
 }
 
 fn adam_w(model: &Model) -> ModuleOptimizer {

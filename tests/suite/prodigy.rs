@@ -58,6 +58,34 @@ fn matches_the_authors(name: &str, config: &ProdigyConfig) {
     }
 }
 
+/// The estimate sees the rounded weights of the model, which stay where they began.
+#[test]
+fn master_weights_do_not_help_the_estimate_in_half_precision() {
+    for (name, device) in training_devices() {
+        if !dtypes(&device).contains(&DType::BF16) {
+            continue;
+        }
+        let distance = |dtype: DType| {
+            let mut model = Pair::new(&[0.5, -0.75], &[1.0], dtype, &device);
+            let config = ProdigyConfig::new();
+            let mut prodigy = config.init(&model).unwrap();
+            let mut optim = prodigy.build().master_weights().init();
+            // Of half the squared distance to (3, 3, 3).
+            for _ in 0..50 {
+                let slope = |numbers: Vec<f64>| numbers.iter().map(|x| x - 3.0).collect::<Vec<_>>();
+                let (a, b) = model.values();
+                let grads = model.grads(&slope(a), &slope(b));
+                let grads = prodigy.apply(&model, grads);
+                model = optim.step(1.0, model, grads);
+            }
+            values(prodigy.distance().unwrap())[0] / config.first_distance
+        };
+        let [half, full] = [DType::BF16, DType::F32].map(distance);
+        assert!((half - 1.0).abs() < 1e-6, "{name}: {half}");
+        assert!(full > 1e3, "{name}: {full}");
+    }
+}
+
 fn all_options() -> ProdigyConfig {
     ProdigyConfig::new()
         .with_beta_1(0.8)

@@ -6,16 +6,16 @@ use crate::models::{Net, Noise, Pair, alone, dtypes, numbers};
 use crate::net_training::{Batch, training};
 use crate::skipped_steps::{BAD, GOOD};
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
-use burn::module::ParamGroup;
+use burn::module::{Module, ParamGroup};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor};
 use burn::train::{Learner, TrainStep};
-use burn_tricks::grad::{GradientTransform, NonFinite, Only};
+use burn_tricks::grad::{GradientTransform, NonFinite, NormKind, NormsByPath, Only};
 use burn_tricks::optim::AdamConfig;
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::{LinearRampConfig, SkipCount};
 use burn_tricks::stop::StopReason;
-use burn_tricks::train::{EpochContext, StepContext, StopAfterMarked};
+use burn_tricks::train::{AsTrick, EpochContext, StepContext, StopAfterMarked};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -190,6 +190,63 @@ fn a_guard_is_a_trick() {
         Trick::<Net>::load_state(&mut resumed, &state).unwrap();
         assert_eq!(resumed.0.state(), [2, 2, 1]);
         assert_eq!(skips.get(), 2, "a schedule's handle sees it");
+    }
+}
+
+/// A transform that counts its calls.
+#[derive(Debug)]
+struct Calls(usize);
+
+impl GradientTransform for Calls {
+    fn apply<M: Module>(&mut self, _model: &M, grads: GradientsParams) -> GradientsParams {
+        self.0 += 1;
+        grads
+    }
+}
+
+/// As behind `then`, so behind a trick.
+#[test]
+fn a_transform_behind_a_guard_does_not_see_a_skipped_step() {
+    for (_, device) in training_devices() {
+        let pair = Pair::new(&[1.0, 2.0], &[3.0], DType::F32, &device);
+        let norms = || NormsByPath::init(NormKind::LInf).unwrap();
+        let [in_a_tuple, in_a_chain, in_a_list] = [norms(), norms(), norms()];
+        let measured = [in_a_tuple.clone(), in_a_chain.clone(), in_a_list.clone()];
+        let chain = StepGuard::new().then(in_a_chain).then(Calls(0));
+        let list: Vec<Box<dyn Trick<Pair>>> = vec![Box::new(StepGuard::new()), Box::new(in_a_list)];
+        let tuple = (StepGuard::new(), in_a_tuple, AsTrick(Calls(0)));
+        let mut tricks = (tuple, chain, list);
+        for scaled in [false, true] {
+            for number in [4.0, f64::NAN] {
+                let grads = || pair.grads(&[number, 0.5], &[-2.0]);
+                let step = StepContext::new(1, 0.1);
+                let apply = |trick: &mut dyn Trick<Pair>| {
+                    if scaled {
+                        trick.before_scaled(&pair, grads(), 1.0, &step)
+                    } else {
+                        trick.before(&pair, grads(), &step)
+                    }
+                };
+                let skips = number.is_nan();
+                assert_eq!(apply(&mut tricks.0).is_empty(), skips);
+                assert_eq!(apply(&mut tricks.1).is_empty(), skips);
+                assert_eq!(apply(&mut tricks.2).is_empty(), skips);
+                for norms in &measured {
+                    let last = norms.last().expect("of the step that was taken").read();
+                    assert_eq!(last, [("a".to_owned(), 4.0), ("b".to_owned(), 2.0)]);
+                }
+            }
+            let calls = [tricks.0.2.0.0, tricks.1.second().0];
+            assert_eq!(
+                calls,
+                [1 + usize::from(scaled); 2],
+                "of the steps that were taken"
+            );
+        }
+        // In a loop of one's own, too.
+        let mut norms = measured[0].clone();
+        let _ = norms.apply(&pair, GradientsParams::new());
+        assert!(norms.last().is_some());
     }
 }
 

@@ -38,17 +38,23 @@ impl ConfigError {
         }
     }
 
-    /// `value` when it is finite and greater than zero. NaN is refused.
-    pub fn positive(field: &'static str, value: f64) -> Result<f64, Self> {
-        if value.is_finite() && value > 0.0 {
+    /// `value` when it is finite and greater than zero. NaN is refused. The error quotes it in its own type: an `f32` of 0.1
+    /// is not 0.10000000149011612.
+    pub fn positive<T: Copy + Debug + Into<f64>>(field: &'static str, value: T) -> Result<T, Self> {
+        let number = value.into();
+        if number.is_finite() && number > 0.0 {
             return Ok(value);
         }
         Err(Self::new(field, "be a finite number greater than 0", value))
     }
 
     /// `value` when it is finite and zero or greater. NaN is refused.
-    pub fn non_negative(field: &'static str, value: f64) -> Result<f64, Self> {
-        if value.is_finite() && value >= 0.0 {
+    pub fn non_negative<T: Copy + Debug + Into<f64>>(
+        field: &'static str,
+        value: T,
+    ) -> Result<T, Self> {
+        let number = value.into();
+        if number.is_finite() && number >= 0.0 {
             return Ok(value);
         }
         Err(Self::new(field, "be a finite number of at least 0", value))
@@ -62,12 +68,13 @@ impl ConfigError {
     /// let error = ConfigError::within("prob", 1.0, 0.0..1.0).unwrap_err();
     /// assert_eq!(error.to_string(), "`prob` must lie in [0, 1), got 1.0");
     /// ```
-    pub fn within(
+    pub fn within<T: Copy + Debug + Into<f64>>(
         field: &'static str,
-        value: f64,
+        value: T,
         interval: impl RangeBounds<f64>,
-    ) -> Result<f64, Self> {
-        if value.is_finite() && interval.contains(&value) {
+    ) -> Result<T, Self> {
+        let number = value.into();
+        if number.is_finite() && interval.contains(&number) {
             return Ok(value);
         }
         let low = match interval.start_bound() {
@@ -84,18 +91,21 @@ impl ConfigError {
     }
 
     /// `value` when it lies in `[0, 1)`, the range of the decay of a moving average. NaN is refused.
-    pub fn decay_rate(field: &'static str, value: f64) -> Result<f64, Self> {
+    pub fn decay_rate<T: Copy + Debug + Into<f64>>(
+        field: &'static str,
+        value: T,
+    ) -> Result<T, Self> {
         Self::within(field, value, 0.0..1.0)
     }
 
     /// `value` when it lies in `(0, 1]`, the range of a reducing factor. NaN is refused.
-    pub fn factor(field: &'static str, value: f64) -> Result<f64, Self> {
+    pub fn factor<T: Copy + Debug + Into<f64>>(field: &'static str, value: T) -> Result<T, Self> {
         Self::within(field, value, (Bound::Excluded(0.0), Bound::Included(1.0)))
     }
 
     /// `value` when it is finite. NaN is refused.
-    pub fn finite(field: &'static str, value: f64) -> Result<f64, Self> {
-        if value.is_finite() {
+    pub fn finite<T: Copy + Debug + Into<f64>>(field: &'static str, value: T) -> Result<T, Self> {
+        if value.into().is_finite() {
             return Ok(value);
         }
         Err(Self::new(field, "be a finite number", value))
@@ -166,6 +176,22 @@ mod tests {
         assert_eq!(ConfigError::within("x", 0.2, 0.0..=0.2), Ok(0.2));
         assert_eq!(ConfigError::finite("x", -3.0), Ok(-3.0));
         assert_eq!(ConfigError::at_least_one("x", 1), Ok(1));
+    }
+
+    #[test]
+    fn a_number_is_quoted_in_its_own_type() {
+        let bad = -0.1_f32;
+        for error in [
+            ConfigError::positive("x", bad),
+            ConfigError::non_negative("x", bad),
+            ConfigError::within("x", bad, 0.0..=0.2),
+            ConfigError::decay_rate("x", bad),
+            ConfigError::factor("x", bad),
+        ] {
+            let text = error.unwrap_err().to_string();
+            assert!(text.ends_with(", got -0.1"), "{text}");
+        }
+        assert_eq!(ConfigError::finite("x", 0.1_f32), Ok(0.1_f32));
     }
 
     #[test]

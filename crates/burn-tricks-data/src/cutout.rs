@@ -71,7 +71,7 @@ impl CutoutConfig {
     /// If `prob` does not lie in [0, 1], or `fill` is not finite.
     pub fn init(&self) -> Result<Cutout, ConfigError> {
         ConfigError::within("prob", self.prob, 0.0..=1.0)?;
-        ConfigError::finite("fill", self.fill.into())?;
+        ConfigError::finite("fill", self.fill)?;
         Ok(Cutout {
             config: self.clone(),
         })

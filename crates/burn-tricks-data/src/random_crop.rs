@@ -82,7 +82,7 @@ impl RandomCropConfig {
             return Err(ConfigError::new("size", requirement, self.size));
         }
         if let CropPadding::Constant(value) = self.fill {
-            ConfigError::finite("fill", value.into())?;
+            ConfigError::finite("fill", value)?;
         }
         Ok(RandomCrop {
             config: self.clone(),

@@ -128,7 +128,7 @@ impl RandomErasingConfig {
             ErasingFill::RandomColor | ErasingFill::RandomPixels => &[],
         };
         for value in fill {
-            ConfigError::finite("fill", (*value).into())?;
+            ConfigError::finite("fill", *value)?;
         }
         Ok(RandomErasing {
             config: self.clone(),

@@ -7,7 +7,7 @@ use crate::stored::Stored;
 use crate::transform::GradientTransform;
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::{DType, Device, Tensor, s};
+use burn::tensor::{Bool, DType, Device, Tensor, s};
 use burn_tricks_core::{
     Config, ConfigError, ListTransform, NormScope, StateError, state_from_bytes, state_to_bytes,
 };
@@ -52,8 +52,8 @@ use burn_tricks_kernels::{Factor, TensorList};
 /// # Cost
 ///
 /// The cost of clipping by norm, and `2 · history` numbers on the device: the norms in the order of the steps, and
-/// sorted. Each step replaces the oldest of the sorted norms by the new one in a few passes over them, without a sort
-/// and without a read from the device. With a million norms ([`AutoClipConfig::paper`]) a pass is 4 MB, or 8 in `f64`.
+/// sorted. Each step replaces the oldest of the norms by the new one in a few passes over them, without a sort and without
+/// a read from the device. With a million norms ([`AutoClipConfig::paper`]) a pass is 4 MB, or 8 in `f64`.
 ///
 /// # State
 ///
@@ -71,8 +71,9 @@ use burn_tricks_kernels::{Factor, TensorList};
 /// - The paper remembers every norm of the run; [`AutoClipConfig::paper`] remembers the last million.
 /// - The percentile is computed as in numpy, by interpolation between two norms. The present norm is included,
 ///   so the first step is not clipped.
-/// - A norm that is not finite is remembered as the largest number of the norms' type: it lies above every percentile
-///   that finite norms reach. [`NonFinite`] says what happens to such a gradient.
+/// - The authors' program remembers a norm that is not finite, so that percentiles become infinite or NaN. Here it is
+///   remembered as the largest number of the norms' type, which lies above every percentile that finite norms reach. With
+///   [`NonFinite::SkipStep`] it is not remembered: all later steps are clipped as in a run without the skipped one.
 ///
 /// # Suggested values
 ///
@@ -123,7 +124,7 @@ impl AutoClipConfig {
         self.norm.validated()?;
         Ok(AutoClip {
             config: self.clone(),
-            norms: Ring::default(),
+            norms: History::default(),
         })
     }
 }
@@ -132,7 +133,7 @@ impl AutoClipConfig {
 #[derive(Debug, Clone)]
 pub struct AutoClip {
     config: AutoClipConfig,
-    norms: Ring,
+    norms: History,
 }
 
 impl AutoClip {
@@ -160,19 +161,22 @@ impl AutoClip {
         let AutoClipConfig {
             percentile,
             history,
+            non_finite,
             ..
         } = self.config;
         let value = norm.clone().value(norm.scale.dtype().into());
         let beyond = value.clone().is_finite().bool_not();
         let largest = largest(value.dtype());
         let value = value.mask_fill(beyond, largest);
-        self.norms.push(value.clone(), history);
+        let skipped = (non_finite == NonFinite::SkipStep).then(|| norm.is_bad());
+        self.norms.push(value.clone(), skipped, history);
         let threshold = self.norms.percentile(percentile, &value.device());
         let unclipped = value.lower_equal(threshold.clone());
         norm.share(threshold).mask_fill(unclipped, 1.0)
     }
 
-    /// The threshold at the last step, as a tensor of one element; `None` before the first step.
+    /// The threshold at the last step, as a tensor of one element; the largest number of its type if all steps so far were
+    /// skipped, and `None` before the first step.
     pub fn threshold(&self) -> Option<Tensor<1>> {
         let device = self.norms.values.as_ref()?.sorted.device();
         Some(self.norms.percentile(self.config.percentile, &device))
@@ -180,7 +184,7 @@ impl AutoClip {
 
     /// The state that a resumed run needs: the norms of the history. Waits for the device.
     pub fn state(&self) -> Vec<u8> {
-        state_to_bytes(&(self.norms.read(), self.norms.next))
+        state_to_bytes(&(self.norms.read(), 0_usize))
     }
 
     /// Continues from a state that [`state`](Self::state) returned.
@@ -189,22 +193,24 @@ impl AutoClip {
     ///
     /// If it is not such a state, or if its history is longer than the configured one.
     pub fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let (mut norms, mut next): (Stored, usize) = state_from_bytes(state)?;
+        // The number is the place of the oldest norm, which was not always the first.
+        let (mut norms, oldest): (Stored, usize) = state_from_bytes(state)?;
         let (count, history) = (norms.len(), self.config.history);
         if count > history {
             return Err(
                 format!("it has {count} norms, and the history holds at most {history}").into(),
             );
         }
-        if next > 0 && next >= count {
-            return Err(format!("it has {count} norms, and would replace that at {next}").into());
+        if oldest > 0 && oldest >= count {
+            return Err(
+                format!("it has {count} norms, and the oldest would be that at {oldest}").into(),
+            );
         }
-        if count < history {
-            // A longer history than the saved one: its norms are followed by others, so the oldest comes first.
-            norms.rotate_left(next);
-            next = 0;
+        if let Some(norm) = norms.first_that_is_no_norm() {
+            return Err(format!("it has a norm of {norm}").into());
         }
-        self.norms = Ring::loaded(norms, next);
+        norms.rotate_left(oldest);
+        self.norms = History::loaded(norms);
         Ok(())
     }
 }
@@ -236,7 +242,7 @@ impl GradientTransform for AutoClip {
     }
 
     fn restart(&mut self) {
-        self.norms = Ring::default();
+        self.norms = History::default();
     }
 
     fn state(&self) -> Option<Vec<u8>> {
@@ -264,22 +270,26 @@ impl ListTransform for AutoClip {
 
 /// The last norms, on the device.
 #[derive(Debug, Clone, Default)]
-struct Ring {
+struct History {
     values: Option<Norms>,
     /// Norms that were loaded and are not yet on the device of the gradients.
     loaded: Option<Stored>,
-    /// The position of the next norm, once the history is full.
-    next: usize,
 }
 
 /// The same norms twice, so that a percentile is found without a sort, which would be made on the host.
+///
+/// Only the device knows which steps were skipped, and the host how many numbers there are. So a skipped step adds
+/// [`NONE`] as if it had been the first of all steps, or nothing if the history is full.
 #[derive(Debug, Clone)]
 struct Norms {
-    /// In the order of the steps, from the position of the next norm on.
+    /// From the oldest to the newest.
     in_time: Tensor<1>,
     /// From the smallest to the largest.
     sorted: Tensor<1>,
 }
+
+/// In the place of a norm that there is not; it is smaller than every norm.
+const NONE: f64 = -1.0;
 
 impl Norms {
     /// Norms from the host.
@@ -305,6 +315,41 @@ impl Norms {
             sorted: moved(self.sorted),
         }
     }
+
+    /// With a place more, in which there is no norm.
+    fn with_a_place_more(self) -> Self {
+        let none = self.sorted.clone().slice(s![..1]).full_like(NONE);
+        let with_none = |values| Tensor::cat(vec![none.clone(), values], 0);
+        Self {
+            in_time: with_none(self.in_time),
+            sorted: with_none(self.sorted),
+        }
+    }
+
+    /// With `norm` in the place of the oldest, unless the step is skipped.
+    fn with(self, norm: Tensor<1>, skipped: Option<Tensor<1, Bool>>) -> Self {
+        let Self { in_time, sorted } = self;
+        let oldest = in_time.clone().slice(s![..1]);
+        // A skipped step puts back what it has taken out.
+        let new = match &skipped {
+            Some(skipped) => norm.mask_where(skipped.clone(), oldest.clone()),
+            None => norm,
+        };
+        if sorted.dims() == [1] {
+            return Self {
+                in_time: new.clone(),
+                sorted: new,
+            };
+        }
+        let next = Tensor::cat(vec![in_time.clone().slice(s![1..]), new.clone()], 0);
+        Self {
+            in_time: match skipped {
+                Some(skipped) => next.mask_where(skipped.expand(in_time.shape()), in_time),
+                None => next,
+            },
+            sorted: with_one_more(without_one(sorted, oldest), new),
+        }
+    }
 }
 
 /// The sorted numbers with one more: the number at each place is the middle one of its two neighbours and `x`.
@@ -324,65 +369,59 @@ fn without_one(sorted: Tensor<1>, x: Tensor<1>) -> Tensor<1> {
     before.mask_where(is_behind, after)
 }
 
-impl Ring {
-    fn loaded(loaded: Stored, next: usize) -> Self {
+impl History {
+    fn loaded(loaded: Stored) -> Self {
         Self {
             values: None,
             loaded: Some(loaded).filter(|loaded| loaded.len() > 0),
-            next,
         }
     }
 
-    fn push(&mut self, norm: Tensor<1>, history: usize) {
+    fn push(&mut self, norm: Tensor<1>, skipped: Option<Tensor<1, Bool>>, history: usize) {
         let (device, dtype) = (norm.device(), norm.dtype());
         // Of a run on another device, which may have computed its norms in `f64`, where this one has no `f64`.
         let loaded = self.loaded.take().map(|loaded| loaded.narrowed(dtype));
         let loaded = loaded.map(|loaded| Norms::loaded(loaded, &device));
         let values = self.values.take().or(loaded);
-        let values = values.map(|values| values.moved_to(&device, dtype));
-        self.values = Some(match values {
-            Some(Norms { in_time, sorted }) if in_time.dims()[0] < history => Norms {
-                in_time: Tensor::cat(vec![in_time, norm.clone()], 0),
-                sorted: with_one_more(sorted, norm),
-            },
-            Some(Norms { in_time, sorted }) if history > 1 => {
-                let at = self.next;
-                self.next = (at + 1) % history;
-                let oldest = in_time.clone().slice(s![at..at + 1]);
+        let values = match values.map(|values| values.moved_to(&device, dtype)) {
+            None => {
+                let none = norm.full_like(NONE);
                 Norms {
-                    in_time: in_time.slice_assign(s![at..at + 1], norm.clone()),
-                    sorted: with_one_more(without_one(sorted, oldest), norm),
+                    in_time: none.clone(),
+                    sorted: none,
                 }
             }
-            _ => Norms {
-                in_time: norm.clone(),
-                sorted: norm,
-            },
-        });
+            Some(values) if values.sorted.dims()[0] < history => values.with_a_place_more(),
+            Some(values) => values,
+        };
+        self.values = Some(values.with(norm, skipped));
     }
 
-    /// The percentile as in numpy.
+    /// The percentile as in numpy, of the norms that there are.
     fn percentile(&self, percentile: f64, device: &Device) -> Tensor<1> {
         let Some(Norms { sorted, .. }) = &self.values else {
             return Tensor::from_data([largest(DType::F32)], (device, DType::F32));
         };
-        let count = sorted.dims()[0];
-        let rank = percentile / 100.0 * (count - 1) as f64;
-        let (below, share) = (rank.floor() as usize, rank.fract());
-        let at = |place: usize| sorted.clone().slice(s![place..place + 1]);
-        let low = at(below);
-        if share == 0.0 {
-            low
-        } else {
-            let high = at((below + 1).min(count - 1));
-            low.clone() + (high - low) * share
-        }
+        let places = sorted.dims()[0];
+        let is_none = sorted.clone().lower_elem(0.0);
+        let missing = sorted.zeros_like().mask_fill(is_none, 1.0).sum();
+        // Counted from 0 among the norms, which stand behind the places without one.
+        let rank = (missing.clone().neg() + (places - 1) as f64) * (percentile / 100.0);
+        let (below, share) = (rank.clone().floor(), rank.clone() - rank.floor());
+        let at = (below + missing).clamp_max((places - 1) as f64);
+        let number_at = |at: Tensor<1>| sorted.clone().select(0, at.int());
+        let next = (at.clone() + 1.0).clamp_max((places - 1) as f64);
+        let low = number_at(at);
+        let threshold = low.clone() + (number_at(next) - low) * share;
+        let is_none = threshold.clone().lower_elem(0.0);
+        let bound = largest(threshold.dtype());
+        threshold.mask_fill(is_none, bound)
     }
 
     /// Waits for the device.
     fn read(&self) -> Stored {
         match (&self.values, &self.loaded) {
-            (Some(values), _) => Stored::of(values.in_time.clone()),
+            (Some(values), _) => Stored::of(values.in_time.clone()).without_negative(),
             (None, Some(loaded)) => loaded.clone(),
             (None, None) => Stored::F32(Vec::new()),
         }

@@ -28,19 +28,30 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// # Example
 ///
 /// ```
+/// use burn::module::{Module, ModuleMapper, Param};
 /// use burn::nn::LinearConfig;
 /// use burn::optim::{GradientsParams, SgdConfig};
 /// use burn::tensor::{DType, Device, Tensor};
 /// use burn_tricks_grad::LossScalerConfig;
 ///
+/// /// The model in another type, whose gradients arrive at the parameters of the first, in their type.
+/// struct Cast(DType);
+///
+/// impl ModuleMapper for Cast {
+///     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+///         param.map(|value| value.cast(self.0))
+///     }
+/// }
+///
 /// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
 /// let device = Device::flex().autodiff();
-/// let mut model = LinearConfig::new(4, 2).init(&device); // in `f16` in the forward pass, say
+/// let mut model = LinearConfig::new(4, 2).with_bias(false).init(&device); // weights in `f32`
 /// let mut optim = SgdConfig::new().init();
 /// let mut scaler = LossScalerConfig::new().init()?;
 ///
-/// for size in [1.0, f32::INFINITY, 2.0] {
-///     let logits = model.forward(Tensor::<2>::full([8, 4], size, &device));
+/// for size in [0.1, f32::INFINITY, 0.2] {
+///     let half = model.clone().map(&mut Cast(DType::F16)); // forward and backward pass in `f16`
+///     let logits = half.forward(Tensor::<2>::full([8, 4], size, (&device, DType::F16)));
 ///     let loss = logits.cast(DType::F32).square().mean(); // the loss in `f32`
 ///     let grads = GradientsParams::from_grads(scaler.scale(loss).backward(), &model);
 ///     let Some(grads) = scaler.unscale(&model, grads) else {
@@ -100,7 +111,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 ///   since they are divided by it. Here the scale is never below 1.2e-38, the smallest normal number of `f32`;
 ///   [`skipped_in_a_row`](LossScaler::skipped_in_a_row) shows such a run long before.
 /// - The unscaled gradients have the type of the gradients. Keep the weights in `f32` and cast them in the
-///   forward pass, as example `20_loss_scaling` does: then their gradients are in `f32`. The gradients of
+///   forward pass, as in the example: then their gradients are in `f32`. The gradients of
 ///   weights in `f16` are in `f16`, and those below 6e-8 are rounded to 0 after all when they are divided by s.
 ///
 /// # Suggested values
@@ -138,7 +149,7 @@ impl LossScalerConfig {
     ///
     /// If a number is outside the range that its field names.
     pub fn init(&self) -> Result<LossScaler, ConfigError> {
-        ConfigError::positive("init_scale", f64::from(self.init_scale))?;
+        ConfigError::positive("init_scale", self.init_scale)?;
         if self.init_scale < f32::MIN_POSITIVE {
             return Err(ConfigError::new(
                 "init_scale",

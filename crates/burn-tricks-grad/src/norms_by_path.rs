@@ -154,7 +154,8 @@ impl NormsByPath {
         })
     }
 
-    /// The norms of the last step; `None` before the first step.
+    /// The norms of the last step that had gradients, as no step has that an earlier transform skips; `None` before the
+    /// first such step.
     pub fn last(&self) -> Option<PathNorms> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.clone()
@@ -163,8 +164,9 @@ impl NormsByPath {
 
 impl GradientTransform for NormsByPath {
     fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-        let norms = norms_by_path(model, &grads, self.norm);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = norms;
+        if let Some(norms) = norms_by_path(model, &grads, self.norm) {
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(norms);
+        }
         grads
     }
 

@@ -29,6 +29,24 @@ impl Stored {
         }
     }
 
+    /// A number that is negative, infinite or NaN, if there is one.
+    pub(crate) fn first_that_is_no_norm(&self) -> Option<f64> {
+        let is_none = |number: &f64| !(number.is_finite() && *number >= 0.0);
+        match self {
+            Self::F32(numbers) => numbers.iter().copied().map(f64::from).find(is_none),
+            Self::F64(numbers) => numbers.iter().copied().find(is_none),
+        }
+    }
+
+    /// The numbers that are not negative.
+    pub(crate) fn without_negative(mut self) -> Self {
+        match &mut self {
+            Self::F32(numbers) => numbers.retain(|number| *number >= 0.0),
+            Self::F64(numbers) => numbers.retain(|number| *number >= 0.0),
+        }
+        self
+    }
+
     /// Moves the first `count` numbers behind the others.
     pub(crate) fn rotate_left(&mut self, count: usize) {
         match self {

@@ -314,9 +314,27 @@ fn accepted_shapes(field: &str, shape: &[usize]) -> Option<Vec<Vec<usize>>> {
     };
     let name = field.rsplit('.').next().unwrap_or(field);
     Some(match name {
-        "velocity" | "update" | "moment_1" | "moment_2" | "max_moment_2" | "sum" | "square_avg"
-        | "grad_avg" | "avg" | "buf" | "momentum" | "exp_avg" | "exp_avg_sq" | "exp_avg_diff"
-        | "neg_pre_grad" | "infinity_norm" | "delta_avg" | "slow" | "z" | "master"
+        "velocity"
+        | "update"
+        | "moment_1"
+        | "moment_2"
+        | "max_moment_2"
+        | "max_corrected_moment_2"
+        | "sum"
+        | "square_avg"
+        | "grad_avg"
+        | "avg"
+        | "buf"
+        | "momentum"
+        | "exp_avg"
+        | "exp_avg_sq"
+        | "exp_avg_diff"
+        | "neg_pre_grad"
+        | "infinity_norm"
+        | "delta_avg"
+        | "slow"
+        | "z"
+        | "master"
         | "compensation" => {
             vec![whole]
         }
@@ -352,4 +370,33 @@ fn all_restored<M: Module>(
         return Ok(());
     }
     Err(OptimizerRecordError::NotRestored { paths })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::accepted_shapes;
+    use std::path::Path;
+
+    /// Every tensor of a state that an optimizer or wrapper of this crate names.
+    #[test]
+    fn the_shape_of_every_field_of_a_state_is_known() {
+        let mut fields = Vec::new();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "rs") {
+                continue;
+            }
+            let code = std::fs::read_to_string(path).unwrap();
+            for made in ["StateField::required(\"", "StateField::optional(\""] {
+                let rest = code.split(made).skip(1);
+                fields.extend(rest.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+            }
+        }
+        assert!(fields.len() > 20, "{fields:?}");
+        for field in fields {
+            let accepted = accepted_shapes(&field, &[3, 2]);
+            assert_eq!(accepted, Some(vec![vec![3, 2]]), "{field}");
+        }
+    }
 }

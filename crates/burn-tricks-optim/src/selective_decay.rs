@@ -58,7 +58,8 @@ use std::collections::HashSet;
 /// # Order
 ///
 /// Use it where the optimizer is made. The group matches by path: make it from the model that is trained. If
-/// the optimizer has gradient clipping, give `with_group` the same clipping. For a
+/// the optimizer has gradient clipping, give `with_group` the same clipping. It may be made before or after a part of
+/// the model is frozen or unfrozen: frozen parameters belong to the groups as the others do. For a
 /// [tied](https://docs.rs/burn-tricks-nn) parameter the path of its first place counts, since Burn steps that
 /// place.
 ///
@@ -139,7 +140,8 @@ impl SelectiveDecayConfig {
         self
     }
 
-    /// Which parameters of `model` decay. Frozen parameters and running statistics are on neither list.
+    /// Which parameters of `model` decay. Frozen parameters are on the list of their role, so that they are in the right
+    /// group when they are unfrozen later; running statistics are on neither list.
     ///
     /// # Errors
     ///
@@ -148,10 +150,12 @@ impl SelectiveDecayConfig {
         let spared = ParamPaths::init(model, "spared_paths", &self.spared_paths)?;
         let mut decay = SelectiveDecay::default();
         let mut seen = HashSet::new();
-        // Which parameters are trained shows on an autodiff device only.
-        visit_floats(&model.valid().train(), |at, param| {
+        // A running statistic refuses to become trainable; every parameter obeys, frozen or not.
+        let trainable = model.valid().train().set_require_grad(true);
+        visit_floats(&trainable, |at, param| {
+            let is_parameter = param.is_require_grad() && !at.is_derived();
             // Burn steps the first place of a tied parameter.
-            if !param.is_require_grad() || !seen.insert(param.id()) {
+            if !is_parameter || !seen.insert(param.id()) {
                 return;
             }
             let is_spared = self.spared_roles.contains(&ParamRole::at(at))

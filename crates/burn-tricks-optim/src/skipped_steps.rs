@@ -51,9 +51,10 @@
 //! # What still advances
 //!
 //! What the host counts outside the optimizer still advances, since the host does not know of the skip: the schedule
-//! advances, and a weight average takes the unchanged weights once more. Where that matters, use `StepGuard` of
-//! `burn-tricks-grad`: it reads one number from the device per step, works with any optimizer, and tells the
-//! host.
+//! advances, a weight average takes the unchanged weights once more, and `GradNoise` of `burn-tricks-grad` counts the
+//! step, so that its later noise is other noise. `Prodigy` is not for marked gradients: its estimate becomes NaN. Where
+//! that matters, use `StepGuard` of `burn-tricks-grad`: it reads one number from the device per step, works with any
+//! optimizer and transform, and tells the host.
 //!
 //! Clip with `ClipGradNorm`. Burn's `GradientClippingConfig::Value` clamps, which on some devices turns a NaN
 //! into a number.

@@ -95,6 +95,9 @@ use std::fmt::Debug;
 /// for 0: parameters with a learning rate of 0 do not count in the estimate. Here, remove the gradients of such
 /// parameters with a [`Freeze`](crate::Freeze) before this transform.
 ///
+/// Do not use it with [`NonFinite::SkipStep`](crate::NonFinite::SkipStep): marked gradients make the estimate NaN. A
+/// [`StepGuard`](crate::StepGuard) in front of it skips such a step before the estimate sees it.
+///
 /// The optimizer panics in a step whose gradients [`Prodigy`] has not seen, instead of continuing with the
 /// estimate of the step before.
 ///
@@ -129,7 +132,9 @@ use std::fmt::Debug;
 /// tests the estimate d differs from that of a run in `f64` by at most 1.1e-3 of its value here and by 2.0e-3 in the
 /// authors' program; in `f64` both programs agree to 1e-10. A step of an `f16` or `bf16` weight of size 1 vanishes in
 /// rounding below 5e-4 or 4e-3, so that with the default d₀ such a model neither moves nor finds a larger d: train
-/// `f32` weights.
+/// `f32` weights. `MasterWeights` of `burn-tricks-optim` around the optimizer does not help: the estimate sees the
+/// rounded weights of the model, which stay at w₀ until a master weight has crossed half the distance to the next
+/// number, so that d stays at d₀.
 ///
 /// # Suggested values
 ///

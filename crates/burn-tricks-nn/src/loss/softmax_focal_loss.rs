@@ -87,7 +87,7 @@ impl SoftmaxFocalLossConfig {
     pub fn init(&self, device: &Device) -> Result<SoftmaxFocalLoss, ConfigError> {
         let gamma = ConfigError::non_negative("gamma", self.gamma)?;
         for weight in self.class_weights.iter().flatten() {
-            ConfigError::non_negative("class_weights", (*weight).into())?;
+            ConfigError::non_negative("class_weights", *weight)?;
         }
         let weights = self.class_weights.as_deref();
         Ok(SoftmaxFocalLoss {

@@ -16,7 +16,8 @@ use burn_tricks_grad::{
 };
 
 /// Makes a [`GradientTransform`] of your own a [`Trick`]: `model.with_tricks((AsTrick(mine), ema))`. The transforms
-/// of this library do not need it.
+/// of this library do not need it. As behind [`then`](GradientTransform::then), it is not called in a step that an
+/// earlier trick skips.
 #[derive(Debug, Clone)]
 pub struct AsTrick<T>(
     /// The transform.
@@ -41,6 +42,9 @@ macro_rules! transform_is_a_trick {
                 grads: GradientsParams,
                 _: &StepContext,
             ) -> GradientsParams {
+                if grads.is_empty() {
+                    return grads; // an earlier trick skips the step
+                }
                 let $this = self;
                 GradientTransform::apply(&mut $inner, model, grads)
             }
@@ -52,6 +56,9 @@ macro_rules! transform_is_a_trick {
                 factor: f64,
                 _: &StepContext,
             ) -> GradientsParams {
+                if grads.is_empty() {
+                    return grads;
+                }
                 let $this = self;
                 GradientTransform::apply_scaled(&mut $inner, model, grads, factor)
             }
