@@ -10,6 +10,7 @@ use burn_tricks::kernels::{
     ghost_batch_norm_twin, spectral_norm, spectral_norm_twin, standardize_units,
     standardize_units_twin, weight_norm, weight_norm_twin,
 };
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// An operation on a tensor and some vectors with a number for each unit.
 #[derive(Debug, Clone, Copy)]
@@ -528,6 +529,30 @@ fn inputs_of_which_some_are_outside_of_autodiff_have_the_gradients_of_the_twin()
     }
 }
 
+/// Burn refuses inputs of which some are under gradient checkpointing and some under plain autodiff. So do the kernels, which
+/// leave such inputs to the twin.
+#[test]
+fn inputs_with_two_strategies_of_checkpointing_are_refused_as_burn_does() {
+    let message = |twin: bool| {
+        let device = Device::flex().autodiff();
+        let x = random([12, 5], DType::F32, &device).require_grad();
+        let checkpointing = device.gradient_checkpointing();
+        let vectors = vectors_of(5).map(|numbers| {
+            let vector = Tensor::<1>::from_data(numbers.as_slice(), (&checkpointing, DType::F32));
+            vector.require_grad()
+        });
+        let apply = || WeightNorm.apply(twin, x, vectors, 1, &mut Vec::new());
+        let refused = catch_unwind(AssertUnwindSafe(apply)).expect_err("two strategies");
+        refused.downcast_ref::<String>().cloned()
+    };
+    let of_burn = message(true).expect("a formatted message");
+    assert!(
+        of_burn.contains("Gradient checkpointing strategy mismatch"),
+        "{of_burn}"
+    );
+    assert_eq!(message(false), Some(of_burn));
+}
+
 /// An input in half precision with parameters in `f32`: the result has the input's type, and every gradient that of its
 /// tensor, as near to what `f32` gives as the rounding of the input allows.
 #[test]
@@ -565,7 +590,11 @@ fn inputs_of_several_types_have_the_gradients_of_f32() {
             let grads = y.clone().cast(DType::F32).powi_scalar(3).sum().backward();
             let of_x = x.grad(&grads).expect("a gradient");
             assert_eq!(of_x.dtype(), dtype, "{operation:?} on {name}");
-            let of_vectors = vectors.map(|vector| vector.grad(&grads).map_or(Vec::new(), values));
+            let of_vectors = vectors.map(|vector| {
+                let grad = vector.grad(&grads)?;
+                assert_eq!(grad.dtype(), DType::F32, "{operation:?} on {name}");
+                Some(values(grad))
+            });
             (values(y), values(of_x), of_vectors)
         };
         for operation in [
@@ -580,7 +609,10 @@ fn inputs_of_several_types_have_the_gradients_of_f32() {
             assert_near(&got.0, &expected.0, 2e-3, &what);
             assert_near(&got.1, &expected.1, 1e-2, &what);
             for (got, expected) in got.2.iter().zip(&expected.2) {
-                assert_near(got, expected, 1e-2, &what);
+                assert_eq!(got.is_some(), expected.is_some(), "{what}");
+                if let (Some(got), Some(expected)) = (got, expected) {
+                    assert_near(got, expected, 1e-2, &what);
+                }
             }
         }
     }

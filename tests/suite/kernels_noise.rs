@@ -199,6 +199,40 @@ fn the_seed_of_the_device_determines_the_noise_whatever_the_number_of_threads() 
     }
 }
 
+/// Noise that many numbers share is a product in new buffers of up to 32 MiB. In larger ones it is a pass, as in a buffer that
+/// is written in place: to the bit, where the product has negative zeros.
+#[test]
+fn shared_noise_in_a_new_buffer_of_more_than_32_mib_is_that_of_one_in_place() {
+    let _alone = alone();
+    let device = Device::flex();
+    let numbers = |samples: usize| {
+        let count = samples << 18;
+        let numbers = Tensor::<1, Int>::arange(0..count as i64, &device).float();
+        (numbers * 0.37).sin().reshape([samples, 1 << 18])
+    };
+    let bits = |x: Tensor<2>| {
+        let numbers: Vec<f32> = x.into_data().try_into_vec().unwrap();
+        numbers.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+    };
+    for (samples, is_product) in [(32, true), (33, false)] {
+        for kind in [DROPOUT, GAUSSIAN] {
+            let drawn = |x| {
+                device.seed(6);
+                bits(noise(x, kind, 1))
+            };
+            let held = numbers(samples);
+            let (new, in_place) = (drawn(held.clone()), drawn(numbers(samples)));
+            let is_zero = |(a, b): (&u32, &u32)| (a | b) << 1 == 0;
+            let pairs = || new.iter().zip(&in_place);
+            let what = format!("{kind:?} of {samples} MiB");
+            assert!(pairs().all(|(a, b)| a == b || is_zero((a, b))), "{what}");
+            let has_two_zeros = pairs().any(|(a, b)| a != b);
+            assert_eq!(has_two_zeros, is_product && kind == DROPOUT, "{what}");
+            assert!(bits(held) == bits(numbers(samples)), "{what}");
+        }
+    }
+}
+
 #[test]
 fn buffers_that_somebody_holds_stay_and_layouts_do_not_matter() {
     let _alone = alone();

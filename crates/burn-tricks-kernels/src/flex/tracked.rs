@@ -42,7 +42,8 @@ pub(super) trait Operation<const N: usize>: Send + Sync + 'static {
 }
 
 /// The output, with autodiff if the inputs have it; the unchanged inputs if there is no kernel for them, or if they belong
-/// to autodiff only in part or with different strategies.
+/// to autodiff only in part or with different strategies of checkpointing. The latter Burn refuses: the tensor operations that
+/// stand for the kernel panic with its message.
 #[allow(clippy::result_large_err)]
 pub(super) fn run<O: Operation<N>, const N: usize>(
     operation: O,
