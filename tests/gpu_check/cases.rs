@@ -30,7 +30,8 @@ use burn_tricks::train::{
 /// How a device may differ from `flex`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Tolerance {
-    /// By this share of what the training changes, in the Euclidean norm.
+    /// In `f32` by this share of what the training changes, in the Euclidean norm; in half precision by the rounding of the
+    /// weights.
     Update(f64),
     /// It draws other random numbers: the sizes of what they change, beyond SGD alone, differ by this share.
     Size(f64),

@@ -5,7 +5,7 @@
 pub(crate) struct Counts {
     /// Kernels that were launched.
     pub(crate) launches: usize,
-    /// Buffers that the host mapped to read.
+    /// Buffers that the host mapped to read: 0 on a device that is not driven by wgpu, since nothing else logs it.
     pub(crate) reads: usize,
 }
 

@@ -1,7 +1,8 @@
 //! The oracles and laws of the suite on the device: a program of its own, whose tests are chosen by name.
 //!
-//! They run without fusion, unless asked otherwise. Laws such as "a resumed run is the whole run" hold to the last bit, and Burn's `fusion` may
-//! merge the operations of the two runs into different kernels, whose products and sums a GPU rounds differently.
+//! They run without fusion, unless asked otherwise. Laws such as "a resumed run is the whole run" hold to the last bit, and
+//! Burn's `fusion` may merge the operations of the two runs into different kernels, whose products and sums a GPU rounds
+//! differently.
 
 use crate::report::Row;
 use crate::run::{Deadline, Ended, NO_FUSION, run};
@@ -11,7 +12,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Those that a software renderer, too, runs in a few minutes.
+/// With what the names of the tests begin that a software renderer, too, runs in a few minutes.
 const SUITES: &str = include_str!("suites.txt");
 
 /// Runs the tests that `suites.txt` names, or `all` of them, in the program `suite`, or where there is none in one that is

@@ -1,12 +1,14 @@
-//! Checks this library on a GPU: those oracles and laws on the device that `suites.txt` names, or all, every trick against
-//! `flex`, what a step reads from the device, and what each trick costs.
+//! Checks this library on a GPU: that every trick and module gives there what it gives on `flex`, that the host reads nothing
+//! in a step but what the documentation names, and that the oracles and laws of the test suite hold. It also times what each
+//! trick costs.
 //!
 //! ```text
 //! cargo run --release -p burn-tricks-tests --features vulkan,autotune --example gpu_check
 //! ```
 //!
-//! With `cuda`, `metal`, `rocm` or `wgpu` instead of `vulkan` on other machines. `-- --help` prints the rest. The tables
-//! go to the standard output, and what does not hold is listed last; then the exit status is 1.
+//! With `cuda`, `metal`, `rocm` or `wgpu` instead of `vulkan` on other machines. `-- --help` prints the rest. Each section is
+//! a process of its own (`run.rs`), which prints a row for each check as JSON (`report.rs`); the first process makes a table
+//! of them. What does not hold is listed last, and then the exit status is 1.
 
 mod cases;
 mod compare;
@@ -42,11 +44,11 @@ use times::{On, Timed};
 /// A part of the check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Section {
-    /// The oracles and laws of the test suite, without fusion.
+    /// The oracles and laws of the test suite, without Burn's `fusion` of operations.
     Laws,
     /// The same with fusion, where laws that hold to the last bit may fail by a rounding. Only if asked for.
     LawsFused,
-    /// Every trick and module against `flex`.
+    /// Every trick and module against `flex`, in `f32`, `f16` and `bf16`.
     Compare,
     /// Tensors that the host reads in a step, and kernels that a step launches.
     Reads,

@@ -47,7 +47,7 @@ type Run = dyn Fn(&Place) -> Made;
 /// A module, loss or scaler that is called by itself.
 pub(crate) struct Alone {
     pub(crate) name: String,
-    /// Whether its gradient jumps, as that of rectifiers and maxima does.
+    /// Whether its gradient jumps where its input changes by a rounding, as that of rectifiers and maxima does.
     pub(crate) jumps: bool,
     pub(crate) run: Box<Run>,
 }
@@ -72,8 +72,10 @@ pub(crate) fn determined() -> Vec<Alone> {
     all
 }
 
+/// It has rectifiers and maxima.
 const INCEPTION: &str = "Inception";
 
+/// Names, and how to run what has them.
 const MODULES: [(&str, fn(&Place) -> Made); 13] = [
     ("global response normalisation", |place| {
         let config = GlobalResponseNormConfig::new(6);
@@ -156,7 +158,7 @@ const MODULES: [(&str, fn(&Place) -> Made); 13] = [
     }),
 ];
 
-/// The means of what is random, which differs from device to device by chance.
+/// What is random, and therefore gives means alone, which differ from device to device by chance.
 pub(crate) fn random() -> Vec<Alone> {
     let alone = |name, run| {
         let jumps = false;

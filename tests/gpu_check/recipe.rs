@@ -1,8 +1,7 @@
-//! How a network is trained: a step of an optimizer with a trick.
+//! Ways to train a network: an optimizer and a trick as in a `Learner`, gradients that need the loss, or all in one walk.
 
 use crate::problem::{Net, Problem};
 use burn::optim::{GradientsParams, ModuleOptimizer};
-
 use burn_tricks::grad::{GradAccumulator, GradientTransform as _, LossScaler, PolyakStep, Sam};
 use burn_tricks::optim::{FusedStep, ListTransform, StepAverage};
 use burn_tricks::train::{StepContext, Trick};

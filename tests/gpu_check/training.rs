@@ -1,4 +1,4 @@
-//! Running a case.
+//! A case in training: its problem, its way to train, and its network after some steps.
 
 use crate::cases::Case;
 use crate::problem::{Net, Problem};
