@@ -266,6 +266,59 @@ fn agc_of_many_tensors_is_that_of_each() {
     }
 }
 
+/// The tensors that are handed to another thread together have several ranks.
+#[test]
+fn agc_of_many_filters_and_vectors_is_that_of_each() {
+    #[derive(Module, Debug)]
+    struct Ranks {
+        filters: Vec<Param<Tensor<4>>>,
+        vectors: Vec<Param<Tensor<1>>>,
+    }
+    fn random<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<D> {
+        let numbers = Noise(seed).take(shape.iter().product());
+        tensor::<1>(&numbers, DType::F32, &Device::flex()).reshape(shape)
+    }
+    fn params<const D: usize>(shape: [usize; D], count: u64) -> Vec<Param<Tensor<D>>> {
+        let weights = (0..count).map(|seed| Tensor::from_inner(random(shape, seed)));
+        let params =
+            weights.map(|weight| Param::initialized(ParamId::new(), weight.require_grad()));
+        params.collect()
+    }
+    let (filter, vector) = ([16, 16, 2, 2], [700]);
+    // 75 filters leave the third part open for the first vectors.
+    let model = Ranks {
+        filters: params(filter, 75),
+        vectors: params(vector, 75),
+    };
+    let mut grads = GradientsParams::new();
+    for (seed, param) in (1000..).zip(&model.filters) {
+        grads.register(param.id, random(filter, seed));
+    }
+    for (seed, param) in (2000..).zip(&model.vectors) {
+        grads.register(param.id, random(vector, seed));
+    }
+    let (clip_factor, epsilon) = (0.9, 1e-3);
+    let clip = UnitClip {
+        clip_factor,
+        epsilon,
+    };
+    let config = AgcConfig::new().with_clip_factor(clip_factor);
+    let got = config.init().unwrap().apply(&model, grads);
+    for (seed, param) in (1000..).zip(&model.filters) {
+        let (given, weight) = (random(filter, seed), param.val().inner());
+        let expected = values(clip_units(clip, weight, given.clone(), Some(0)));
+        assert_ne!(expected, values(given));
+        assert_eq!(values(got.get::<4>(param.id).unwrap()), expected, "{seed}");
+    }
+    for (seed, param) in (2000..).zip(&model.vectors) {
+        let (given, weight) = (random(vector, seed), param.val().inner());
+        let expected = values(clip_units(clip, weight, given.clone(), None));
+        assert_ne!(expected, values(given));
+        assert_eq!(values(got.get::<1>(param.id).unwrap()), expected, "{seed}");
+    }
+    assert_eq!(got.len(), 150);
+}
+
 #[test]
 fn agc_bounds_rows_of_embeddings_leaves_the_head_and_moves_zeros() {
     let _alone = alone();

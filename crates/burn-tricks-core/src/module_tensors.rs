@@ -17,6 +17,15 @@ pub(crate) struct ModuleTensors {
 }
 
 impl ModuleTensors {
+    /// None, with room for those of so many places.
+    pub(crate) fn with_capacity(count: usize) -> Self {
+        Self {
+            floats: TensorList::with_capacity(count),
+            dtypes: Vec::with_capacity(count),
+            ..Self::default()
+        }
+    }
+
     /// The tensors of a module.
     pub(crate) fn of<M: Module>(model: &M) -> Self {
         let mut values = Self::default();

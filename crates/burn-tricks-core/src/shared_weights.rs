@@ -40,7 +40,7 @@ impl<'a, M: Module> SharedWeights<'a, M> {
         let mut look = Look {
             rest: expected,
             same: true,
-            values: ModuleTensors::default(),
+            values: ModuleTensors::with_capacity(expected.len()),
         };
         visit(&*model, &mut look);
         let same = look.same && look.rest.is_empty();

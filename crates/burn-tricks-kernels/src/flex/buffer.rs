@@ -9,6 +9,7 @@ use burn::backend::{
 };
 use burn::tensor::{Element, Shape, Tensor};
 use std::collections::VecDeque;
+use std::hint::black_box;
 
 /// The tensor's buffer.
 ///
@@ -50,32 +51,43 @@ pub(crate) fn shape(tensor: &DispatchTensor) -> Option<&Shape> {
     look(tensor).map(|buffer| buffer.layout().shape())
 }
 
-/// Loads the first numbers of a tensor into the cache. To begin with a tensor takes long: its numbers are found through
-/// three pointers, one after the other. The processor follows them while it still works on the tensor before.
-fn load_ahead(tensor: Option<&DispatchTensor>) {
+/// Brings tensors into the cache before they are worked on. To begin with a tensor takes long: its numbers are found through
+/// three pointers, one after the other. So each is followed one pointer further while the tensors before it are worked on,
+/// and nothing waits for it.
+fn load_ahead<'a>(tensor: impl Fn(usize) -> Option<&'a DispatchTensor>) {
     /// The bytes that the cache loads together, and how often: 4096 bytes.
     const LINE: usize = 64;
     const LINES: usize = 64;
-    if let Some(buffer) = tensor.and_then(look) {
+    let buffer = |ahead| tensor(ahead).and_then(look);
+    if let Some(buffer) = buffer(3) {
+        black_box((buffer.is_unique(), buffer.layout().strides().first()));
+    }
+    if let Some(buffer) = buffer(2) {
+        black_box(buffer.bytes());
+    }
+    if let Some(buffer) = buffer(1) {
         let lines = buffer.bytes().iter().step_by(LINE).take(LINES);
-        std::hint::black_box(lines.fold(0, |all, byte| all ^ byte));
+        black_box(lines.fold(0, |all, byte| all ^ byte));
     }
 }
 
-/// Calls `work` with the number of each tensor and with the tensor, while the first numbers of the next one, and of the one
-/// beside it among `others`, come into the cache.
+/// Calls `work` with the number of each tensor and with the tensor, while the next ones, and those beside them among `others`,
+/// come into the cache.
 pub(super) fn for_each_tensor(
     threads: Threads,
     tensors: &mut [DispatchTensor],
     others: &VecDeque<DispatchTensor>,
     work: &(dyn Fn(usize, &mut DispatchTensor) + Sync),
 ) {
-    let some = threads::at_a_time(tensors.len());
+    let some = match threads {
+        Threads::One => tensors.len(),
+        Threads::All => threads::at_a_time(tensors.len()),
+    };
     threads::for_each_chunk(threads, tensors, some, &|chunk, tensors| {
         for at in 0..tensors.len() {
             let number = chunk * some + at;
-            load_ahead(tensors.get(at + 1));
-            load_ahead(others.get(number + 1));
+            load_ahead(|ahead| tensors.get(at + ahead));
+            load_ahead(|ahead| others.get(number + ahead));
             work(number, &mut tensors[at]);
         }
     });

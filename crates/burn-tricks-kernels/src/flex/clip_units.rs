@@ -383,7 +383,8 @@ fn in_blocks<T: Computed>(
     range: Range<usize>,
     mut change: impl FnMut(usize, &mut [T]),
 ) {
-    let mut block = [T::ZERO; BLOCK];
+    // To fill a block takes as long as the work on a short run: only where there is something to widen.
+    let mut block = None;
     let len = match numbers {
         Ok(_) => range.len(),
         Err(_) => BLOCK,
@@ -394,13 +395,13 @@ fn in_blocks<T: Computed>(
         let wide = match numbers {
             Ok(numbers) => &mut numbers[some.clone()],
             Err(numbers) => {
-                let block = &mut block[..some.len()];
+                let block = &mut block.insert([T::ZERO; BLOCK])[..some.len()];
                 T::widen(numbers.as_ref().part(some.clone()), block);
                 block
             }
         };
         change(start - range.start, wide);
-        if let Err(numbers) = numbers {
+        if let (Err(numbers), Some(block)) = (&mut *numbers, &block) {
             T::round_to(&block[..some.len()], numbers.part(some));
         }
     }

@@ -217,8 +217,8 @@ fn add_short_runs<T: Wide>(sums: &mut [f64; TOGETHER], runs: &[T], run: usize) {
     for (sum, squares) in sums.iter_mut().zip(&squares) {
         let mut quarter = [0.0; 4];
         for (i, quarter) in quarter.iter_mut().enumerate() {
-            let [a, b, c, d] = [0, 4, 8, 12].map(|k| squares[i + k].to_f64());
-            *quarter = (a + c) + (b + d);
+            let lane = |k: usize| squares[i + k].to_f64();
+            *quarter = (lane(0) + lane(8)) + (lane(4) + lane(12));
         }
         let [a, b, c, d] = quarter;
         *sum += (a + c) + (b + d);
