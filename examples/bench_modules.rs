@@ -29,8 +29,9 @@ static MEMORY: PeakMemAlloc<System> = PeakMemAlloc::system();
 #[command(version)]
 struct Options {
     /// Only these cases, separated by commas: mlp (784-512-512-10, batches of 64), small (784-64-64-10, batches of 32),
+    /// norms (the network of mlp with each batch norm of burn-tricks, in turn with Burn's batch norm, which counts as plain),
     /// size (one module, forward and backward, on 10 thousand to 10 million numbers).
-    #[arg(long, value_name = "CASE", value_delimiter = ',', value_parser = ["mlp", "small", "size"])]
+    #[arg(long, value_name = "CASE", value_delimiter = ',', value_parser = ["mlp", "small", "norms", "size"])]
     only: Vec<String>,
     /// Only modules whose name contains this.
     #[arg(long, value_name = "NAME")]
@@ -144,7 +145,7 @@ struct Row<'a> {
     module: &'a str,
     /// Median milliseconds with it.
     ms: f64,
-    /// Median milliseconds without it.
+    /// Median milliseconds without it; of `norms`, with Burn's batch norm instead.
     plain_ms: f64,
     /// `ms / plain_ms`.
     ratio: f64,
@@ -199,6 +200,9 @@ fn peak_of(device: Backend, mut step: impl FnMut() -> Duration) -> Option<f64> {
     Some(MEMORY.get_peak_memory() as f64 / 1e6)
 }
 
+/// What the time of a step with a batch norm of burn-tricks should not exceed, relative to one with Burn's.
+const LIMIT_OF_NORMS: f64 = 1.1;
+
 fn networks(
     options: &Options,
     device: &Device,
@@ -206,9 +210,19 @@ fn networks(
     (width, batch): (usize, usize),
     limited: bool,
 ) -> Result<(), Box<dyn Error>> {
+    let of_norms = case == "norms";
+    let plain = of_norms.then_some(Addition::BurnsBatchNorm);
     for (module, addition, limit) in additions(options) {
+        if of_norms && !addition.is_batch_norm() {
+            continue;
+        }
+        let limit = if of_norms {
+            Some(LIMIT_OF_NORMS)
+        } else {
+            limit
+        };
         let mut with = Training::new(Some(addition), width, batch, device)?;
-        let mut plain = Training::new(None, width, batch, device)?;
+        let mut plain = Training::new(plain, width, batch, device)?;
         let (ms, plain_ms) = in_turn(options.rounds, || with.step(), || plain.step());
         let ratio = ms / plain_ms;
         let limit = limit.filter(|_| limited);
@@ -284,11 +298,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             "case", "module", "ms", "plain/ms", "ratio", "ns/num", "peak/MB", "plain/MB", "limit"
         );
     }
+    let width = if options.quick { 64 } else { 512 };
+    // The limits are those of the kernels of `flex`.
+    let limited = !options.quick && options.device == Backend::Flex;
     if wants("mlp") {
-        let width = if options.quick { 64 } else { 512 };
-        // The limits are those of the kernels of `flex`.
-        let limited = !options.quick && options.device == Backend::Flex;
         networks(&options, &device, "mlp", (width, 64), limited)?;
+    }
+    if wants("norms") {
+        networks(&options, &device, "norms", (width, 64), limited)?;
     }
     if wants("small") {
         networks(&options, &device, "small", (64, 32), false)?;

@@ -49,6 +49,11 @@ impl Addition {
                 | BurnsDropout
         )
     }
+
+    /// Whether it is a batch norm of burn-tricks, which takes the place of Burn's.
+    pub fn is_batch_norm(self) -> bool {
+        matches!(self, GhostBatchNorm | TorchBatchNorm | FrozenBatchNorm)
+    }
 }
 
 /// Name, addition, and what the time of a step of the large network should not exceed, relative to the plain one's.

@@ -7,14 +7,14 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::MaxPool2dConfig;
 use burn::nn::{Linear, LinearConfig, PaddingConfig2d, Relu};
 use burn::tensor::activation::relu;
-use burn::tensor::{Device, Distribution, Tensor};
-use burn_tricks::kernels::spectral_norm;
+use burn::tensor::{DType, Device, Distribution, Tensor};
+use burn_tricks::kernels::{spectral_norm, weight_norm};
 use burn_tricks::nn::{
     AlphaDropoutConfig, DropBlockConfig, DropConnectConfig, DropPathConfig, DropPathUnit,
-    DropoutConfig, GaussianDropoutConfig, GhostBatchNormConfig, InceptionBlockConfig,
-    LayerScaleConfig, Placement, ResNetConfig, ResidualConfig, Shortcut, SpatialDropoutConfig,
-    SpectralNormConfig, TorchBatchNorm, TorchBatchNormConfig, WeightNormConfig,
-    WeightStandardizationConfig,
+    DropoutConfig, FrozenBatchNorm, GaussianDropoutConfig, GhostBatchNormConfig,
+    InceptionBlockConfig, LayerScaleConfig, Placement, ResNetConfig, ResidualConfig, Shortcut,
+    SpatialDropoutConfig, SpectralNormConfig, TorchBatchNorm, TorchBatchNormConfig,
+    WeightNormConfig, WeightStandardizationConfig,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
@@ -104,6 +104,26 @@ fn modules(device: &Device) {
     // A mask of a byte for each number, both ways.
     let blocks = DropBlockConfig::new(0.2).init().unwrap();
     about("DropBlock", 2.5, &|x| blocks.forward(x));
+}
+
+/// An input in half precision, which takes half a tensor, beside parameters of `f32`: no copy in `f32`.
+fn mixed_precision(device: &Device) {
+    let x = Tensor::<4>::random(SHAPE, Distribution::Default, device);
+    let x = x.cast(DType::F16).detach().require_grad();
+    let about = |what: &str, forward: &dyn Fn(Tensor<4>) -> Tensor<4>| {
+        assert_about(taken_by(|| forward(x.clone())), 1.0, what);
+    };
+    about("a product in f16", &|x| x * 2.0);
+    let ghost = GhostBatchNormConfig::new(16, 2).init(device).unwrap();
+    about("ghost batch norm of f16", &|x| ghost.forward(x));
+    let norm = TorchBatchNormConfig::new(16).init(device).unwrap();
+    about("batch norm of f16", &|x| norm.forward(x));
+    let frozen = FrozenBatchNorm::from(&norm);
+    about("frozen batch norm of f16", &|x| frozen.forward(x));
+    let lengths = Tensor::<1>::ones([8], device).require_grad();
+    about("weight norm of f16", &|x| {
+        weight_norm(x, lengths.clone(), 0)
+    });
 }
 
 /// The weight that is made, and the gradient of ones, in which the gradient is computed.
@@ -339,6 +359,7 @@ fn checkpointing(device: &Device) {
 fn nothing_is_copied_that_the_arithmetic_does_not_need() {
     let device = Device::flex().autodiff();
     modules(&device);
+    mixed_precision(&device);
     reparameterizations(&device);
     spectral_norm_of_large_weights(&device);
     residual_blocks(&device);

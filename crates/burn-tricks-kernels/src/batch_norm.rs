@@ -19,10 +19,11 @@ pub struct BatchNormed<const D: usize> {
 /// sizes of the parts differ by one sample at most. `x` is `[samples, channels, ...]`, γ and β have a number for each
 /// channel.
 ///
-/// On the CPU backend one read for means and variances and one pass for the output; backwards as well, in the buffer of the
-/// gradient. Eight terms at a time are added in the precision of the calculation, and their sums in `f64`. Autodiff sees one
-/// operation. If γ or β is of another type than `x`, all is computed in `f32` (`f64` if one of them is), with the output in
-/// the type of `x` and the statistics in that of the calculation.
+/// On the CPU backend one read for means and variances and one pass for the output, whose buffer is filled with zeros first;
+/// backwards one read and one pass too, in the buffer of the gradient. Eight terms at a time are added in the precision of
+/// the calculation, and their sums in `f64`. Autodiff sees one operation. If γ or β is of another type than `x`, all is
+/// computed in `f32` (`f64` if one of them is), with the output in the type of `x` and the statistics in that of the
+/// calculation; beside an `f64` vector, a narrower `x` is converted as a whole before.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -48,13 +49,6 @@ pub fn ghost_batch_norm<const D: usize>(
     parts: usize,
 ) -> BatchNormed<D> {
     check_parts(&x, [&gamma, &beta], epsilon, parts);
-    if let Some(wide) = common_dtype(&x, &[&gamma, &beta]) {
-        let dtype = x.dtype();
-        let [gamma, beta] = [gamma, beta].map(|vector| vector.cast(wide));
-        let normed = ghost_batch_norm(x.cast(wide), gamma, beta, epsilon, parts);
-        let output = normed.output.cast(dtype);
-        return BatchNormed { output, ..normed };
-    }
     #[cfg(feature = "flex")]
     let (x, gamma, beta) = {
         let inputs = [
@@ -78,6 +72,13 @@ pub fn ghost_batch_norm<const D: usize>(
             ),
         }
     };
+    if let Some(wide) = common_dtype(&x, &[&gamma, &beta]) {
+        let dtype = x.dtype();
+        let [gamma, beta] = [gamma, beta].map(|vector| vector.cast(wide));
+        let normed = ghost_batch_norm(x.cast(wide), gamma, beta, epsilon, parts);
+        let output = normed.output.cast(dtype);
+        return BatchNormed { output, ..normed };
+    }
     ghost_batch_norm_twin(x, gamma, beta, epsilon, parts)
 }
 
@@ -132,9 +133,10 @@ pub(crate) fn bounds(samples: usize, parts: usize) -> impl Iterator<Item = (usiz
 /// Batch norm with given statistics: `γ (x − μ) / √(σ² + ε) + β`, with gradients of x, γ and β. `x` is
 /// `[samples, channels, ...]`, all else has a number for each channel.
 ///
-/// One pass on the CPU backend; backwards one pass for the gradient of x and one read for those of γ and β, if they are
-/// wanted. Autodiff sees one operation. If the tensors are of several types, all is computed in `f32` (`f64` if one of them
-/// is), with the output in the type of `x`.
+/// One pass on the CPU backend, into a buffer that is filled with zeros first; backwards one pass for the gradient of x, in
+/// the buffer of the gradient, and one read for those of γ and β, if they are wanted. Autodiff sees one operation. If the
+/// tensors are of several types, all is computed in `f32` (`f64` if one of them is), with the output in the type of `x`;
+/// beside an `f64` vector, a narrower `x` is converted as a whole before.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -159,12 +161,6 @@ pub fn fixed_batch_norm<const D: usize>(
     epsilon: f64,
 ) -> Tensor<D> {
     check(&x, &[&gamma, &beta, &mean, &variance], epsilon);
-    if let Some(wide) = common_dtype(&x, &[&gamma, &beta, &mean, &variance]) {
-        let dtype = x.dtype();
-        let [gamma, beta, mean, variance] =
-            [gamma, beta, mean, variance].map(|vector| vector.cast(wide));
-        return fixed_batch_norm(x.cast(wide), gamma, beta, mean, variance, epsilon).cast(dtype);
-    }
     #[cfg(feature = "flex")]
     let (x, gamma, beta) = {
         let statistics = [&mean, &variance].map(|vector| match vector.is_autodiff() {
@@ -187,6 +183,12 @@ pub fn fixed_batch_norm<const D: usize>(
             ),
         }
     };
+    if let Some(wide) = common_dtype(&x, &[&gamma, &beta, &mean, &variance]) {
+        let dtype = x.dtype();
+        let [gamma, beta, mean, variance] =
+            [gamma, beta, mean, variance].map(|vector| vector.cast(wide));
+        return fixed_batch_norm(x.cast(wide), gamma, beta, mean, variance, epsilon).cast(dtype);
+    }
     fixed_batch_norm_twin(x, gamma, beta, mean, variance, epsilon)
 }
 
@@ -247,4 +249,62 @@ fn check<const D: usize>(x: &Tensor<D>, vectors: &[&Tensor<1>], epsilon: f64) {
             .map(|vector| vector.dims()[0])
             .collect::<Vec<_>>()
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Device, Int};
+
+    #[allow(clippy::disallowed_methods)] // not on the step path
+    fn values<const D: usize>(x: Tensor<D>) -> Vec<f64> {
+        x.into_data().convert::<f64>().try_into_vec().unwrap()
+    }
+
+    fn input(device: &Device) -> Tensor<3> {
+        let numbers = Tensor::<1, Int>::arange(0..6 * 3 * 70, device);
+        let numbers = numbers.float().mul_scalar(0.37).sin() + 0.2;
+        numbers.reshape([6, 3, 70])
+    }
+
+    /// Scale and shift.
+    fn vectors(device: &Device, dtype: DType) -> [Tensor<1>; 2] {
+        [[0.7, 1.0, 1.3], [0.1, -0.2, 0.3]]
+            .map(|numbers| Tensor::<1>::from_floats(numbers, device).cast(dtype))
+    }
+
+    #[test]
+    fn half_precision_beside_wider_vectors_is_rounded_once_at_the_end() {
+        let device = Device::flex();
+        for half in [DType::F16, DType::BF16] {
+            let x = input(&device).cast(half);
+            let [gamma, beta] = vectors(&device, DType::F32);
+            let of = |x: Tensor<3>| ghost_batch_norm(x, gamma.clone(), beta.clone(), 1e-3, 2);
+            let (narrow, wide) = (of(x.clone()), of(x.clone().cast(DType::F32)));
+            assert_eq!(narrow.output.dtype(), half);
+            assert_eq!(values(narrow.output), values(wide.output.cast(half)));
+            assert_eq!(narrow.variances.dtype(), DType::F32);
+            assert_eq!(values(narrow.variances), values(wide.variances));
+            let fixed = |x: Tensor<3>| {
+                let [mean, variance] = [beta.clone(), gamma.clone()];
+                fixed_batch_norm(x, gamma.clone(), beta.clone(), mean, variance, 1e-3)
+            };
+            let (narrow, wide) = (fixed(x.clone()), fixed(x.cast(DType::F32)));
+            assert_eq!(narrow.dtype(), half);
+            assert_eq!(values(narrow), values(wide.cast(half)));
+        }
+    }
+
+    /// Statistics of `f32` numbers beside vectors of `f64` are those of `f64`.
+    #[test]
+    fn vectors_of_f64_widen_the_calculation() {
+        let device = Device::flex();
+        let x = input(&device);
+        let [gamma, beta] = vectors(&device, DType::F64);
+        let normed = ghost_batch_norm(x.clone(), gamma.clone(), beta.clone(), 1e-3, 1);
+        let exact = ghost_batch_norm(x.clone().cast(DType::F64), gamma.clone(), beta, 1e-3, 1);
+        assert_eq!(normed.output.dtype(), DType::F32);
+        assert_eq!(normed.variances.dtype(), DType::F64);
+        assert_eq!(values(normed.variances), values(exact.variances));
+    }
 }

@@ -92,7 +92,11 @@ impl Alpha {
 ///
 /// On the CPU backend the random numbers are those of a counter-based generator, Philox4x32-10, whose key is drawn from the
 /// generator of the device: `Device::seed` determines them, whatever the number of threads. They are made in the pass
-/// that uses them, and again in the backward pass, which has to remember nothing but the key. Under gradient checkpointing
+/// that uses them, and again in the backward pass, which has to remember nothing but the key. The pass writes into the
+/// buffer of `x`, or, if another tensor shares that, into a new buffer that is filled with zeros first. But if 256 numbers
+/// or more of `f32` or `f64` share theirs (not in alpha dropout), a new output of at most 32 MB is Burn's product of `x` and a
+/// tensor of the factors, which one thread writes once. Both ways give equal numbers; the zeros of a dropout may have either
+/// sign. Under gradient checkpointing
 /// the output too is made again, not kept, if a later operation needs it. Normal numbers are computed in `f32`, also for
 /// `f64`, from 31 random bits, and their magnitude is at most 6.7. On other backends [`noise_twin`] draws from the generator
 /// of the device: other numbers from the same distribution.

@@ -24,8 +24,8 @@ pub struct SpectralNormed<const D: usize> {
 /// infinite or NaN, and a weight with σ = 0 is divided by 1. Computed in `f32`, or in `f64` for `f64`; all three have the type
 /// of `w`.
 ///
-/// On the CPU backend two reads of the weight for each round and one pass for the division; backwards one read of weight
-/// and gradient and one pass, in the buffer of the gradient. Beside the output it takes memory for a few vectors and for
+/// On the CPU backend two reads of the weight for each round and one pass for the division, into a buffer that is filled
+/// with zeros first; backwards one read of weight and gradient and one pass, in the buffer of the gradient. Beside the output it takes memory for a few vectors and for
 /// sums of at most half a megabyte. Autodiff sees one operation.
 ///
 /// ```

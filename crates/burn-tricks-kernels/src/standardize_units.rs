@@ -31,8 +31,8 @@ impl UnitDeviation {
 /// Computed in `f32`, or in `f64` for `f64`; the result has the type of `w`. A unit whose numbers are all equal becomes
 /// zero.
 ///
-/// On the CPU backend one read for means and variances and one pass for the weights; backwards as well, in the buffer of the
-/// gradient. Eight terms at a time are added in the precision of the calculation, and their sums in `f64`. Autodiff sees one
+/// On the CPU backend one read for means and variances and one pass for the weights, whose buffer is filled with zeros
+/// first; backwards one read and one pass too, in the buffer of the gradient. Eight terms at a time are added in the precision of the calculation, and their sums in `f64`. Autodiff sees one
 /// operation.
 ///
 /// ```

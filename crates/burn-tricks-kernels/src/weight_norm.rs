@@ -7,11 +7,11 @@ use burn::tensor::{Shape, Tensor};
 /// `g v / ‖v‖` for each unit: the unit's numbers of `v`, at the length `g`. `axis` counts the units: 1 for weights
 /// `[in, out]`, 0 for `[out, in, kernel...]`; `g` has a number for each.
 ///
-/// Computed in `f32`, or in `f64` for `f64`; the result has the type of `v`. A unit of zeros stays zero, and passes no
-/// gradient to its length.
+/// Computed in `f32`, or in `f64` if `v` is of that type; the result has the type of `v`. A unit of zeros stays zero, and
+/// passes no gradient to its length.
 ///
-/// On the CPU backend one read for the norms and one pass for the weights; backwards as well, in the buffer of the
-/// gradient. Eight squares at a time are added in the precision of the calculation, and their sums in `f64`. Autodiff sees
+/// On the CPU backend one read for the norms and one pass for the weights, whose buffer is filled with zeros first;
+/// backwards one read and one pass too, in the buffer of the gradient. Eight squares at a time are added in the precision of the calculation, and their sums in `f64`. Autodiff sees
 /// one operation.
 ///
 /// ```

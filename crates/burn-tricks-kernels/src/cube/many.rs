@@ -20,6 +20,14 @@ const MOST_BUFFERS: usize = 64;
 /// would cost more.
 const FEW_NUMBERS: usize = 1 << 22;
 
+/// How many cubes fill a large GPU. More are of use only where a unit would add up too many numbers.
+const ENOUGH_CUBES: usize = 1024;
+
+/// How many vectors of numbers a unit adds up, if there are so many: fewer are not worth a unit, and sums of more lose
+/// digits.
+const LEAST_PER_UNIT: usize = 4;
+const MOST_PER_UNIT: usize = 64;
+
 /// How many buffers a launch can have for the tensors, apart from a few for what the kernel itself needs.
 pub(super) fn most_buffers(client: &Client) -> usize {
     most_buffers_beside(client, 0)
@@ -74,6 +82,16 @@ pub(super) fn vector_sizes(
         let sizes = client.io_optimized_vector_sizes(bytes);
         tensor_vector_size_parallel(sizes, &[1 << 16].into(), &[1].into(), 0)
     };
+    sizes_up_to(&widest, FEW_NUMBERS, tensors)
+}
+
+/// The same where numbers of so many bytes are read up to `widest` at once, and fewer than `few` in all one by one if some
+/// tensor cannot be read so.
+fn sizes_up_to(
+    widest: &dyn Fn(usize) -> VectorSize,
+    few: usize,
+    tensors: impl Iterator<Item = (usize, usize)> + Clone,
+) -> Vec<VectorSize> {
     let of_each = |(bytes, count): (usize, usize)| match widest(bytes) {
         widest if count.is_multiple_of(widest) => widest,
         _ => 1,
@@ -82,7 +100,7 @@ pub(super) fn vector_sizes(
     let mut all = tensors.clone().zip(&sizes);
     let all_are_wide = all.all(|((bytes, _), size)| *size == widest(bytes));
     let numbers: usize = tensors.map(|(_, count)| count).sum();
-    if !all_are_wide && numbers < FEW_NUMBERS {
+    if !all_are_wide && numbers < few {
         return vec![1; sizes.len()];
     }
     sizes
@@ -156,16 +174,101 @@ pub(super) fn most_in_a_row(client: &Client) -> usize {
 
 /// How many cubes work on each of these numbers of vectors, if all do the same to each number.
 pub(super) fn elementwise_cubes(client: &Client, units: u32, lens: &[usize]) -> Vec<usize> {
+    shared_among(units as usize, most_in_a_row(client), lens)
+}
+
+/// The same with at most `most` cubes, and one more for each of the numbers: as few vectors for a unit as that allows.
+fn shared_among(units: usize, most: usize, lens: &[usize]) -> Vec<usize> {
     let vectors: usize = lens.iter().sum();
-    let per_unit = vectors
-        .div_ceil(units as usize * most_in_a_row(client))
-        .max(1);
-    let per_cube = units as usize * per_unit;
+    let per_cube = units * vectors.div_ceil(units * most).max(1);
     lens.iter().map(|len| len.div_ceil(per_cube)).collect()
+}
+
+/// How many of so many vectors a cube of `units` adds up, so that there are at most `most` cubes, and one more for each
+/// tensor.
+pub(super) fn summed_by_a_cube(vectors: usize, units: usize, most: usize) -> usize {
+    let per_unit = (vectors / (units * ENOUGH_CUBES)).clamp(LEAST_PER_UNIT, MOST_PER_UNIT);
+    units * per_unit.max(vectors.div_ceil(units * most))
 }
 
 /// The address type with which every number of these tensors can be addressed.
 pub(super) fn address_type<'a>(tensors: impl IntoIterator<Item = &'a CubeTensor>) -> AddressType {
     let of_each = tensors.into_iter().map(CubeTensor::required_address_type);
     of_each.max().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As on a device that takes 16 cubes in a row.
+    const MOST: usize = 8;
+    const UNITS: usize = 4;
+    /// Vectors of tensors: all together need one, two and three vectors for each unit.
+    const SETS: [&[usize]; 5] = [&[1], &[32], &[33], &[20, 1, 20], &[64, 3, 1, 5]];
+
+    #[test]
+    fn elementwise_cubes_are_as_many_as_fit_into_a_row() {
+        let cubes = SETS.map(|lens| shared_among(UNITS, MOST, lens));
+        assert_eq!(cubes[0], [1]);
+        assert_eq!(cubes[1], [8], "a vector for each unit");
+        assert_eq!(cubes[2], [5], "two for each: 33 vectors, 8 for a cube");
+        assert_eq!(cubes[3], [3, 1, 3]);
+        assert_eq!(cubes[4], [6, 1, 1, 1], "three for each");
+    }
+
+    #[test]
+    fn cubes_that_add_up_are_never_more_than_fit_into_a_row() {
+        for lens in SETS.into_iter().chain([&[1 << 20, 7, 1 << 18][..]]) {
+            let vectors: usize = lens.iter().sum();
+            let per_cube = summed_by_a_cube(vectors, UNITS, MOST);
+            let cubes: usize = lens.iter().map(|len| len.div_ceil(per_cube)).sum();
+            assert!(cubes <= MOST + lens.len(), "{lens:?}: {cubes} cubes");
+            assert!(per_cube >= UNITS * LEAST_PER_UNIT, "{lens:?}: {per_cube}");
+        }
+    }
+
+    #[test]
+    fn a_unit_adds_up_4_to_64_vectors_and_more_only_where_a_row_is_full() {
+        let units = 256;
+        let per_unit = |vectors, most| summed_by_a_cube(vectors, units, most) / units;
+        let fill = units * ENOUGH_CUBES;
+        assert_eq!(per_unit(1, 1 << 15), 4);
+        assert_eq!(per_unit(20 * fill, 1 << 15), 20);
+        assert_eq!(per_unit(100 * fill, 1 << 15), 64);
+        // 100 · 1024 cubes' worth of vectors in 1000 cubes.
+        assert_eq!(per_unit(100 * fill, 1000), 103);
+    }
+
+    #[test]
+    fn rows_are_equal_and_short_enough_and_hold_all_cubes() {
+        assert_eq!(in_rows(0, MOST), [0, 1]);
+        assert_eq!(in_rows(8, MOST), [8, 1]);
+        assert_eq!(in_rows(9, MOST), [5, 2]);
+        for count in 1..200 {
+            let [columns, rows] = in_rows(count, MOST);
+            assert!(columns <= MOST, "{count}: {columns} in a row");
+            let all = columns * rows;
+            assert!((count..count + rows).contains(&all), "{count}: {all}");
+        }
+    }
+
+    #[test]
+    fn shares_begin_where_those_before_end() {
+        let shares = Shares::new([(10, 3), (1, 1), (7, 2)].into_iter());
+        assert_eq!(shares.lens.values.as_slice(), [10, 1, 7]);
+        assert_eq!(shares.starts.values.as_slice(), [0, 3, 4, 6]);
+        assert_eq!(shares.cubes, 6);
+    }
+
+    #[test]
+    fn few_numbers_are_read_one_by_one_if_some_do_not_fit_into_vectors() {
+        let sizes = |few, tensors: &[(usize, usize)]| {
+            sizes_up_to(&|bytes| 16 / bytes, few, tensors.iter().copied())
+        };
+        assert_eq!(sizes(100, &[(4, 8), (2, 16)]), [4, 8]);
+        assert_eq!(sizes(100, &[(4, 8), (4, 7)]), [1, 1], "15 numbers");
+        assert_eq!(sizes(15, &[(4, 8), (4, 7)]), [4, 1], "no longer few");
+        assert_eq!(sizes(0, &[(2, 12)]), [1]);
+    }
 }

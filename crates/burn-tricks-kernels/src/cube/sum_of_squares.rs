@@ -5,7 +5,8 @@
 //! so the result is the same in every run.
 
 use super::many::{
-    Shares, address_type, groups, is_flat, most_buffers, most_in_a_row, units_of, vector_sizes,
+    Shares, address_type, groups, is_flat, most_buffers, most_in_a_row, summed_by_a_cube, units_of,
+    vector_sizes,
 };
 use super::memory_order::{in_memory_order, vector_size};
 use super::squares::{
@@ -18,14 +19,6 @@ use burn_cubecl::cubecl;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
-
-/// How many cubes fill a large GPU. More are of use only where a unit would add up too many numbers.
-const ENOUGH_CUBES: usize = 1024;
-
-/// How many vectors of numbers a unit adds up, if there are so many: fewer are not worth a unit, and sums of more lose
-/// digits.
-const LEAST_PER_UNIT: usize = 4;
-const MOST_PER_UNIT: usize = 64;
 
 /// So many vectors are added up by a single cube, in one launch.
 const ONE_CUBE: usize = 2048;
@@ -86,10 +79,8 @@ pub(super) fn sum_of_squares(
         );
         return ([scale, sum], number);
     }
-    let enough = units as usize * ENOUGH_CUBES;
-    let per_unit = (vectors / enough).clamp(LEAST_PER_UNIT, MOST_PER_UNIT);
-    let per_unit = per_unit.max(vectors.div_ceil(units as usize * most_in_a_row(&client)));
-    let cubes = |part: &Part| part.vectors().div_ceil(units as usize * per_unit);
+    let per_cube = summed_by_a_cube(vectors, units as usize, most_in_a_row(&client));
+    let cubes = |part: &Part| part.vectors().div_ceil(per_cube);
     let count: usize = parts.iter().map(cubes).sum();
     let partials = empty(3 * count);
     let mut first = 0;

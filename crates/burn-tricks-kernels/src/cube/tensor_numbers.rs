@@ -5,7 +5,8 @@
 //! numbers are added in which order depends on the sizes alone, so the result is the same in every run.
 
 use super::many::{
-    Shares, address_type, flat_alike, groups, most_buffers, most_in_a_row, units_of, vector_sizes,
+    Shares, address_type, flat_alike, groups, most_buffers, most_in_a_row, summed_by_a_cube,
+    units_of, vector_sizes,
 };
 use super::squares::{DOWN, DOWN_AGAIN, UP, of_cube, over_lanes, total, with_squares};
 use super::steps::calculate;
@@ -16,13 +17,6 @@ use burn_cubecl::cubecl;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
-
-/// How many cubes fill a large GPU.
-const ENOUGH_CUBES: usize = 1024;
-
-/// How many vectors a unit adds up, if there are so many: fewer are not worth a unit, and sums of more lose digits.
-const LEAST_PER_UNIT: usize = 4;
-const MOST_PER_UNIT: usize = 64;
 
 /// If no tensor has more vectors than this, a single cube does each, and there is one launch.
 const ONE_CUBE: usize = 2048;
@@ -59,10 +53,7 @@ pub(super) fn tensor_numbers(trace: &NumberTrace, tensors: Vec<CubeTensor>) -> C
         let lens: Vec<_> = items().map(|item| elements(item) / size).collect();
         let vectors: usize = lens.iter().sum();
         let is_whole = lens.iter().all(|len| *len <= ONE_CUBE);
-        let per_unit = vectors / (units as usize * ENOUGH_CUBES);
-        let least = vectors.div_ceil(units as usize * most_in_a_row(&client));
-        let per_unit = per_unit.clamp(LEAST_PER_UNIT, MOST_PER_UNIT).max(least);
-        let per_cube = units as usize * per_unit;
+        let per_cube = summed_by_a_cube(vectors, units as usize, most_in_a_row(&client));
         let cubes = |len: usize| {
             if is_whole { 1 } else { len.div_ceil(per_cube) }
         };

@@ -2,7 +2,7 @@
 
 use super::FlexTensor;
 use super::any_slice::{AnySlice, AnySliceMut, vector, zeros};
-use super::buffer::{close, dense, look, open};
+use super::buffer::{close, dense, on_flex, open};
 use super::standardize_units::{CentredBoth, Moments, WithCentred, moments};
 use super::threads::{self, Threads};
 use super::tracked::{self, Operation};
@@ -12,6 +12,7 @@ use super::units::Units;
 use super::vector::Wide;
 use super::weight_norm::Scaled;
 use crate::batch_norm::bounds;
+use crate::precision::accumulation_dtype;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{DType, Shape};
 
@@ -22,7 +23,8 @@ pub(crate) fn ghost_batch_norm(
     epsilon: f64,
     parts: usize,
 ) -> Result<(DispatchTensor, [DispatchTensor; 2]), [DispatchTensor; 3]> {
-    if !are_of_one_type(&inputs) {
+    let vectors = inputs[1..].iter().map(|vector| vector.dtype());
+    if !fit(inputs[0].dtype(), vectors) {
         return Err(inputs);
     }
     let (output, statistics) = tracked::run(Ghost { epsilon, parts }, inputs)?;
@@ -39,10 +41,9 @@ pub(crate) fn fixed_batch_norm(
     let [Some(mean), Some(variance)] = statistics else {
         return Err(inputs);
     };
-    let is_ours = |tensor: &DispatchTensor| {
-        look(tensor).is_some_and(|buffer| buffer.dtype() == inputs[0].dtype())
-    };
-    if !are_of_one_type(&inputs) || ![&mean, &variance].into_iter().all(is_ours) {
+    let vectors = inputs[1..].iter().chain([&mean, &variance]);
+    if !fit(inputs[0].dtype(), vectors.map(|vector| vector.dtype())) || !on_flex([&mean, &variance])
+    {
         return Err(inputs);
     }
     let statistics = [open(mean), open(variance)];
@@ -56,10 +57,10 @@ pub(crate) fn fixed_batch_norm(
     .map(|(output, ())| output)
 }
 
-fn are_of_one_type(inputs: &[DispatchTensor; 3]) -> bool {
-    inputs
-        .iter()
-        .all(|input| input.dtype() == inputs[0].dtype())
+/// Whether the arithmetic for an input of type `x` has the precision of these vectors: all but that of `f64` beside a
+/// narrower input.
+fn fit(x: DType, mut vectors: impl Iterator<Item = DType>) -> bool {
+    x == DType::F64 || vectors.all(|vector| vector != DType::F64)
 }
 
 struct Ghost {
@@ -67,10 +68,11 @@ struct Ghost {
     parts: usize,
 }
 
-/// The input, its scale, and the statistics of each part.
+/// The input, its scale, the types of scale and shift, and the statistics of each part.
 struct Saved {
     x: FlexTensor,
     gamma: Vec<f64>,
+    dtypes: [DType; 2],
     parts: Vec<Part>,
 }
 
@@ -104,6 +106,7 @@ impl Operation<3> for Ghost {
 
     fn forward(&self, inputs: [FlexTensor; 3]) -> (FlexTensor, Saved, Self::Extra) {
         let [x, gamma, beta] = inputs.map(dense);
+        let dtypes = [gamma.dtype(), beta.dtype()];
         let shape = x.shape();
         let read = AnySlice::of(&x);
         let [gamma, shift] = [&gamma, &beta].map(widened);
@@ -135,11 +138,23 @@ impl Operation<3> for Ghost {
             bounds.iter().map(|(start, end)| (end - start) * sample),
         );
         let parts = each_part(read.len(), bounds.into_iter().zip(outs).collect(), &pass);
+        // Beside vectors of another type, that of the calculation.
+        let of_statistics = if dtypes == [x.dtype(); 2] {
+            x.dtype()
+        } else {
+            accumulation_dtype(x.dtype()).into()
+        };
         let statistics = [
-            stacked(x.dtype(), parts.iter().map(|part| &part.means)),
-            stacked(x.dtype(), parts.iter().map(|part| &part.variances)),
+            stacked(of_statistics, parts.iter().map(|part| &part.means)),
+            stacked(of_statistics, parts.iter().map(|part| &part.variances)),
         ];
-        (new, Saved { x, gamma, parts }, statistics)
+        let saved = Saved {
+            x,
+            gamma,
+            dtypes,
+            parts,
+        };
+        (new, saved, statistics)
     }
 
     /// With `r = 1/√(σ² + ε)` and n numbers in a channel:
@@ -149,7 +164,12 @@ impl Operation<3> for Ghost {
     /// ```
     fn backward(
         &self,
-        Saved { x, gamma, parts }: &Saved,
+        Saved {
+            x,
+            gamma,
+            dtypes,
+            parts,
+        }: &Saved,
         grad: FlexTensor,
         [of_x, of_gamma, of_beta]: [bool; 3],
     ) -> [Option<FlexTensor>; 3] {
@@ -168,11 +188,11 @@ impl Operation<3> for Ghost {
                 let products = products.iter().zip(&part.roots);
                 products.map(|(product, root)| product * root).collect()
             });
-            total(x.dtype(), gamma.len(), terms)
+            total(dtypes[0], gamma.len(), terms)
         });
         let of_beta = of_beta.then(|| {
             let terms = all.iter().map(|[sums, _]| sums.clone());
-            total(x.dtype(), gamma.len(), terms)
+            total(dtypes[1], gamma.len(), terms)
         });
         let of_x = of_x.then(|| {
             let write = |out: AnySliceMut<'_>, grad: Option<AnySlice<'_>>| {
@@ -279,6 +299,8 @@ struct Fixed {
 struct SavedFixed {
     x: FlexTensor,
     gamma: Vec<f64>,
+    /// Of scale and shift.
+    dtypes: [DType; 2],
     means: Vec<f64>,
     roots: Vec<f64>,
 }
@@ -289,6 +311,7 @@ impl Operation<3> for Fixed {
 
     fn forward(&self, inputs: [FlexTensor; 3]) -> (FlexTensor, SavedFixed, ()) {
         let [x, gamma, beta] = inputs.map(dense);
+        let dtypes = [gamma.dtype(), beta.dtype()];
         let [means, variances] = (self.statistics.clone()).map(|vector| widened(&dense(vector)));
         let [gamma, beta] = [&gamma, &beta].map(widened);
         let roots = roots_of(&variances, self.epsilon);
@@ -300,6 +323,7 @@ impl Operation<3> for Fixed {
         let saved = SavedFixed {
             x,
             gamma,
+            dtypes,
             means,
             roots,
         };
@@ -318,6 +342,7 @@ impl Operation<3> for Fixed {
         let SavedFixed {
             x,
             gamma,
+            dtypes,
             means,
             roots,
         } = saved;
@@ -329,8 +354,8 @@ impl Operation<3> for Fixed {
             let [sums, products] = units.sums(&WithCentred, grad, numbers, means);
             let scaled = products.iter().zip(roots);
             let scaled: Vec<_> = scaled.map(|(product, root)| product * root).collect();
-            gradient_of_gamma = of_gamma.then(|| vector(x.dtype(), &scaled));
-            gradient_of_beta = of_beta.then(|| vector(x.dtype(), &sums));
+            gradient_of_gamma = of_gamma.then(|| vector(dtypes[0], &scaled));
+            gradient_of_beta = of_beta.then(|| vector(dtypes[1], &sums));
         }
         let of_x = of_x.then(|| {
             let scales = gamma.iter().zip(roots);

@@ -62,23 +62,23 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// `out = factor · read + u vᵀ`; without `read`, of the numbers in `out`.
+    /// `out = read / divisor + u vᵀ`; without `read`, of the numbers in `out`.
     pub(super) fn add_outer(
         &self,
         out: AnySliceMut<'_>,
         read: Option<AnySlice<'_>>,
-        factor: f64,
+        divisor: f64,
         u: &[f64],
         v: &[f64],
     ) {
-        with_wide_type!(self.numbers.dtype(), T => self.add_outer_in::<T>(out, read, factor, u, v));
+        with_wide_type!(self.numbers.dtype(), T => self.add_outer_in::<T>(out, read, divisor, u, v));
     }
 
     fn add_outer_in<T: Computed>(
         &self,
         out: AnySliceMut<'_>,
         read: Option<AnySlice<'_>>,
-        factor: f64,
+        divisor: f64,
         u: &[f64],
         v: &[f64],
     ) {
@@ -92,7 +92,7 @@ impl<'a> Matrix<'a> {
                 len,
                 read: read.map(|read| read.part(start..start + out.len())),
                 out,
-                factor: T::of(factor),
+                divisor: T::of(divisor),
                 // A line is one index of the rest, or one unit.
                 line: |line: usize| {
                     if self.after == 1 {
@@ -286,7 +286,7 @@ struct AddOuter<'a, T, F> {
     len: usize,
     read: Option<AnySlice<'a>>,
     out: AnySliceMut<'a>,
-    factor: T,
+    divisor: T,
     line: F,
 }
 
@@ -303,7 +303,7 @@ impl<'b, T: Computed, F: Fn(usize) -> (T, &'b [T])> NullaryFnOnce for AddOuter<'
                     if let Some(read) = read {
                         out.copy_from_slice(&read[i * self.len..(i + 1) * self.len]);
                     }
-                    add(out, self.factor, k, vector);
+                    add(out, self.divisor, k, vector);
                 }
                 return;
             }
@@ -315,17 +315,17 @@ impl<'b, T: Computed, F: Fn(usize) -> (T, &'b [T])> NullaryFnOnce for AddOuter<'
             let range = i * self.len..(i + 1) * self.len;
             let read = self.read.unwrap_or(out.as_ref());
             T::widen(read.part(range.clone()), &mut widened);
-            add(&mut widened, self.factor, k, vector);
+            add(&mut widened, self.divisor, k, vector);
             T::round_to(&widened, out.part(range));
         }
     }
 }
 
-/// `out ← factor · out + k · vector`
+/// `out ← out / divisor + k · vector`
 #[inline(always)]
-fn add<T: Wide>(out: &mut [T], factor: T, k: T, vector: &[T]) {
+fn add<T: Wide>(out: &mut [T], divisor: T, k: T, vector: &[T]) {
     for (out, number) in out.iter_mut().zip(vector) {
-        *out = *out * factor + *number * k;
+        *out = *out / divisor + *number * k;
     }
 }
 

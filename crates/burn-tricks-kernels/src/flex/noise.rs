@@ -49,13 +49,15 @@ pub(super) fn draw_key() -> u64 {
     open_int(key.into_dispatch()).storage::<i64>()[0] as u64
 }
 
-/// If so many numbers in a row share their noise, a new tensor is the product with a small one: Burn's product writes each
-/// number of a new buffer once, and the pass over all numbers begins with a buffer of zeros. Both give the same numbers, but
-/// the product a negative zero where a negative number is dropped.
+/// If so many numbers in a row share their noise, a new tensor is Burn's product with a small tensor of factors: one thread
+/// pushes the numbers of the product into a new buffer, while [`Pass`] needs a buffer that was filled with zeros. Both give
+/// the same numbers, except for the sign of zeros: where a negative number is dropped, the product is -0, and the pass, which
+/// adds a shift of 0, gives +0.
 const MANY: usize = 256;
 
-/// So many bytes at most: a larger buffer comes from the system, full of zeros, and then the pass writes it once too, with
-/// all threads.
+/// So many bytes a buffer may have for the product. glibc's `malloc` takes a larger one from the system with `mmap`, whatever
+/// was freed before (its `M_MMAP_THRESHOLD` grows up to 32 MB). Its pages are zero when they are first touched, so `calloc`
+/// does not fill it, and the pass writes it once too, with all threads.
 const LARGE: usize = 32 << 20;
 
 struct Noisy {
@@ -100,8 +102,9 @@ impl Noisy {
         new
     }
 
-    /// Whether a new tensor is the product with [`factors`](Self::factors): where that gives the numbers of the pass, without
-    /// a shift and rounded as often.
+    /// Whether a new tensor is the product with [`factors`](Self::factors). Not if there is a shift to add; and only for `f32`
+    /// and `f64`: in half precision the factors would be rounded before the product is, and where `f32` is computed in `f64`
+    /// too.
     fn is_product(&self, x: &FlexTensor) -> bool {
         let rounds_once = match x.dtype() {
             DType::F32 => is_computed_in_f32(DType::F32),

@@ -1,8 +1,10 @@
 //! The counter-based generator Philox4x32-10 of Salmon, Moraes, Dror and Shaw, *Parallel random numbers: as easy as 1, 2, 3*,
 //! 2011.
 //!
-//! The crates that have it (`philox`, `urng`, `ferray-random`) give a generator with a state, one block after the other. Here
-//! many blocks are computed side by side in vector registers, from any counter.
+//! It is written here because the crates that have it (`philox`, `urng`, `ferray-random`) give a generator with a state, one
+//! block after the other. Here many blocks are computed side by side in vector registers, from any counter. Left out is all
+//! that the kernels do not need: a generator with a state, Rust's traits of generators, and the upper half of the counter of
+//! 128 bits, which is always 0.
 
 /// How many blocks are computed side by side, in vector registers.
 const LANES: usize = 32;

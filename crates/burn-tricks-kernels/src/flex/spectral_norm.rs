@@ -5,9 +5,11 @@ use super::any_slice::{AnySlice, AnySliceMut, rounded, vector, zeros};
 use super::buffer::{close, dense, open};
 use super::matrix::Matrix;
 use super::tracked::{self, Operation};
+use super::unit_map::Combine;
 use super::unit_pass::mapped;
 use super::units::Units;
-use super::weight_norm::{Product, Scaled};
+use super::vector::Wide;
+use super::weight_norm::Product;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::DType;
 
@@ -72,7 +74,7 @@ impl Operation<1> for Spectral {
         let sigma = rounded(dtype, sigma);
         let divisor = if sigma == 0.0 { 1.0 } else { sigma };
         let whole = Units::of(&weight.shape(), None);
-        let output = mapped(whole, &Scaled, &weight, [vec![1.0 / divisor]]);
+        let output = mapped(whole, &Divided, &weight, [vec![divisor]]);
         let [new_u, new_v] = match self.rounds {
             0 => self.vectors.clone(),
             _ => [&u, &v].map(|numbers| vector(dtype, numbers)),
@@ -106,12 +108,12 @@ impl Operation<1> for Spectral {
         let u: Vec<f64> = saved.u.iter().map(|u| u * slope).collect();
         let matrix = Matrix::of(weight, &shape, self.axis);
         if let Some(numbers) = AnySliceMut::of(&mut grad) {
-            matrix.add_outer(numbers, None, 1.0 / sigma, &u, v);
+            matrix.add_outer(numbers, None, *sigma, &u, v);
             return [Some(grad)];
         }
         let mut new = zeros(grad.dtype(), shape);
         let out = AnySliceMut::of_new(&mut new);
-        matrix.add_outer(out, Some(AnySlice::of(&grad)), 1.0 / sigma, &u, v);
+        matrix.add_outer(out, Some(AnySlice::of(&grad)), *sigma, &u, v);
         [Some(new)]
     }
 }
@@ -123,4 +125,56 @@ fn normalized(dtype: DType, vector: &[f64], old: Vec<f64>) -> Vec<f64> {
         return old;
     }
     vector.iter().map(|x| rounded(dtype, x / norm)).collect()
+}
+
+/// `a / k`, which may be finite where `1 / k` is not.
+#[derive(Clone, Copy)]
+struct Divided;
+
+impl Combine<1> for Divided {
+    #[inline(always)]
+    fn of<T: Wide>(self, a: T, _: T, [k]: [T; 1]) -> T {
+        a / k
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::spectral_norm::spectral_norm;
+    use burn::tensor::{Device, Tensor};
+
+    #[allow(clippy::disallowed_methods)] // not on the step path
+    fn values(x: Tensor<2>) -> Vec<f32> {
+        x.into_data().try_into_vec().unwrap()
+    }
+
+    fn assert_near(got: &[f32], expected: &[f32], tolerance: f32) {
+        let is_near = |(x, y): (&f32, &f32)| (x - y).abs() <= tolerance;
+        assert!(
+            got.iter().zip(expected).all(is_near),
+            "{got:?}, not {expected:?}"
+        );
+    }
+
+    /// The reciprocal of a singular value below 2.9e-39 is infinite in `f32`.
+    #[test]
+    fn weights_without_a_finite_reciprocal_are_divided() {
+        let device = Device::flex().autodiff();
+        let start = || Tensor::<1>::from_floats([1.0, 0.0], &Device::flex());
+        for size in [1e-39_f32, 1e-40] {
+            let numbers = [[2.0 * size, 0.0], [0.0, size]];
+            let weight = Tensor::<2>::from_floats(numbers, &device);
+            let normed = spectral_norm(weight, 1, start(), start(), 3);
+            assert_near(&values(normed.weight), &[1.0, 0.0, 0.0, 0.5], 1e-4);
+        }
+        // dW = (G − u vᵀ (G · W) / σ) / σ, with u = v = [1, 0] and σ = 2e-39.
+        let numbers = [[2e-39, 0.0], [0.0, 1e-39]];
+        let weight = Tensor::<2>::from_floats(numbers, &device).require_grad();
+        let normed = spectral_norm(weight.clone(), 1, start(), start(), 3);
+        let slope = Tensor::<2>::from_floats([[0.03, 0.01], [0.0, 0.02]], &device);
+        let grads = (normed.weight * slope).sum().backward();
+        let gradient = values(weight.grad(&grads).unwrap() * 1e-37);
+        // G · W / σ = 0.03 + 0.01
+        assert_near(&gradient, &[-0.5, 0.5, 0.0, 1.0], 1e-2);
+    }
 }

@@ -10,6 +10,7 @@ pub(super) trait Wide:
     + Add<Output = Self>
     + Sub<Output = Self>
     + Mul<Output = Self>
+    + Div<Output = Self>
     + PartialOrd
     + Send
     + Sync

@@ -10,6 +10,7 @@ use super::unit_pass::{combined, mapped};
 use super::units::Units;
 use super::vector::Wide;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
+use burn::tensor::DType;
 
 /// `g v / ‖v‖`, or the unchanged tensors if there is no kernel for them.
 #[allow(clippy::result_large_err)]
@@ -18,9 +19,6 @@ pub(crate) fn weight_norm(
     g: DispatchTensor,
     axis: usize,
 ) -> Result<DispatchTensor, [DispatchTensor; 2]> {
-    if v.dtype() != g.dtype() {
-        return Err([v, g]);
-    }
     tracked::run(WeightNorm { axis }, [v, g]).map(|(weight, ())| weight)
 }
 
@@ -28,10 +26,11 @@ struct WeightNorm {
     axis: usize,
 }
 
-/// The direction, the lengths to have, and the norms.
+/// The direction, the lengths to have and their type, and the norms.
 struct Saved {
     v: FlexTensor,
     g: Vec<f64>,
+    dtype: DType,
     norms: Vec<f64>,
 }
 
@@ -43,10 +42,11 @@ impl Operation<2> for WeightNorm {
         let (v, g) = (dense(v), dense(g));
         let units = Units::of(&v.shape(), Some(self.axis));
         let norms = norms(units, &v);
-        let g = AnySlice::of(&g).widened();
+        let (dtype, g) = (g.dtype(), AnySlice::of(&g).widened());
         let ratios = g.iter().zip(&norms).map(|(g, norm)| g / norm).collect();
         let weight = mapped(units, &Scaled, &v, [ratios]);
-        (weight, Saved { v, g, norms }, ())
+        let saved = Saved { v, g, dtype, norms };
+        (weight, saved, ())
     }
 
     /// ```text
@@ -54,7 +54,7 @@ impl Operation<2> for WeightNorm {
     /// ```
     fn backward(
         &self,
-        Saved { v, g, norms }: &Saved,
+        Saved { v, g, dtype, norms }: &Saved,
         grad: FlexTensor,
         [of_v, of_g]: [bool; 2],
     ) -> [Option<FlexTensor>; 2] {
@@ -64,7 +64,7 @@ impl Operation<2> for WeightNorm {
         let of_lengths = of_g.then(|| {
             let each = products.iter().zip(norms);
             let each: Vec<_> = each.map(|(product, norm)| product / norm).collect();
-            vector(v.dtype(), &each)
+            vector(*dtype, &each)
         });
         let of_directions = of_v.then(|| {
             let each = || g.iter().zip(norms).zip(&products);

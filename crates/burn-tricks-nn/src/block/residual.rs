@@ -87,7 +87,8 @@ pub enum Placement {
 ///
 /// # Cost
 ///
-/// One addition of activations, which are kept until the backward pass; a projection if the shortcut has one.
+/// One addition of activations, and a projection if the shortcut has one. The addition keeps nothing for the backward pass.
+/// There the branch gets its own copy of the gradient, one tensor, to which the gradient of the shortcut is added.
 ///
 /// # Differences
 ///

@@ -71,7 +71,8 @@ pub enum DropBlockUnit {
 ///
 /// # Cost
 ///
-/// A random number for each place at which a block may begin, and one pass over the input. On Burn's CPU backend the
+/// A random number for each place at which a block may begin, and one pass over the input, which is copied before if another
+/// tensor shares its buffer. On Burn's CPU backend the
 /// numbers are made from a key and a counter, and made again in the pass over the gradient: no mask is stored. On other
 /// backends the mask is made by a max-pooling, and stored. Nothing is read from the device.
 ///

@@ -93,9 +93,10 @@ impl DepthSchedule {
 /// order give the same masks. On Burn's CPU backend a call draws one number from it, the key of a counter-based generator
 /// (Philox4x32-10), and the mask does not depend on the number of threads; on other backends a call draws the whole mask. A
 /// process has one generator for each backend: if a second thread draws random
-/// numbers, as a data loader may, the masks change. A generator can be seeded, but its state cannot be read. So
-/// a run that must be resumable seeds it anew at each epoch, with a number that depends on the run's seed and
-/// the epoch.
+/// numbers, as a data loader may, the masks change. A generator can be seeded, but its state cannot be read, and a
+/// dropout has no seed and no counter of its own. So a run that must be resumable seeds the generator anew at each epoch,
+/// with a number that depends on the run's seed and the epoch; a run that is resumed in the middle of an epoch has other
+/// masks, unless it seeds the generator at each step.
 ///
 /// # Cost
 ///

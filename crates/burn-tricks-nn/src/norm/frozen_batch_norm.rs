@@ -116,8 +116,8 @@ impl Mapper for Freeze {
 /// # Cost
 ///
 /// Less than batch norm in training: the batch's statistics are not computed, and on Burn's CPU backend it takes one pass
-/// over the input and one over the gradient. Inputs of half precision are
-/// normalised in `f32`, and the output has the type of the input.
+/// over the input and one over the gradient. Inputs of half precision are normalised in `f32` and rounded once, in the same
+/// pass; elsewhere they are converted before and after. The output has the type of the input.
 ///
 /// # Differences
 ///
@@ -195,8 +195,7 @@ impl FrozenBatchNorm {
     ///
     /// If the input has rank 1, or another number of channels.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        let dtype = input.dtype();
-        let wide = accumulation_dtype(dtype);
+        let wide = accumulation_dtype(input.dtype());
         let [gamma, beta, mean, variance] = [
             &self.gamma,
             &self.beta,
@@ -204,6 +203,6 @@ impl FrozenBatchNorm {
             &self.running_var,
         ]
         .map(|state| constant_beside(state, wide, &input));
-        fixed_batch_norm(input.cast(wide), gamma, beta, mean, variance, self.epsilon).cast(dtype)
+        fixed_batch_norm(input, gamma, beta, mean, variance, self.epsilon)
     }
 }
