@@ -69,9 +69,12 @@ impl Compared<'_> {
         }
         // In half precision their layers alone, as below: those of a perceptron have rectifiers between them.
         for (name, addition, _) in ADDITIONS.into_iter().filter(|_| self.dtype == F32) {
-            self.row("MLP", name, |row| match addition.is_random() {
-                false => self.of_problem(row, mlp(addition)),
-                true => self.with_random(row, addition),
+            self.row("MLP", name, |row| {
+                if addition.is_random() {
+                    self.with_random(row, addition)
+                } else {
+                    self.of_problem(row, mlp(addition))
+                }
             });
         }
         let plain = ResNetConfig::new(3, 10).with_widths(vec![8, 16]);

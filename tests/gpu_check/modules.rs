@@ -75,8 +75,10 @@ pub(crate) fn determined() -> Vec<Alone> {
 /// It has rectifiers and maxima.
 const INCEPTION: &str = "Inception";
 
-/// Names, and how to run what has them.
-const MODULES: [(&str, fn(&Place) -> Made); 13] = [
+/// A name, and how to run what has it.
+type Named = (&'static str, fn(&Place) -> Made);
+
+const MODULES: [Named; 13] = [
     ("global response normalisation", |place| {
         let config = GlobalResponseNormConfig::new(6);
         let norm = made(place, |device| config.init(device))?;

@@ -181,9 +181,12 @@ pub(crate) struct Cast(pub(crate) FloatDType);
 
 impl ModuleMapper for Cast {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        param.map(|weight| match weight.is_require_grad() {
-            true => weight.detach().cast(self.0).detach().require_grad(),
-            false => weight,
+        param.map(|weight| {
+            if weight.is_require_grad() {
+                weight.detach().cast(self.0).detach().require_grad()
+            } else {
+                weight
+            }
         })
     }
 }

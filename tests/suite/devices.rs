@@ -47,6 +47,16 @@ pub(crate) fn rounds_once(device: &Device) -> bool {
     rest.as_slice::<f32>().is_ok_and(|rest| rest[0] != 0.0)
 }
 
+/// Whether a CPU passes for the GPU: Mesa's software Vulkan.
+pub(crate) fn is_software(device: &Device) -> bool {
+    #[cfg(feature = "gpu")]
+    if let Some(identity) = device.identity() {
+        return identity.name.contains("llvmpipe");
+    }
+    let _ = device;
+    false
+}
+
 /// As [`devices`], with autodiff.
 pub(crate) fn training_devices() -> Vec<(&'static str, Device)> {
     let autodiff = |(name, device): (_, Device)| (name, device.autodiff());

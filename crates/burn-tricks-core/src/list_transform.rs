@@ -44,7 +44,8 @@ pub trait ListTransform: Send {
 
     /// Like [`apply_to_list`](Self::apply_to_list), but a multiplication of all gradients by one number at the end may be
     /// left to the caller: if a factor is returned, the changed gradients are its products with those that are returned. On a
-    /// GPU the kernel of a `FusedStep` multiplies while it reads the gradients, which saves a pass over them. A call takes
+    /// GPU the kernel of most optimizers' steps in a `FusedStep` multiplies while it reads the gradients, which saves a pass
+    /// over them. A call takes
     /// the place of one of [`apply_to_list`](Self::apply_to_list), and has the same effect on the transform's state.
     /// Default: nothing is left.
     fn apply_up_to_factor(&mut self, grads: TensorList) -> (TensorList, Option<Factor>) {

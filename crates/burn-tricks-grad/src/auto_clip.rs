@@ -170,7 +170,9 @@ impl AutoClip {
         let value = value.mask_fill(beyond, largest);
         let skipped = (non_finite == NonFinite::SkipStep).then(|| norm.is_bad());
         self.norms.push(value.clone(), skipped, history);
-        let threshold = self.norms.percentile(percentile, &value.device());
+        let threshold = self
+            .norms
+            .percentile(percentile, non_finite, &value.device());
         let unclipped = value.lower_equal(threshold.clone());
         norm.share(threshold).mask_fill(unclipped, 1.0)
     }
@@ -179,7 +181,12 @@ impl AutoClip {
     /// skipped, and `None` before the first step.
     pub fn threshold(&self) -> Option<Tensor<1>> {
         let device = self.norms.values.as_ref()?.sorted.device();
-        Some(self.norms.percentile(self.config.percentile, &device))
+        let AutoClipConfig {
+            percentile,
+            non_finite,
+            ..
+        } = self.config;
+        Some(self.norms.percentile(percentile, non_finite, &device))
     }
 
     /// The state that a resumed run needs: the norms of the history. Waits for the device.
@@ -398,15 +405,31 @@ impl History {
     }
 
     /// The percentile as in numpy, of the norms that there are.
-    fn percentile(&self, percentile: f64, device: &Device) -> Tensor<1> {
+    fn percentile(&self, percentile: f64, non_finite: NonFinite, device: &Device) -> Tensor<1> {
         let Some(Norms { sorted, .. }) = &self.values else {
             return Tensor::from_data([largest(DType::F32)], (device, DType::F32));
         };
         let places = sorted.dims()[0];
+        if non_finite != NonFinite::SkipStep {
+            // There is a norm in every place.
+            let rank = percentile / 100.0 * (places - 1) as f64;
+            let at = |place: usize| sorted.clone().slice(s![place..place + 1]);
+            let low = at(rank.floor() as usize);
+            if rank.fract() == 0.0 {
+                return low;
+            }
+            let next = at((rank.floor() as usize + 1).min(places - 1));
+            return low.clone() + (next - low) * rank.fract();
+        }
         let is_none = sorted.clone().lower_elem(0.0);
         let missing = sorted.zeros_like().mask_fill(is_none, 1.0).sum();
         // Counted from 0 among the norms, which stand behind the places without one.
         let rank = (missing.clone().neg() + (places - 1) as f64) * (percentile / 100.0);
+        // In `f32` the rank of a norm may be beside its whole number.
+        let nearest = (rank.clone() + 0.5).floor();
+        let is_whole = (rank.clone() - nearest.clone()).abs();
+        let is_whole = is_whole.lower_equal(nearest.clone() * 1e-6);
+        let rank = rank.mask_where(is_whole, nearest);
         let (below, share) = (rank.clone().floor(), rank.clone() - rank.floor());
         let at = (below + missing).clamp_max((places - 1) as f64);
         let number_at = |at: Tensor<1>| sorted.clone().select(0, at.int());

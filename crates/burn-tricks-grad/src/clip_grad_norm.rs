@@ -97,7 +97,8 @@ pub enum ClipMode {
 /// - PyTorch divides by `‖g‖ + 1e-6`, so the norm after clipping is a little below θ;
 ///   [`ClipGradNormConfig::torch`] does the same. Here, as in optax, ε is 0.
 /// - In `f32`, PyTorch's and optax's norm of `[2e19, 2e19, 2e19]` is infinite, and the gradient is lost; here
-///   the norm is 3.46e19, and the direction is kept.
+///   the norm is 3.46e19, and the direction is kept. On a GPU that takes subnormal numbers for 0, such as NVIDIA's with
+///   Vulkan, a gradient whose norm is more than 8.5e37 times θ becomes 0: the factor is subnormal.
 /// - `Unit` is the rule of the teaching text "Deep Learning Training Tricks". For θ ≠ 1 the norm of the result
 ///   jumps at θ: with θ = 10, a norm of 10 stays and a norm of 10.1 becomes 1.
 ///

@@ -154,8 +154,8 @@ impl NormsByPath {
         })
     }
 
-    /// The norms of the last step that had gradients, as no step has that an earlier transform skips; `None` before the
-    /// first such step.
+    /// The norms of the last step that had gradients. A step that an earlier transform skips has none. `None` before the
+    /// first step with gradients.
     pub fn last(&self) -> Option<PathNorms> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.clone()

@@ -15,9 +15,9 @@ pub trait NormNumber: Copy + Send + Sync {
     fn number<T: Real>(self, scale: T, root: T) -> T;
 }
 
-/// The number of the Euclidean norm of all numbers in all tensors, one element on the device, in `f32`. `None` if a GPU has no
-/// kernel for it: all tensors must be on one GPU, with one of this crate's features for it, in `f32`, `f16` or `bf16`; or if
-/// there is no number. Then use [`sum_of_squares`](fn@crate::sum_of_squares) and tensor operations.
+/// The number of the Euclidean norm of all numbers in all tensors, one element on the device, in `f32`. `None` where
+/// there is no kernel for it: on all CPU backends; and on a GPU, unless all tensors are on it, in `f32`, `f16` or `bf16`, there
+/// is at least one number, and this crate's feature for the backend is on. Then use [`sum_of_squares`](fn@crate::sum_of_squares) and tensor operations.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

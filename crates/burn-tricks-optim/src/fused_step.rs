@@ -40,7 +40,10 @@ use walks::{Gather, InOneWalk, Prepare, PutBack};
 /// parameters with one launch, if their optimizer is one of this crate's and has the same settings and learning rate
 /// for them, and then updates the average of dozens of tensors with one launch. If the transform multiplies all gradients by
 /// one number at its end (`ClipGradNorm`, `AutoClip` and `NormalizeGrad` over the whole model), the kernel of the steps
-/// multiplies while it reads the gradients. A transform of your own does the same if it has
+/// multiplies while it reads the gradients, and with the Euclidean norm of `ClipGradNorm` and `NormalizeGrad` the kernel that
+/// adds up the squares computes the number. (For `Lars`, `Cautious`, `NormalizedGradient`, with `with_skip_marked`, with Burn's
+/// clipping of a group, and for optimizers and wrappers whose steps are not taken together, one launch for dozens of gradients
+/// multiplies before the step.) A transform of your own does the same if it has
 /// [`apply_up_to_factor`](ListTransform::apply_up_to_factor). Optimizers that need a number computed
 /// from each tensor (`Lars`, a `NormalizedGradient` per tensor without memory and momentum, and the wrappers
 /// `TrustRatio` and `Cautious` around an optimizer of this crate) take two or three launches more. With other wrappers,

@@ -388,6 +388,8 @@ mod tests {
                 continue;
             }
             let code = std::fs::read_to_string(path).unwrap();
+            let is_comment = |line: &&str| line.trim_start().starts_with("//");
+            let code: String = code.lines().filter(|line| !is_comment(line)).collect();
             for made in ["StateField::required(\"", "StateField::optional(\""] {
                 let rest = code.split(made).skip(1);
                 fields.extend(rest.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));

@@ -25,7 +25,8 @@ pub(crate) trait PlanSteps: Send + Sync {
         state: Option<DynState>,
     ) -> Outcome;
 
-    /// Whether the kernels of its planned steps multiply the gradients. If not, gradients are better multiplied all at once
-    /// before they are given to [`plan`](Self::plan).
+    /// Whether the multiplication of the gradients may be left to its planned steps: most kernels multiply while they read the
+    /// gradient, and where something else reads it too (`Lars`, cautious steps) one launch multiplies those of a group before.
+    /// If not, all gradients are better multiplied at once before they are given to [`plan`](Self::plan).
     fn multiplies(&self) -> bool;
 }

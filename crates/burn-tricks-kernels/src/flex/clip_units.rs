@@ -395,7 +395,7 @@ fn in_blocks<T: Computed>(
         let wide = match numbers {
             Ok(numbers) => &mut numbers[some.clone()],
             Err(numbers) => {
-                let block = &mut block.insert([T::ZERO; BLOCK])[..some.len()];
+                let block = &mut block.get_or_insert([T::ZERO; BLOCK])[..some.len()];
                 T::widen(numbers.as_ref().part(some.clone()), block);
                 block
             }
