@@ -267,12 +267,13 @@ impl Visitor for Take<'_> {
             return;
         }
         // Its weight is loaded while the gradient is found.
-        black_box(param.is_initialized());
+        let has_weight = black_box(param.is_initialized());
         let Some(grad) = self.grads.remove::<D>(param.id) else {
             return;
         };
         let numbers = grad.shape().num_elements();
-        let part = if numbers > PART {
+        // A weight that is still to be drawn is drawn on this thread.
+        let part = if numbers > PART || !has_weight {
             &mut self.large
         } else {
             &mut self.small
