@@ -166,8 +166,9 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Suggested values
 ///
-/// The factor 0.5 is our choice, and so are two or three roll-backs: if a run diverges at an eighth of its learning
-/// rate, the learning rate is not the cause.
+/// The factor 0.5 is our choice. Two or three roll-backs suffice where the learning rate is about right: if such a run still
+/// diverges at an eighth of it, the learning rate is not the cause. Where it may be far too high, as in the first example,
+/// allow more.
 ///
 /// # References
 ///
