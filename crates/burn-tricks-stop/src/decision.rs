@@ -32,7 +32,7 @@ pub enum StopReason {
     },
     /// The metric is NaN or infinite.
     NonFinite,
-    /// Too many checks differed from the best by no more than their noise.
+    /// Too many checks differed from the last improvement by no more than their noise.
     Undecided {
         /// Those checks, since the last improvement.
         checks: usize,

@@ -253,7 +253,7 @@ fn page(options: &Options, abouts: &[String], findings: &[ClaimFinding]) -> Stri
     format!(
         "The teaching text \"Deep Learning Training Tricks\" recommends most of the tricks of this library. This page \
          holds its checkable sentences against measurements: {counts}.\n\n\
-         `{command}` makes it, of {seeds} seeds for each row. The first \
+         `{command}` prints this page, with {seeds} seeds for each row. The first \
          sentences are measured directly; the others are rows of comparisons on these tasks:\n\n\
          {}\n\n\
          An effect is that of the variant against its baseline, over the same seeds, with its 95 % interval: a \
@@ -262,7 +262,9 @@ fn page(options: &Options, abouts: &[String], findings: &[ClaimFinding]) -> Stri
          says was shown wherever anything was shown. *Refuted*: its opposite was, or that there is no difference beyond the \
          margin (0.5 points, ×1.10, ×1.25 in speed). *Corrected*: it holds in one place and not in another, or with \
          other words. *Not confirmed*: nothing was shown with so many seeds. Small networks, small data, and rates that were \
-         not tuned: another task may say otherwise.\n\n{}",
+         not tuned: another task may say otherwise.\n\n\
+         Where neither network learns, the two are equal, and are called equivalent. A sentence that a change helps \
+         does not hold there, since the network does not learn with it either; whether a change harms cannot be asked there.\n\n{}",
         abouts.join("\n"),
         Claim::markdown(findings)
     )

@@ -65,7 +65,7 @@ use std::fmt::Debug;
 /// # Order
 ///
 /// [`LastGood::keep`] comes at the beginning of a step, before the forward pass. To replay, the program must find the
-/// batch of a step again by its number: an [`EpochLoader`](https://docs.rs/burn-tricks-train) orders the samples by seed
+/// batch of a step again by its number: the `EpochLoader` of `burn-tricks-train` orders the samples by seed
 /// and epoch.
 ///
 /// # Random numbers
