@@ -11,7 +11,18 @@ use burn::tensor::Distribution;
 use burn::tensor::activation::{log_softmax, relu};
 use burn_tricks::diagnose::{Doctor, DoctorConfig, EpochMetrics, Probe};
 use burn_tricks::force_init;
+use clap::Parser;
+use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
+
+/// What a doctor and its probes cost: the time of a training step with them over that without, of an MLP 784-512-512-10
+/// with Adam and batches of 64, and the time of a diagnosis.
+#[derive(Parser)]
+struct Options {
+    /// Pairs of steps that are timed, with and without; of the steps that are all recorded, a fifth of it.
+    #[arg(default_value = "1000")]
+    steps: NonZeroUsize,
+}
 
 #[derive(Module, Debug)]
 struct Net {
@@ -170,10 +181,7 @@ fn time_diagnoses(device: &Device) {
 }
 
 fn main() {
-    let steps = std::env::args()
-        .nth(1)
-        .and_then(|steps| steps.parse().ok())
-        .unwrap_or(1000);
+    let steps = Options::parse().steps.get();
     let device = Device::flex().autodiff();
     let plain = || Run::new(None, None, &device);
     let probe = || Some(Probe::new());
@@ -203,7 +211,7 @@ fn main() {
         "a doctor and probes, every step",
         Run::new(probe(), Some(1), &device),
         plain(),
-        steps / 5,
+        steps.div_ceil(5),
         &device,
     );
     time_diagnoses(&device);

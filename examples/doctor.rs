@@ -1,4 +1,4 @@
-//! Examines a sick network of the clinic, or a healthy one, and prints the diagnosis.
+//! Examines a faulty network of the clinic, or a healthy one, and prints the diagnosis.
 //!
 //!     cargo run --release --example doctor -- --list
 //!     cargo run --release --example doctor -- eight-layers-of-sigmoids
@@ -12,7 +12,7 @@ use burn_tricks_examples::clinic::{CarriedOut, Case, Program, cases, examine, tr
 use clap::Parser;
 use std::path::PathBuf;
 
-/// Examines a sick network, or a healthy one, and prints the diagnosis.
+/// Examines a faulty network of the clinic, or a healthy one, and prints the diagnosis.
 #[derive(Parser)]
 struct Options {
     /// The name of the network.

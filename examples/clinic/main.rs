@@ -27,7 +27,7 @@ struct Options {
     /// Only cases whose name has this in it.
     #[arg(long, default_value = "")]
     case: String,
-    /// Only 30 sick programs, one for each of the usual kinds of fault, and 15 healthy ones, one for each of the usual
+    /// Only 30 faulty programs, one for each of the usual kinds of fault, and 15 healthy ones, one for each of the usual
     /// kinds of network.
     #[arg(long)]
     core: bool,
@@ -47,7 +47,7 @@ struct Options {
     /// healthy twins do.
     #[arg(long)]
     treat: bool,
-    /// Examines the healthy twins of the sick programs too.
+    /// Examines the healthy twins of the faulty programs too.
     #[arg(long)]
     twins: bool,
     /// Draws so many programs at random, one for each seed, and examines those of them that are sound: that train as well as
@@ -64,7 +64,7 @@ struct Options {
     /// Writes the verdicts here, as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Ends with an error if a measure over all runs is below its floor: `sensitivity` (sick runs that are accused),
+    /// Ends with an error if a measure over all runs is below its floor: `sensitivity` (faulty runs that are accused),
     /// `named` (those whose cause is named), `located` (named causes at the right layer), `specificity` (healthy runs
     /// that are not accused) or `precision` (findings that are right or fair), as in `sensitivity=1,precision=0.8`. With
     /// `--random` the only one is `specificity`, and with `--treat` they are `helped` (runs that train as their twins after a
@@ -197,7 +197,7 @@ fn examined(
 /// How far the score of a treated program may be below that of the healthy twin.
 const MARGIN: f64 = 0.05;
 
-/// Trains each sick program as its first prescription says, and its twin, and counts what then trains as the twin. A prescription
+/// Trains each faulty program as its first prescription says, and its twin, and counts what then trains as the twin. A prescription
 /// that is carried out by training the twin shows nothing, and counts for nothing.
 fn treat(options: &Options) -> Tally {
     let mut counts = TreatmentCounts::default();

@@ -40,7 +40,11 @@ pub(crate) fn row(case: &Case, verdicts: &[Verdict]) {
     println!(
         "{:38} {:7} seen {shown} accused {accused} named {named} located {located} ruled out {ruled_out}  {}",
         case.name,
-        if case.is_healthy() { "healthy" } else { "sick" },
+        if case.is_healthy() {
+            "healthy"
+        } else {
+            "faulty"
+        },
         said.join(", ")
     );
 }
@@ -91,7 +95,7 @@ pub(crate) fn tallies(verdicts: &[Verdict]) {
     }
     line("  report, late", &|case| case.origin == Origin::Late);
     line("  report, unseen", &|case| case.origin == Origin::Unseen);
-    // A program that trains in spite of its fault is hard to call sick.
+    // A program that trains in spite of its fault is hard to call faulty.
     line_of("    that show a fault", &|case, verdict| {
         case.origin == Origin::Unseen && (verdict.healthy || verdict.shown)
     });

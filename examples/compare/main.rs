@@ -26,7 +26,7 @@ const WORKER_THREADS: usize = 1;
 
 const ABOUT: &str = "Compares training tricks: each a single change from a named baseline, with the same seeds in both \
     arms. By default each row gets as many seeds as it needs for verdicts, at most 40. With --lesson it \
-    holds the sentences of a teaching text against measurements: see `--lesson --help`.";
+    holds the sentences of a lesson against measurements: see `--lesson --help`.";
 
 fn main() -> ExitCode {
     if claims::is_asked() {

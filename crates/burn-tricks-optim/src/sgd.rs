@@ -101,7 +101,9 @@ optimizer_config! {
     ///
     /// - Sutskever et al., *On the importance of initialization and momentum in deep learning*, 2013,
     ///   <https://proceedings.mlr.press/v28/sutskever13.html> (both forms; Nesterov)
-    /// - The teaching text "Deep Learning Training Tricks" (`v ← γ v − η ∇`, `w ← w + v`)
+    /// - *Deep Learning Training Tricks*, a lesson of Microsoft's course AI for Beginners,
+    ///   <https://github.com/microsoft/AI-For-Beginners/blob/main/lessons/4-ComputerVision/08-TransferLearning/TrainingTricks.md>
+    ///   (`v ← γ v − η ∇`, `w ← w + v`)
     #[derive(Config, Debug)]
     pub struct SgdConfig for Sgd, decay: Burn, clipping: gradient_clipping {
         /// Momentum, with a factor in `[0, 1]`. Default: none. Burn's `MomentumConfig::new()` dampens.
@@ -119,8 +121,7 @@ impl SgdConfig {
         Self::new().with_momentum(Some(undampened(0.0)))
     }
 
-    /// Momentum of updates, `v ← γ v − η g`, `w ← w + v`, with γ = 0.9, as in the teaching text "Deep Learning
-    /// Training Tricks".
+    /// Momentum of updates, `v ← γ v − η g`, `w ← w + v`, with γ = 0.9.
     pub fn classical_momentum() -> Self {
         Self::new()
             .with_momentum(Some(undampened(0.9)))

@@ -16,7 +16,7 @@
 //! | [`sources`] | where libraries give different numbers under one name, and how to get each |
 //! | [`backends`] | which backend, and what differs on a GPU |
 //! | [`measured_tricks`] | what each trick does for small networks on handwritten digits, all rows of the comparison |
-//! | [`checked_claims`] | which sentences of a teaching text hold, by measurement |
+//! | [`checked_claims`] | which sentences of a lesson on training tricks hold, by measurement |
 //! | [`clusters`] | how to run a comparison on several machines: Slurm, Kubernetes, GNU parallel |
 //! | [`writing`] | how to write an optimizer, a schedule or a trick, and check it |
 //! | [`glossary`] | what the words of the documentation mean |

@@ -1,4 +1,4 @@
-//! Holds the sentences of a teaching text against measurements: `compare --lesson`.
+//! Holds the sentences of a lesson against measurements: `compare --lesson`.
 
 mod measured;
 
@@ -17,10 +17,13 @@ use std::process::{Command, ExitCode, Stdio};
 /// Seeds of every row, where the options do not say.
 const SEEDS: usize = 14;
 
+/// Where the lesson is.
+const LESSON: &str = "https://github.com/microsoft/AI-For-Beginners/blob/main/lessons/4-ComputerVision/08-TransferLearning/TrainingTricks.md";
+
 const CLAIMS: &str = include_str!("claims.json");
 
-/// Holds each checkable sentence of the teaching text "Deep Learning Training Tricks" against measurements on
-/// five tasks, and prints a page of Markdown: the sentence, what was measured, whether it is confirmed, not
+/// Holds each checkable sentence of "Deep Learning Training Tricks", a lesson of Microsoft's course AI for Beginners, against
+/// measurements on five tasks, and prints a page of Markdown: the sentence, what was measured, whether it is confirmed, not
 /// confirmed, refuted or corrected, and where it holds.
 #[derive(Debug, Parser)]
 #[command(name = "compare --lesson")]
@@ -152,12 +155,13 @@ fn recipes(
     let baselines = all
         .iter()
         .filter(|recipe| names.contains(&recipe.name) && recipe.baseline.is_none());
-    let baselines: Vec<String> = baselines.map(|recipe| recipe.about.clone()).collect();
+    let named = baselines.map(|recipe| format!("`{}` ({})", recipe.name, recipe.about));
+    let baselines: Vec<String> = named.collect();
     let epochs = epochs.map_or(built_in.epochs[0], NonZeroUsize::get);
     let about = format!(
-        "{}, {epochs} epochs; {}",
+        "{}, {epochs} epochs; baselines: {}",
         built_in.about,
-        baselines.join("; ")
+        baselines.join(", ")
     );
     Ok((about, file))
 }
@@ -251,8 +255,9 @@ fn page(options: &Options, abouts: &[String], findings: &[ClaimFinding]) -> Stri
         command += &format!(" --task {}", options.task.join(","));
     }
     format!(
-        "The teaching text \"Deep Learning Training Tricks\" recommends most of the tricks of this library. This page \
-         holds its checkable sentences against measurements: {counts}.\n\n\
+        "[Deep Learning Training Tricks]({LESSON}), a lesson of Microsoft's course AI for Beginners, recommends most of the \
+         tricks of this library. This page holds its checkable sentences against measurements: {counts}. (They are quoted \
+         from one of its versions; another has √n in the second sentence.)\n\n\
          `{command}` prints this page, with {seeds} seeds for each row. The first \
          sentences are measured directly; the others are rows of comparisons on these tasks:\n\n\
          {}\n\n\

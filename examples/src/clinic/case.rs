@@ -203,7 +203,7 @@ impl Expect {
         self.causes.iter().any(|set| set.contains(&kind))
     }
 
-    /// Whether this is a cause, a fair warning, or a symptom that sick programs show whatever their cause.
+    /// Whether this is a cause, a fair warning, or a symptom that faulty programs show whatever their cause.
     pub fn allows(&self, kind: FindingKind) -> bool {
         let is_symptom = kind == FindingKind::ConstantOutput && !self.causes.is_empty();
         self.is_cause(kind) || self.fair.contains(&kind) || is_symptom

@@ -61,7 +61,7 @@ const CORE: [(&str, &str); 45] = [
     ("healthy: dropout", "dropout-of-half"),
 ];
 
-/// The programs of the core with their kinds: 30 sick ones, and 15 healthy ones.
+/// The programs of the core with their kinds: 30 faulty ones, and 15 healthy ones.
 pub fn core_set() -> impl Iterator<Item = (&'static str, &'static Case)> {
     let case = |name: &str| {
         let found = cases().find(|case| case.name == name);

@@ -116,9 +116,9 @@ impl std::fmt::Display for Share {
 /// The counts of many verdicts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Sick runs that are accused.
+    /// Faulty runs that are accused.
     pub sensitivity: Share,
-    /// Sick runs of which a cause is named.
+    /// Faulty runs of which a cause is named.
     pub named: Share,
     /// Runs whose named cause is at the right layer.
     pub located: Share,
@@ -130,7 +130,7 @@ pub struct Tally {
     pub ruled_out: Share,
     /// Runs that train as the healthy twin does after a prescription that is more than a text: not of verdicts.
     pub helped: Share,
-    /// Sick programs that train as the healthy twin does in most seeds after a prescription that was carried out without that
+    /// Faulty programs that train as the healthy twin does in most seeds after a prescription that was carried out without that
     /// twin: not of verdicts.
     pub cured: Share,
 }

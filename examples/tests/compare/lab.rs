@@ -174,6 +174,8 @@ fn the_sentences_of_a_teaching_text_are_held_against_measurements() {
         "“we are likely to see higher final accuracy”",
         "tabular, `batch-norm`, RMSE: ×",
         "undecided: tabular",
+        "epochs; baselines: `baseline` (two hidden layers of 64",
+        "Where neither network learns",
         "`cargo run --release --example compare -- --lesson --seeds 2 --epochs 1 --task tabular`",
     ] {
         assert!(page.contains(expected), "{expected:?} in {page}");

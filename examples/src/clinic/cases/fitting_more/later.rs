@@ -1,4 +1,4 @@
-//! Sick ones, with the rules that look at references, copies, columns and calibration.
+//! Faulty ones, with the rules that look at references, copies, columns and calibration.
 
 use super::super::{Case, Kind::*, Seen::*};
 use super::FITTED;

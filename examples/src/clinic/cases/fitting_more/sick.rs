@@ -1,4 +1,4 @@
-//! Sick ones.
+//! Faulty ones.
 
 use super::super::{Case, Kind::*, Seen::*};
 use super::FITTED;
