@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | [`first_run`] | what a first program looks like |
 //! | [`which_trick`] | which trick helps when: does not learn, unstable, overfits, too slow, not reproducible |
+//! | `doctor` (feature `diagnose`) | why a network does not learn: a doctor that watches the training |
 //! | [`choosing`] | which optimizer, which schedule, which average of the weights |
 //! | [`data_and_labels`] | how inputs and targets are scaled, images changed at random, labels softened and samples drawn |
 //! | [`order_of_a_step`] | in which order the tricks of a step are applied |
@@ -34,6 +35,10 @@ pub mod first_run {}
 
 #[doc = include_str!("guide/which_trick.md")]
 pub mod which_trick {}
+
+#[cfg(feature = "diagnose")]
+#[doc = include_str!("guide/doctor.md")]
+pub mod doctor {}
 
 #[doc = include_str!("guide/choosing.md")]
 pub mod choosing {}
