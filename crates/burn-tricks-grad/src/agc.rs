@@ -74,7 +74,7 @@ use std::hint::black_box;
 ///
 /// On large tensors it takes 1.7 (rows) to 2.4 (columns) times as long as [`ClipGradNorm`](crate::ClipGradNorm) if
 /// nothing is clipped, and 0.9 to 1.4 times if every unit is. On 2,000 small tensors it takes 1.4 to 2.2 times as long,
-/// most of it to find the weights and to take them out of autodiff. The README of `burn-tricks-kernels` has the tables.
+/// most of it to find the weights and to take them out of autodiff. `BENCHMARKS.md` of `burn-tricks-kernels` has the tables.
 ///
 /// # Differences
 ///

@@ -141,8 +141,8 @@ use walks::{Gather, InOneWalk, Prepare, PutBack};
 /// On 2,000 small tensors, clipping, Adam and a moving average take 0.65 of the time of three separate calls, and Adam
 /// alone 0.7, on two cores that have nothing else to do; on busy cores up to 1.3. Plain SGD alone, without a transform
 /// and an average, takes 1.1 times as long as the separate call. On a model of a few large tensors, such as an ordinary
-/// MLP, arithmetic takes most of the time, and the separate calls take as long. The README of `burn-tricks-kernels` has
-/// the times.
+/// MLP, arithmetic takes most of the time, and the separate calls take as long. `BENCHMARKS.md` of `burn-tricks-kernels`
+/// has the times.
 ///
 /// # Differences
 ///
