@@ -1,6 +1,8 @@
 //! The innermost loop, compiled for the processor that it runs on.
 
 use super::any_slice::{AnySlice, AnySliceMut, Computed};
+use super::lanes::{Four, Lanes, Two};
+use super::prefetch::prefetch;
 use super::vector::Wide;
 use super::vectorized::has_vectors;
 use crate::step::{OfStep, Step};
@@ -61,55 +63,83 @@ impl<L: StepLoop<f32> + StepLoop<f64>> Loops for L {}
 
 impl<T: Computed, R: Step<S>, const S: usize> StepLoop<T> for OfStep<R, S> {
     fn run(&self, numbers: Numbers<'_, T>, state: &mut [&mut [T]]) {
-        let (written, read, is_over_grad) = match numbers {
-            Numbers::OverWeight(weight, grad) => (weight, grad, false),
-            Numbers::OverGrad(weight, grad) => (grad, weight, true),
-        };
-        T::run(Run {
-            step: self.0,
-            written,
-            read,
-            is_over_grad,
-            state: state.try_into().expect("as many tensors as the step has"),
-        });
+        let (step, state) = (
+            self.0,
+            state.try_into().expect("as many tensors as the step has"),
+        );
+        match numbers {
+            Numbers::OverWeight(written, read) => T::run(Run::<_, _, S, false> {
+                step,
+                written,
+                read,
+                state,
+            }),
+            // Over `f64` there is no such loop: it would only take its time to compile.
+            Numbers::OverGrad(read, written) if T::OVER_GRAD => T::run(Run::<_, _, S, true> {
+                step,
+                written,
+                read,
+                state,
+            }),
+            Numbers::OverGrad(..) => unreachable!("the gradient has been moved"),
+        }
     }
 }
 
-struct Run<'a, 'b, T, R, const S: usize> {
+struct Run<'a, 'b, T, R, const S: usize, const OVER_GRAD: bool> {
     step: R,
-    /// The weight or the gradient, which the new weight overwrites.
+    /// What the new weight overwrites: the weight, or with `OVER_GRAD` the gradient.
     written: &'a mut [T],
     /// The other of the two.
     read: &'a [T],
-    is_over_grad: bool,
     state: &'a mut [&'b mut [T]; S],
 }
 
-impl<T: Wide, R: Step<S>, const S: usize> WithSimd for Run<'_, '_, T, R, S> {
+impl<T: Wide, R: Step<S>, const S: usize, const OVER_GRAD: bool> WithSimd
+    for Run<'_, '_, T, R, S, OVER_GRAD>
+{
     type Output = ();
 
-    /// Takes the step register by register. What does not fill a register is left.
+    /// Takes the step register by register. What does not fill [`FULL`] numbers is left.
     #[inline(always)]
     fn with_simd<V: Simd>(self, simd: V) {
-        let (step, is_over_grad) = (self.step, self.is_over_grad);
-        let (writes, _) = T::vectors_mut::<V>(self.written);
-        let (reads, _) = T::vectors::<V>(self.read);
+        // A step with a state needs the registers for it.
+        if S == 0 {
+            self.over::<V, Four>(simd);
+        } else {
+            self.over::<V, Two>(simd);
+        }
+    }
+}
+
+impl<T: Wide, R: Step<S>, const S: usize, const OVER_GRAD: bool> Run<'_, '_, T, R, S, OVER_GRAD> {
+    #[inline(always)]
+    fn over<V: Simd, L: Lanes>(self, simd: V) {
+        let writes = L::groups_mut::<T, V>(self.written);
         let count = writes.len();
-        let reads = &reads[..count];
-        // Two loops would be as fast, and take twice as long to compile.
-        let exchange = T::mask(simd, is_over_grad);
-        let states = registers::<T, V, S>(self.state, count);
+        let reads = &L::groups::<T, V>(self.read)[..count];
+        let states = groups_of_all::<T, V, L, S>(self.state, count);
         for i in 0..count {
-            let (weight, grad) = if T::EXCHANGES {
-                T::exchanged(simd, exchange, writes[i], reads[i])
+            let later = i + L::AHEAD;
+            if later < count {
+                prefetch(&writes[later]);
+                prefetch(&reads[later]);
+                for state in &states {
+                    prefetch(&state[later]);
+                }
+            }
+            let written = L::load::<T, V>(simd, writes[i]);
+            let read = L::load::<T, V>(simd, reads[i]);
+            let (weight, grad) = if OVER_GRAD {
+                (read, written)
             } else {
-                (T::load(simd, writes[i]), T::load(simd, reads[i]))
+                (written, read)
             };
-            let state = load::<T, V, S>(simd, &states, i, weight);
-            let (new, now) = step.element(weight, grad, state);
-            writes[i] = T::store(new);
+            let state = load_all::<T, V, L, S>(simd, &states, i, weight);
+            let (new, now) = self.step.element(weight, grad, state);
+            writes[i] = L::store::<T, V>(new);
             for k in 0..S {
-                states[k][i] = T::store(now[k]);
+                states[k][i] = L::store::<T, V>(now[k]);
             }
         }
     }
@@ -121,36 +151,36 @@ const fn none<'a, T>() -> &'a mut [T] {
     &mut []
 }
 
-/// `count` full registers of each.
+/// `count` groups of full registers of each.
 #[inline(always)]
-fn registers<'a, T: Wide, V: Simd, const S: usize>(
+fn groups_of_all<'a, T: Wide, V: Simd, L: Lanes, const S: usize>(
     state: &'a mut [&mut [T]; S],
     count: usize,
-) -> [&'a mut [T::Raw<V>]; S] {
-    let mut registers = [const { none() }; S];
-    for (registers, all) in registers.iter_mut().zip(state) {
-        *registers = &mut T::vectors_mut::<V>(all).0[..count];
+) -> [&'a mut [L::Group<T, V>]; S] {
+    let mut groups = [const { none() }; S];
+    for (groups, all) in groups.iter_mut().zip(state) {
+        *groups = &mut L::groups_mut::<T, V>(all)[..count];
     }
-    registers
+    groups
 }
 
-/// The register at one place of each; `like` is any register.
+/// The registers at one place of each; `like` are any registers.
 #[inline(always)]
-fn load<T: Wide, V: Simd, const S: usize>(
+fn load_all<T: Wide, V: Simd, L: Lanes, const S: usize>(
     simd: V,
-    states: &[&mut [T::Raw<V>]; S],
+    states: &[&mut [L::Group<T, V>]; S],
     at: usize,
-    like: T::Vector<V>,
-) -> [T::Vector<V>; S] {
+    like: L::Vectors<T, V>,
+) -> [L::Vectors<T, V>; S] {
     let mut here = [like; S];
     for (here, state) in here.iter_mut().zip(states) {
-        *here = T::load(simd, state[at]);
+        *here = L::load::<T, V>(simd, state[at]);
     }
     here
 }
 
-/// A number of numbers that fills whole registers.
-const FULL: usize = 8;
+/// A number of numbers that fills whole groups of registers.
+const FULL: usize = 32;
 
 /// A type in which steps are taken.
 pub(super) trait Stepped: Wide {

@@ -50,7 +50,13 @@ pub(crate) fn update_all(
     if !pairs.all(|(weight, grad)| are_ours(weight, grad, &[])) {
         return false;
     }
-    let threads = Threads::for_len(elements(&*weights));
+    // Threads share a large tensor, and take small ones in turn.
+    let all = elements(&*weights);
+    let threads = if all / weights.len().max(1) > GRAIN {
+        Threads::One
+    } else {
+        Threads::for_len(all)
+    };
     for_each_tensor(threads, weights, grads, &|number, weight| {
         if let (Some(weight), Some(grad)) = (look_mut(weight), look(&grads[number])) {
             with_element_type!(weight.dtype(), E => in_place::<E>(step, weight, grad));

@@ -19,15 +19,12 @@ pub(super) trait Wide:
     type Raw<S: Simd>: Copy;
     /// A register to compute with.
     type Vector<S: Simd>: Real;
-    /// A truth value for each number of a register.
-    type Mask<S: Simd>: Copy;
 
     /// Zero.
     const ZERO: Self;
 
-    /// Whether a step may have its new weights written over the gradient: then weight and gradient are
-    /// [exchanged](Self::exchanged) in its loop.
-    const EXCHANGES: bool;
+    /// Whether there are loops of steps that write the new weights over the gradient.
+    const OVER_GRAD: bool;
 
     /// As many full registers as possible, and the remaining numbers.
     fn vectors<S: Simd>(numbers: &[Self]) -> (&[Self::Raw<S>], &[Self]);
@@ -39,24 +36,13 @@ pub(super) trait Wide:
 
     fn store<S: Simd>(vector: Self::Vector<S>) -> Self::Raw<S>;
 
-    /// One truth value for all numbers.
-    fn mask<S: Simd>(simd: S, value: bool) -> Self::Mask<S>;
-
-    /// Two registers, exchanged where the mask is true.
-    fn exchanged<S: Simd>(
-        simd: S,
-        exchange: Self::Mask<S>,
-        a: Self::Raw<S>,
-        b: Self::Raw<S>,
-    ) -> (Self::Vector<S>, Self::Vector<S>);
-
     fn of(value: f64) -> Self;
 
     fn to_f64(self) -> f64;
 }
 
 macro_rules! vector {
-    ($type:ident, $vector:ident, $mask:ident, $exchanges:literal) => {
+    ($type:ident, $vector:ident, $over_grad:literal) => {
         pastey::paste! {
             #[derive(Clone, Copy)]
             pub(super) struct $vector<S: Simd> {
@@ -67,11 +53,10 @@ macro_rules! vector {
             impl Wide for $type {
                 type Raw<S: Simd> = S::[<$type s>];
                 type Vector<S: Simd> = $vector<S>;
-                type Mask<S: Simd> = S::$mask;
 
                 const ZERO: Self = 0.0;
 
-                const EXCHANGES: bool = $exchanges;
+                const OVER_GRAD: bool = $over_grad;
 
                 #[inline(always)]
                 fn vectors<S: Simd>(numbers: &[Self]) -> (&[Self::Raw<S>], &[Self]) {
@@ -93,24 +78,6 @@ macro_rules! vector {
                 #[inline(always)]
                 fn store<S: Simd>(vector: $vector<S>) -> Self::Raw<S> {
                     vector.raw
-                }
-
-                #[inline(always)]
-                fn mask<S: Simd>(simd: S, value: bool) -> Self::Mask<S> {
-                    let number = simd.[<splat_ $type s>](f32::from(u8::from(value)).into());
-                    simd.[<less_than_ $type s>](simd.[<splat_ $type s>](0.0), number)
-                }
-
-                #[inline(always)]
-                fn exchanged<S: Simd>(
-                    simd: S,
-                    exchange: Self::Mask<S>,
-                    a: Self::Raw<S>,
-                    b: Self::Raw<S>,
-                ) -> ($vector<S>, $vector<S>) {
-                    let first = simd.[<select_ $type s>](exchange, b, a);
-                    let second = simd.[<select_ $type s>](exchange, a, b);
-                    ($vector { simd, raw: first }, $vector { simd, raw: second })
                 }
 
                 #[inline(always)]
@@ -210,5 +177,5 @@ macro_rules! vector {
         )*}
     };
 }
-vector!(f32, F32s, m32s, true);
-vector!(f64, F64s, m64s, false);
+vector!(f32, F32s, true);
+vector!(f64, F64s, false);
