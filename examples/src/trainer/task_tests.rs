@@ -64,6 +64,7 @@ fn every_built_in_task_learns_and_every_recipe_can_be_made() {
 
 #[test]
 fn what_does_not_go_together_or_does_not_fit_is_refused() {
+    let _alone = alone();
     let device = Device::flex();
     let refused = |data, change: fn(&mut Setup)| {
         let mut setup = setup("baseline");
