@@ -140,8 +140,7 @@ impl TimedStep<1> for TimedMomentum {
     }
 }
 
-/// SGD with a running sum of *updates*, as in Keras and in the teaching text "Deep Learning Training
-/// Tricks". State: `v`.
+/// SGD with a running sum of *updates*, as in Keras. State: `v`.
 ///
 /// ```text
 /// v ← γ v − η g
