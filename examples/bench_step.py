@@ -104,7 +104,7 @@ def machine(options):
             caches[f"L{read(f'{index}/level')}"] = read(f"{index}/size")
     name = info.get("model name", platform.processor() or platform.machine())
     caches = ", ".join(f"{level} {size}" for level, size in caches.items())
-    print(f"{name}, {os.cpu_count()} cores ({' '.join(vectors)}), caches of one core: {caches}; {options.threads} threads")
+    return f"{name}, {os.cpu_count()} cores ({' '.join(vectors)}), caches of one core: {caches}; {options.threads} threads"
 
 
 def load():
@@ -153,7 +153,7 @@ def main():
         return run_torch(options.cases, options.threads, options.rounds)
     if not Path(options.bench).exists():
         parser.error(f"{options.bench} is not there: cargo build --release --locked --example bench_step")
-    machine(options)
+    print(machine(options))
     print(f"{options.alternations} alternations of {options.rounds} rounds; before them the {load()}")
     for case in cases:
         compare(case, options)
