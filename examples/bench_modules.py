@@ -241,6 +241,8 @@ def main():
             parser.error(f"there is no case {case!r}; there are: {', '.join(CASES)}")
     if importlib.util.find_spec("torch") is None:
         parser.error("PyTorch is not installed: pip install torch")
+    if options.torch and len(cases) > 1:
+        parser.error("--torch times one case: --cases " + cases[0])
     if options.torch:
         return run_torch(options.cases, options.threads, options.rounds)
     if not Path(options.bench).exists():

@@ -149,6 +149,8 @@ def main():
     for case in cases:
         if case not in CASES:
             parser.error(f"there is no case {case!r}; there are: {', '.join(CASES)}")
+    if options.torch and len(cases) > 1:
+        parser.error("--torch times one case: --cases " + cases[0])
     if options.torch:
         return run_torch(options.cases, options.threads, options.rounds)
     if not Path(options.bench).exists():
