@@ -50,10 +50,13 @@ pub(crate) fn update_all(
     if !pairs.all(|(weight, grad)| are_ours(weight, grad, &[])) {
         return false;
     }
-    // Threads share a large tensor, and take small ones in turn.
     let all = elements(&*weights);
-    let threads = if all / weights.len().max(1) > GRAIN {
-        Threads::One
+    let are_large = all / weights.len().max(1) > GRAIN;
+    if are_large && large_in_place(step, weights, grads) {
+        return true;
+    }
+    let threads = if are_large {
+        Threads::One // which shares each tensor with the others
     } else {
         Threads::for_len(all)
     };
@@ -63,6 +66,51 @@ pub(crate) fn update_all(
         }
     });
     true
+}
+
+/// Takes the steps of large `f32` tensors where they stand. No thread waits for the others at the end of a tensor: it goes on
+/// with the next. `false`, and no number is changed, if a tensor is of another type or its numbers are shared or out of order.
+fn large_in_place(
+    step: &dyn Loops,
+    weights: &mut [DispatchTensor],
+    grads: &VecDeque<DispatchTensor>,
+) -> bool {
+    let mut all = Vec::with_capacity(weights.len());
+    for (weight, grad) in weights.iter_mut().zip(grads) {
+        let grad = look(grad).and_then(|grad| grad.as_slice::<f32>());
+        let weight = look_mut(weight).filter(|weight| weight.dtype() == DType::F32);
+        let Some((weight, grad)) = weight.zip(grad) else {
+            return false;
+        };
+        make_dense(weight);
+        let Some(weight) = weight.try_storage_mut() else {
+            return false;
+        };
+        let (weight, state) = (Weight::InPlace(weight, grad), Vec::new());
+        all.push(Stretch { weight, state });
+    }
+    share(Stretches(all), |piece| straight::<f32>(step, piece));
+    true
+}
+
+/// Stretches of several tensors, of which pieces are taken from the last one that has some left.
+struct Stretches<'a>(Vec<Stretch<'a, f32>>);
+
+impl<'a> Iterator for Stretches<'a> {
+    type Item = Stretch<'a, f32>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.0.last_mut()?.next() {
+                Some(piece) => return Some(piece),
+                None => self.0.pop(),
+            };
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.0.len() * rayon::current_num_threads(), None)
+    }
 }
 
 /// One step without a state.
@@ -254,5 +302,66 @@ fn straight<E: Stored>(step: &dyn Loops, mut stretch: Stretch<'_, E>) {
             Weight::InPlace(to, _) | Weight::OverGrad(_, to) | Weight::Apart(_, _, to) => to,
         };
         E::store(numbers, to);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods)] // tests read what they compare
+mod tests {
+    use super::GRAIN;
+    use crate::{TensorList, lerp, lerp_all};
+    use burn::tensor::{DType, Device, Tensor};
+
+    /// `width × (GRAIN + 7)` numbers that follow no pattern.
+    fn numbers(seed: usize, width: usize, dtype: DType) -> Tensor<2> {
+        let count = width * (GRAIN + 7);
+        let places = Tensor::arange(0..count as i64, &Device::flex()).float();
+        let numbers = (places * 0.7 + seed as f64).sin();
+        numbers.cast(dtype).reshape([width, GRAIN + 7])
+    }
+
+    /// Five pairs, moved together and one after the other.
+    fn equal(what: &str, make: impl Fn(usize) -> (Tensor<2>, Tensor<2>)) {
+        let (mut x, mut y) = (TensorList::new(), TensorList::new());
+        let pairs: Vec<_> = (1..6).map(&make).collect();
+        for (held, towards) in (1..6).map(&make) {
+            x.push(held);
+            y.push(towards);
+        }
+        let mut together = lerp_all(x, &y, 0.25);
+        for (number, (held, towards)) in pairs.into_iter().enumerate() {
+            let moved: Tensor<2> = together.pop().expect("as many");
+            let alone = lerp(held, towards, 0.25);
+            assert_eq!(moved.into_data(), alone.into_data(), "{what}, {number}");
+        }
+    }
+
+    #[test]
+    fn large_tensors_are_stepped_together_as_alone() {
+        let (a, b) = (DType::F32, DType::F64);
+        let pair = |dtype: DType, seed| {
+            let of = |seed| numbers(seed, seed % 4 + 1, dtype);
+            (of(seed), of(seed + 4))
+        };
+        equal("f32", |seed| pair(a, seed));
+        equal("f64", |seed| pair(b, seed));
+        equal("both", |seed| pair(if seed == 3 { b } else { a }, seed));
+        let across = |seed| {
+            let (x, y) = pair(a, seed);
+            (
+                x,
+                y.transpose().reshape([GRAIN + 7, seed % 4 + 1]).transpose(),
+            )
+        };
+        equal("gradients out of order", across);
+        equal("weights out of order", |seed| {
+            let (x, y) = across(seed);
+            (y, x)
+        });
+        let kept = pair(a, 4);
+        equal("a shared weight", |seed| match seed {
+            4 => kept.clone(),
+            _ => pair(a, seed),
+        });
     }
 }
