@@ -7,6 +7,7 @@ use crate::real::Real;
 use crate::step::{Step, TimedStep};
 use crate::step_count::{StepCount, bias_correction, one_minus_exp};
 use burn::tensor::Tensor;
+use std::cell::Cell;
 
 /// NAdam. State: `m`, `v`, as in [`AdamStep`].
 ///
@@ -174,13 +175,17 @@ impl TimedStep<2> for TimedNAdam {
     type At = NAdamStep;
 
     fn at(self, time: u64) -> NAdamStep {
-        let Self { adam, .. } = self;
-        let root = bias_correction(adam.betas.1, time).sqrt();
-        NAdamStep {
-            adam: adam.at(time),
-            grad_rate: adam.lr * root * (1.0 - self.momentum(time)) / self.one_minus_product(time),
-            mean_rate: adam.lr * root * self.momentum(time + 1) / self.one_minus_product(time + 1),
-            epsilon: adam.epsilon * root,
+        // The series are as much work as a step of a small tensor, and the same for every parameter of a model.
+        thread_local! {
+            static LAST: Cell<Option<(TimedNAdam, u64, NAdamStep)>> = const { Cell::new(None) };
+        }
+        match LAST.get() {
+            Some((of, at, step)) if (of, at) == (self, time) => step,
+            _ => {
+                let step = self.computed_at(time);
+                LAST.set(Some((self, time, step)));
+                step
+            }
         }
     }
 
@@ -195,24 +200,53 @@ impl TimedStep<2> for TimedNAdam {
     }
 }
 
+impl TimedNAdam {
+    fn computed_at(self, time: u64) -> NAdamStep {
+        let Self { adam, .. } = self;
+        let root = bias_correction(adam.betas.1, time).sqrt();
+        NAdamStep {
+            adam: adam.at(time),
+            grad_rate: adam.lr * root * (1.0 - self.momentum(time)) / self.one_minus_product(time),
+            mean_rate: adam.lr * root * self.momentum(time + 1) / self.one_minus_product(time + 1),
+            epsilon: adam.epsilon * root,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn nadam(beta_1: f64, momentum_decay: Option<f64>) -> TimedNAdam {
+        let decay = crate::weight_decay_term::WeightDecayTerm::None;
+        let adam = TimedAdam {
+            lr: 0.1,
+            betas: (beta_1, 0.999),
+            epsilon: 1e-8,
+            plain_epsilon: false,
+            decay,
+        };
+        TimedNAdam {
+            adam,
+            momentum_decay,
+        }
+    }
+
+    #[test]
+    fn a_step_is_that_of_its_own_settings_and_time() {
+        let steps = [nadam(0.9, None), nadam(0.9, Some(0.004)), nadam(0.8, None)];
+        for time in [1, 1, 2, 1, 3] {
+            for step in [0, 1, 1, 2, 0].map(|number| steps[number]) {
+                assert_eq!(step.at(time), step.computed_at(time));
+            }
+        }
+    }
 
     #[test]
     fn the_series_is_the_product() {
         for momentum_decay in [None, Some(0.0), Some(0.004), Some(1.0), Some(50.0)] {
             for beta_1 in [0.0, 0.5, 0.9, 0.999] {
-                let step = TimedNAdam {
-                    adam: TimedAdam {
-                        lr: 0.1,
-                        betas: (beta_1, 0.999),
-                        epsilon: 1e-8,
-                        plain_epsilon: false,
-                        decay: crate::weight_decay_term::WeightDecayTerm::None,
-                    },
-                    momentum_decay,
-                };
+                let step = nadam(beta_1, momentum_decay);
                 let mut product = 1.0;
                 for t in 1..=200 {
                     product *= step.momentum(t);

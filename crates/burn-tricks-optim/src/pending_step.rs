@@ -69,7 +69,7 @@ impl PendingStep {
     ///
     /// If the state is that of a parameter of another shape.
     pub fn take<const S: usize>(self, step: impl Step<S>, fields: [StateField; S]) -> TakenStep {
-        let (parts, old) = self.with_old(&fields, &step.initial());
+        let (parts, old) = self.with_old(&fields, &|number| step.initial()[number]);
         if parts.together
             && let Some(plan) =
                 (parts.grad).plan(|grad| step.plan(&parts.weight, grad, old.as_deref()))
@@ -91,7 +91,7 @@ impl PendingStep {
         step: impl TimedStep<S>,
         fields: [StateField; S],
     ) -> TakenStep {
-        let (parts, old) = self.with_old(&fields, &step.at(1).initial());
+        let (parts, old) = self.with_old(&fields, &|number| step.at(1).initial()[number]);
         let (steps, weight) = (&parts.steps, &parts.weight);
         if parts.together
             && let Some(plan) =
@@ -119,7 +119,12 @@ impl PendingStep {
             return Err(Box::new(self));
         }
         let state = self.state.clone();
-        let old = old_tensors(state, &fields, &step.initial(), &self.weight);
+        let old = old_tensors(
+            state,
+            &fields,
+            &|number| step.initial()[number],
+            &self.weight,
+        );
         let plan = (self.grad).plan(|grad| step.plan(&self.weight, grad, old.as_deref()));
         drop(old);
         let Some(plan) = plan.and_then(|plan| plan.with_gradient(change)) else {
@@ -142,7 +147,7 @@ impl PendingStep {
     fn with_old(
         mut self,
         fields: &[StateField],
-        initial: &[f64],
+        initial: &dyn Fn(usize) -> f64,
     ) -> (Self, Option<Vec<AnyTensor>>) {
         let state = std::mem::replace(&mut self.state, StateTensors::new());
         let old = old_tensors(state, fields, initial, &self.weight);
@@ -187,16 +192,15 @@ pub(crate) fn state_of(
 fn old_tensors(
     mut state: StateTensors,
     fields: &[StateField],
-    initial: &[f64],
+    initial: &dyn Fn(usize) -> f64,
     weight: &AnyTensor,
 ) -> Option<Vec<AnyTensor>> {
     if !fields.iter().any(|field| state.get(*field).is_some()) {
         return None;
     }
-    let with_initial = fields.iter().zip(initial);
-    let old = with_initial.map(|(field, value)| {
+    let old = fields.iter().enumerate().map(|(number, field)| {
         let kept = state.take(*field, weight);
-        kept.unwrap_or_else(|| full_wide(*value, weight))
+        kept.unwrap_or_else(|| full_wide(initial(number), weight))
     });
     Some(old.collect())
 }
