@@ -1,32 +1,21 @@
 //! Dynamic loss scaling: weights in `f32`, everything else in `f16`, where small gradients are zeros without it. The scale
 //! grows until a gradient overflows, and the step is skipped.
 
-use burn::module::{ModuleMapper, Param};
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::prelude::*;
-use burn::tensor::DType;
+use burn::tensor::FloatDType;
 use burn_tricks::grad::LossScalerConfig;
 use burn_tricks::prelude::*;
+use burn_tricks::{cast_copy, copy_statistics};
 use burn_tricks_examples::{data::Source, mlp::Mlp, mlp::MlpConfig, score::Score};
-
-/// The model in another type, whose gradients arrive at the parameters of the first: mixed precision.
-fn in_type(model: &Mlp, dtype: DType) -> Mlp {
-    struct Cast(DType);
-    impl ModuleMapper for Cast {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            param.map(|value| value.cast(self.0))
-        }
-    }
-    model.clone().map(&mut Cast(dtype))
-}
 
 /// The share of the gradients that are exactly 0, in per cent.
 fn zeros(model: &Mlp, grads: &GradientsParams) -> f64 {
     let (mut zero, mut all) = (0, 0);
     struct Count<'a>(&'a GradientsParams, &'a mut usize, &'a mut usize);
     impl burn::module::ModuleVisitor for Count<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        fn visit_float<const D: usize>(&mut self, param: &burn::module::Param<Tensor<D>>) {
             let grad = self.0.get::<D>(param.id).expect("a gradient").into_data();
             *self.1 += grad.iter::<f64>().filter(|x| *x == 0.0).count();
             *self.2 += grad.iter::<f64>().count();
@@ -36,7 +25,7 @@ fn zeros(model: &Mlp, grads: &GradientsParams) -> f64 {
     100.0 * zero as f64 / all as f64
 }
 
-fn train(dtype: DType, scaled: bool) -> Result<(), Box<dyn std::error::Error>> {
+fn train(dtype: FloatDType, scaled: bool) -> Result<(), Box<dyn std::error::Error>> {
     let device = Device::flex().autodiff();
     let split = Source::digits().split(1).scaled();
     device.seed(1);
@@ -54,22 +43,23 @@ fn train(dtype: DType, scaled: bool) -> Result<(), Box<dyn std::error::Error>> {
     for epoch in 1..=10 {
         for batch in split.train.batches(32, 1, epoch) {
             let (images, labels) = split.train.batch(&batch, &device);
-            let logits = in_type(&model, dtype)
-                .predict(images.cast(dtype))
-                .cast(DType::F32);
+            // The model in another type, whose gradients arrive at the parameters of `model`: mixed precision.
+            let half = cast_copy(&model, dtype);
+            let logits = half.predict(images.cast(dtype)).cast(FloatDType::F32);
             let loss = loss.forward(logits, labels) * weight;
             let grads = GradientsParams::from_grads(scaler.scale(loss).backward(), &model);
             share = zeros(&model, &grads);
             largest = largest.max(scaler.loss_scale());
             if let Some(grads) = scaler.unscale(&model, grads) {
+                copy_statistics(&half, &model)?; // if there are batch norms
+                drop(half);
                 model = optim.step(lr, model, grads);
             }
         }
     }
     let (images, _) = split.test.all(&Device::flex());
-    let logits = in_type(&model.valid(), dtype)
-        .predict(images.cast(dtype))
-        .cast(DType::F32);
+    let half = cast_copy(&model.valid(), dtype);
+    let logits = half.predict(images.cast(dtype)).cast(FloatDType::F32);
     let probabilities = burn::tensor::activation::softmax(logits, 1);
     let score = Score::of(probabilities, &split.test.labels);
     println!(
@@ -84,9 +74,9 @@ fn train(dtype: DType, scaled: bool) -> Result<(), Box<dyn std::error::Error>> {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("digits, 10 epochs of SGD");
     print!("f32                  ");
-    train(DType::F32, false)?;
+    train(FloatDType::F32, false)?;
     print!("f16                  ");
-    train(DType::F16, false)?;
+    train(FloatDType::F16, false)?;
     print!("f16 with loss scale  ");
-    train(DType::F16, true)
+    train(FloatDType::F16, true)
 }

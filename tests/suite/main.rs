@@ -123,6 +123,7 @@ mod resume_optimizers;
 mod resume_transforms;
 mod roll_back;
 mod sample_loss;
+mod scaler_copy;
 mod scaler_edges;
 mod scaler_missing;
 mod scaler_precision;

@@ -72,7 +72,7 @@ impl ParamPaths {
     pub fn group(&self) -> ParamGroup {
         let patterns: Vec<_> = self.paths.iter().map(|path| pattern(path)).collect();
         if patterns.is_empty() {
-            // Of no patterns Burn makes a group of everything.
+            // The expression would match an empty path.
             return ParamGroup::from_ids(Vec::new());
         }
         ParamGroup::from_regex(format!(r"^(?:{})(?:\.|$)", patterns.join("|")))

@@ -22,6 +22,7 @@ pub(crate) fn with_values<M: Module>(model: &M, values: ModuleTensors) -> M {
 /// training flags are those of `model`. Pending updates of the statistics of `model` are applied, as its next
 /// forward pass would do. No tensor is copied, and nothing is read from the device. In the copy, each place of
 /// a tied parameter is an autodiff leaf of its own: see [`tie`](crate::tie).
+#[must_use]
 pub fn independent_copy<M: Module>(model: &M) -> M {
     let (fresh, context) = fresh(model);
     fresh.map(&mut Copier(context))
@@ -29,7 +30,7 @@ pub fn independent_copy<M: Module>(model: &M) -> M {
 
 /// `model` with its own running statistics. Its leaves and flags have changed; the second value holds their old
 /// properties.
-fn fresh<M: Module>(model: &M) -> (M, Context) {
+pub(crate) fn fresh<M: Module>(model: &M) -> (M, Context) {
     let mut context = Context::default();
     model.visit(&mut context);
     // `valid` and `train` are what gives running statistics of its own to a module.
@@ -42,7 +43,7 @@ fn fresh<M: Module>(model: &M) -> (M, Context) {
 
 /// The properties of the tensors and flags of a module in training, apart from their values.
 #[derive(Default)]
-struct Context {
+pub(crate) struct Context {
     floats: VecDeque<Leaf>,
     devices: VecDeque<Device>,
     flags: VecDeque<bool>,
@@ -53,7 +54,7 @@ impl Context {
         self.floats.pop_front().expect("of the same module")
     }
 
-    fn flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
+    pub(crate) fn flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
         let enabled = self.flags.pop_front().expect("of the same module");
         flag.map(|flag| flag.with(enabled))
     }

@@ -28,41 +28,40 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// # Example
 ///
 /// ```
-/// use burn::module::{Module, ModuleMapper, Param};
 /// use burn::nn::LinearConfig;
 /// use burn::optim::{GradientsParams, SgdConfig};
-/// use burn::tensor::{DType, Device, Tensor};
+/// use burn::tensor::{DType, Device, FloatDType, Tensor};
+/// use burn_tricks_core::{cast_copy, copy_statistics};
 /// use burn_tricks_grad::LossScalerConfig;
 ///
-/// /// The model in another type, whose gradients arrive at the parameters of the first, in their type.
-/// struct Cast(DType);
-///
-/// impl ModuleMapper for Cast {
-///     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-///         param.map(|value| value.cast(self.0))
-///     }
-/// }
-///
-/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let device = Device::flex().autodiff();
 /// let mut model = LinearConfig::new(4, 2).with_bias(false).init(&device); // weights in `f32`
 /// let mut optim = SgdConfig::new().init();
 /// let mut scaler = LossScalerConfig::new().init()?;
 ///
 /// for size in [0.1, f32::INFINITY, 0.2] {
-///     let half = model.clone().map(&mut Cast(DType::F16)); // forward and backward pass in `f16`
+///     let half = cast_copy(&model, FloatDType::F16); // forward and backward pass in `f16`
 ///     let logits = half.forward(Tensor::<2>::full([8, 4], size, (&device, DType::F16)));
 ///     let loss = logits.cast(DType::F32).square().mean(); // the loss in `f32`
 ///     let grads = GradientsParams::from_grads(scaler.scale(loss).backward(), &model);
 ///     let Some(grads) = scaler.unscale(&model, grads) else {
 ///         continue; // no step, no schedule.step(), no ema.update()
 ///     };
+///     copy_statistics(&half, &model)?; // if there are batch norms
+///     drop(half);
 ///     model = optim.step(0.1, model, grads);
 /// }
 /// assert_eq!((scaler.loss_scale(), scaler.skipped()), (32_768.0, 1));
 /// # Ok(())
 /// # }
 /// ```
+///
+/// [`cast_copy`](burn_tricks_core::cast_copy) makes a copy of the model with running statistics of its own.
+/// (`model.clone().map(..)` would also cast those of `model` to `f16`, since clones share them.)
+/// [`copy_statistics`](burn_tricks_core::copy_statistics) gives the model what the forward pass has made of them, here
+/// only if the step is taken, so that a batch whose activations overflow does not spoil them. Both functions are also in
+/// `burn_tricks`.
 ///
 /// In a `Learner`, use two clones of the scaler, which share one scale. Keep one in the model (`#[module(skip)]`),
 /// whose `TrainStep::step` calls `self.scaler.scale(loss)`, and put the other first among the tricks:
@@ -221,6 +220,7 @@ impl LossScaler {
     /// # Panics
     ///
     /// If `loss` is in `f16`, which cannot hold 65,536: cast the logits to `f32` and compute the loss in `f32`.
+    #[must_use]
     pub fn scale<const D: usize>(&self, loss: Tensor<D>) -> Tensor<D> {
         if !self.config.enabled {
             return loss;
@@ -241,6 +241,7 @@ impl LossScaler {
     ///
     /// If there are gradients, and neither this scaler nor a clone of it has scaled a loss since the last call: those
     /// gradients are not scaled.
+    #[must_use]
     pub fn unscale<M: Module>(
         &mut self,
         module: &M,
