@@ -400,3 +400,22 @@ fn a_later_version_is_not_taken_for_damage() {
 
 /// Python: `zlib.crc32(b"2\nx")`.
 const CRC_OF_2_LF_X: u32 = 2_090_858_856;
+
+/// What cannot be deleted (here a folder, which is not a file) is left for the next time.
+#[test]
+fn a_checkpoint_is_saved_even_if_an_outdated_one_cannot_be_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut checkpoints = Checkpoints::open(folder, 1).unwrap();
+    let mut save = |step: usize| checkpoints.step(step).state("step", &step).save();
+    save(2).unwrap();
+    let stuck = folder.join("step-1.checkpoint");
+    std::fs::create_dir(&stuck).unwrap();
+    save(3).unwrap();
+    assert_eq!(loaded(folder).step(), 3);
+    assert_eq!(steps(folder), ["step-1.checkpoint", "step-3.checkpoint"]);
+    std::fs::remove_dir(&stuck).unwrap();
+    std::fs::write(&stuck, "anything").unwrap();
+    save(4).unwrap();
+    assert_eq!(steps(folder), ["step-4.checkpoint"]);
+}

@@ -194,6 +194,18 @@ fn a_schedule_of_another_kind_does_not_begin_anew() {
         assert!(matches!(error, CheckpointError::Unfit { .. }), "{error}");
         assert!(error.to_string().contains("another kind of schedule"));
     }
+    let text = saved
+        .schedule("schedule", warmed())
+        .unwrap_err()
+        .to_string();
+    for part in ["`steps`", "`inner.steps`"] {
+        assert!(text.contains(part), "{text}");
+    }
+    let text = saved
+        .schedule("constant", cosine())
+        .unwrap_err()
+        .to_string();
+    assert!(text.contains("no numbers"), "{text}");
 }
 
 #[test]

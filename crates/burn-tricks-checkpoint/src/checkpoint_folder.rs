@@ -81,7 +81,8 @@ impl CheckpointFolder {
         })
     }
 
-    /// Writes the checkpoint of `step`, and then deletes those that are not to be kept.
+    /// Writes the checkpoint of `step`, and then deletes those that are not to be kept. What cannot be deleted is left to
+    /// the next time: this checkpoint is saved.
     pub(crate) fn write(
         &mut self,
         step: usize,
@@ -118,12 +119,13 @@ impl CheckpointFolder {
         file::write(&path, &all)?;
         writing.newest = Some(step);
         writing.damaged.retain(|damaged| *damaged != step);
-        let (damaged, whole): (Vec<_>, Vec<_>) = (files(&self.folder)?.into_iter())
-            .filter(|(before, _)| *before < step)
-            .partition(|(before, _)| writing.damaged.contains(before));
+        let (damaged, whole): (Vec<_>, Vec<_>) =
+            (files(&self.folder).unwrap_or_default().into_iter())
+                .filter(|(before, _)| *before < step)
+                .partition(|(before, _)| writing.damaged.contains(before));
         let outdated = whole.into_iter().rev().skip(self.keep - 1);
         for (_, path) in damaged.into_iter().chain(outdated) {
-            file::remove(&path)?;
+            let _ = file::remove(&path);
         }
         Ok(())
     }

@@ -12,7 +12,12 @@ pub enum PartError {
     /// The record is not one of this optimizer for this model.
     Optimizer(OptimizerRecordError),
     /// The record is of another kind of schedule.
-    OtherSchedule,
+    OtherSchedule {
+        /// The numbers in the record, such as "`steps` = 50".
+        recorded: Vec<String>,
+        /// The numbers that the schedule has after loading the record.
+        loaded: Vec<String>,
+    },
     /// A value that is to be written as JSON holds NaN or an infinity, which JSON does not have.
     NotFinite {
         /// The path of the field, such as `layers.2.rate`. Empty if the value itself is the number.
@@ -30,9 +35,12 @@ impl Display for PartError {
         match self {
             Self::Record(error) => write!(f, "{error}"),
             Self::Optimizer(error) => write!(f, "{error}"),
-            Self::OtherSchedule => write!(
+            Self::OtherSchedule { recorded, loaded } => write!(
                 f,
-                "the record is of another kind of schedule: configure the schedule as it was when it was saved"
+                "the record is of another kind of schedule: it has {}, and this schedule {} after loading it: configure \
+                 the schedule as it was when it was saved",
+                listed(recorded),
+                listed(loaded)
             ),
             Self::NotFinite { field, number } => {
                 match &**field {
@@ -49,6 +57,13 @@ impl Display for PartError {
     }
 }
 
+fn listed(numbers: &[String]) -> String {
+    match numbers {
+        [] => "no numbers".to_owned(),
+        numbers => numbers.join(", "),
+    }
+}
+
 /// As it is displayed, so that `unwrap` and `main` print the sentence.
 impl std::fmt::Debug for PartError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -61,7 +76,7 @@ impl std::error::Error for PartError {
         match self {
             Self::Record(error) => Some(error),
             Self::Optimizer(error) => Some(error),
-            Self::OtherSchedule | Self::NotFinite { .. } => None,
+            Self::OtherSchedule { .. } | Self::NotFinite { .. } => None,
             Self::Json(error) => Some(error),
         }
     }

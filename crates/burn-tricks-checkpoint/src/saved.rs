@@ -10,7 +10,9 @@ use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
+use burn::store::RecordError;
 use burn::tensor::Bytes;
+use burn_pack::{Reader, Scalar};
 use burn_tricks_optim::ModuleOptimizerExt as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -156,11 +158,13 @@ impl Saved {
             let bytes = record.into_bytes();
             bytes.map_err(|error| self.unfit(name, error))
         };
-        if *bytes(loaded)? == *bytes(recorded)? {
-            Ok(())
-        } else {
-            Err(self.unfit(name, PartError::OtherSchedule))
+        let (loaded, recorded) = (bytes(loaded)?, bytes(recorded)?);
+        if *loaded == *recorded {
+            return Ok(());
         }
+        let numbers = |bytes| numbers_of(bytes).map_err(|error| self.unfit(name, error));
+        let (recorded, loaded) = (numbers(recorded)?, numbers(loaded)?);
+        Err(self.unfit(name, PartError::OtherSchedule { recorded, loaded }))
     }
 
     /// Checks that a configuration that was saved with [`StepCheckpoint::state`](crate::StepCheckpoint::state) equals `present`, a value
@@ -255,4 +259,19 @@ impl Saved {
             error: Box::new(error.into()),
         }
     }
+}
+
+/// The names and values in the bytes of a schedule's record.
+fn numbers_of(bytes: Bytes) -> Result<Vec<String>, RecordError> {
+    let reader = Reader::from_bytes(bytes)?;
+    let shown = |number: &Scalar| match number {
+        Scalar::Int(number) => number.to_string(),
+        Scalar::UInt(number) => number.to_string(),
+        Scalar::Float(number) => number.to_string(),
+        Scalar::Bool(value) => value.to_string(),
+    };
+    let numbers = reader.scalars().iter();
+    Ok(numbers
+        .map(|(name, number)| format!("`{name}` = {}", shown(number)))
+        .collect())
 }

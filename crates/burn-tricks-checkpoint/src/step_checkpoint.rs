@@ -91,12 +91,14 @@ impl StepCheckpoint<'_> {
         self
     }
 
-    /// Writes the file, and then deletes the checkpoints that are not to be kept.
+    /// Writes the file, and then deletes the checkpoints that are not to be kept. One that cannot be deleted is no error,
+    /// since this one is saved; the next `save` tries again.
     ///
     /// # Errors
     ///
     /// If two parts have one name, a part cannot be written, the folder has a complete checkpoint of this step or a
-    /// later one, another process saves there, or the disk fails. The earlier checkpoints are still there.
+    /// later one, another process saves there, or the disk fails. This checkpoint is not saved then, and the earlier ones
+    /// are still there.
     pub fn save(self) -> Result<(), CheckpointError> {
         let Self {
             folder,
