@@ -613,3 +613,50 @@ fn an_average_follows_its_model_to_another_device() {
         assert_eq!(ema.model().devices(), [device], "{name}");
     }
 }
+
+/// Neither the statistics of the model that is given, nor those of its clones, nor an update of them that is pending.
+#[test]
+fn averaging_files_leaves_the_model_as_it_is() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().unwrap();
+    for (name, device) in training_devices() {
+        let file = directory.path().join(format!("{name}.bpk"));
+        let mut optim = AdamConfig::new().init();
+        let saved = train(Net::new(0.0, &device), &mut optim, &device).valid();
+        saved.clone().save_file(&file).unwrap();
+        let model = Net::new(0.0, &device);
+        model.forward(input(&device) * 5.0); // the statistics are updated when somebody asks for them
+        let average = average_checkpoints(model.clone(), &[&file]).unwrap();
+        assert_eq!(everything(&average), everything(&saved), "{name}");
+        let ours = everything(&model);
+        assert_ne!(ours[3], everything(&saved)[3], "{name}");
+        assert_ne!(ours[3], [0.0; 8], "{name}: the update that was pending");
+        average_checkpoints(model.clone(), &[&file, &file]).unwrap();
+        assert_eq!(everything(&model), ours, "{name}");
+    }
+}
+
+/// By position the average of one decay would go on as that of another.
+#[test]
+fn a_set_of_other_decays_is_refused() {
+    let device = Device::flex().autodiff();
+    let set = |decays: [f64; 2]| EmaSet::init(&decays.map(EmaConfig::new), &pair(0.0, &device));
+    let mut emas = set([0.5, 0.9]).unwrap();
+    emas.update(&pair(1.0, &device));
+    assert!(
+        set([0.5, 0.9])
+            .unwrap()
+            .load_record(emas.to_record())
+            .is_ok()
+    );
+    let error = set([0.9, 0.5]).unwrap().load_record(emas.to_record());
+    let text = error.map(drop).unwrap_err().to_string();
+    for part in ["`decay 0.5`", "`decay 0.9`"] {
+        assert!(text.contains(part), "{text}");
+    }
+    let three = EmaSet::init(&[0.5, 0.9, 0.99].map(EmaConfig::new), &pair(0.0, &device));
+    let error = three.unwrap().load_record(emas.to_record());
+    let text = error.map(drop).unwrap_err().to_string();
+    assert!(text.contains("no other"), "{text}");
+    assert!(text.contains("`decay 0.99`"), "{text}");
+}

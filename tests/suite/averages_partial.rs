@@ -289,3 +289,29 @@ fn the_best_weights_are_kept_on_another_device() {
         }
     }
 }
+
+/// Layers of one size: by number, the average of one would go on as that of the other.
+#[test]
+fn the_record_of_other_trained_weights_is_refused() {
+    let device = Device::flex().autodiff();
+    let model = |trained: usize| -> Vec<Linear> {
+        let layer = |at| {
+            let layer: Linear = LinearConfig::new(2, 2).init(&device);
+            if at == trained {
+                layer
+            } else {
+                layer.no_grad()
+            }
+        };
+        (0..3).map(layer).collect()
+    };
+    let average = |trained| TrainedAverage::init(SwaConfig::new(1), &model(trained)).unwrap();
+    let mut of_last = average(2);
+    of_last.update(&model(2));
+    assert!(average(2).load_record(of_last.to_record()).is_ok());
+    let error = average(1).load_record(of_last.to_record());
+    let text = error.map(drop).unwrap_err().to_string();
+    for part in ["`1.weight`", "`2.weight`"] {
+        assert!(text.contains(part), "{text}");
+    }
+}

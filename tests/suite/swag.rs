@@ -279,3 +279,31 @@ fn configs_go_through_json_and_refuse_nonsense() {
     refused(SwagConfig::new(1).with_rank(1), "rank", "1");
     refused(SwagConfig::new(1).with_scale(-1.0), "scale", "-1.0");
 }
+
+/// A model that goes on training on another device takes its distribution along.
+#[test]
+fn it_follows_a_model_to_another_device() {
+    let _alone = alone();
+    for (name, device) in training_devices() {
+        for (other_name, other) in training_devices() {
+            let what = format!("{name} to {other_name}");
+            let case = case("swag", "low_rank");
+            let weights = case["weights"].as_array().unwrap();
+            let config = SwagConfig::new(1).with_rank(3);
+            let mut stays = config.init(&pair(&[9.0; 6], DType::F32, &other)).unwrap();
+            let mut moves = config.init(&pair(&[9.0; 6], DType::F32, &device)).unwrap();
+            for (at, weights) in weights.iter().enumerate() {
+                let on = if at < 3 { &device } else { &other };
+                moves.update(&pair(&numbers(weights), DType::F32, on));
+                stays.update(&pair(&numbers(weights), DType::F32, &other));
+            }
+            let (moved, stayed) = (moves.sample(4), stays.sample(4));
+            assert_eq!(moved.devices(), stayed.devices(), "{what}");
+            assert_close(&both(&moved), &both(&stayed), 1e-5, &what);
+            assert_close(&both(&moves.model()), &both(&stays.model()), 1e-5, &what);
+            let resumed = config.init(&pair(&[9.0; 6], DType::F32, &other)).unwrap();
+            let resumed = resumed.load_record(moves.to_record()).unwrap();
+            assert_close(&both(&resumed.sample(4)), &both(&moved), 1e-5, &what);
+        }
+    }
+}

@@ -315,8 +315,13 @@ fn first<M: Module>(rule: &impl AverageRule, model: &M) -> VecDeque<Snapshot<M>>
 impl<M: Module + ModuleDisplay, R: AverageRule> Average<M, R> {
     /// The record to save with a checkpoint: the averaged weights and the step counts.
     pub fn to_record(&self) -> ModuleRecord {
+        self.to_labelled_record(&[])
+    }
+
+    /// [`to_record`](Self::to_record), with labels for what `M` does not name.
+    pub(crate) fn to_labelled_record(&self, labels: &[String]) -> ModuleRecord {
         let members = self.held.iter().map(Snapshot::held_model).collect();
-        record_members(self.rule.kind(), members, &self.counters())
+        record_members(self.rule.kind(), labels, members, &self.counters())
     }
 
     /// Resumes the recorded average. If the record has more samples than the rule holds, the newest are kept.
@@ -324,12 +329,21 @@ impl<M: Module + ModuleDisplay, R: AverageRule> Average<M, R> {
     /// # Errors
     ///
     /// Burn's error, if the record does not hold such an average of such a model.
-    pub fn load_record(mut self, record: ModuleRecord) -> Result<Self, RecordError> {
+    pub fn load_record(self, record: ModuleRecord) -> Result<Self, RecordError> {
+        self.load_labelled_record(&[], record)
+    }
+
+    /// [`load_record`](Self::load_record), of a record with these labels.
+    pub(crate) fn load_labelled_record(
+        mut self,
+        labels: &[String],
+        record: ModuleRecord,
+    ) -> Result<Self, RecordError> {
         let count = self.counters().len();
         let Members {
             mut members,
             counters,
-        } = read_members(self.rule.kind(), self.newest(), count, record)?;
+        } = read_members(self.rule.kind(), labels, self.newest(), count, record)?;
         let expected = match self.rule.samples() {
             Some(last) => members.len().clamp(1, last),
             None => 1,

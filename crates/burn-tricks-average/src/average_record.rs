@@ -8,23 +8,20 @@ use burn_pack::Reader;
 use burn_tricks_core::{InlineModule, Snapshot};
 use burn_tricks_kernels::numbers;
 
-/// The contents of the record: `members.0...`, `counters`, `checksum`.
+/// The contents of the record: `members.0...`, `counters`, `checksum`, and `labels` if there are any.
 #[derive(InlineModule, Debug)]
 struct Recorded<M: Module + ModuleDisplay> {
     members: Vec<M>,
     counters: Param<Tensor<1, Int>>,
+    /// Of what the members are, where their architecture does not say: the bytes of a text with one label in each line.
+    labels: Option<Param<Tensor<1, Int>>>,
     /// The upper and the lower 16 bits of a CRC-32 of all other numbers.
     checksum: Param<Tensor<1, Int>>,
 }
 
-/// The numbers alone: the counters say how many members there are.
-#[derive(InlineModule, Debug)]
-struct Numbers {
-    counters: Param<Tensor<1, Int>>,
-    checksum: Param<Tensor<1, Int>>,
-}
-
-/// The name of the checksum, in a record.
+/// The names of the numbers in a record.
+const COUNTERS: &str = "counters";
+const LABELS: &str = "labels";
 const CHECKSUM: &str = "checksum";
 
 /// A counter is two numbers of 31 bits: `i32` is the integer that every backend has.
@@ -65,6 +62,7 @@ pub(crate) struct Members<M> {
 
 pub(crate) fn record_members<M: Module + ModuleDisplay>(
     kind: AverageKind,
+    labels: &[String],
     members: Vec<M>,
     counters: &[u64],
 ) -> ModuleRecord {
@@ -77,9 +75,11 @@ pub(crate) fn record_members<M: Module + ModuleDisplay>(
     let recorded = Recorded {
         members,
         counters: numbers_of(numbers, &device),
+        labels: labels_of(labels, &device),
         checksum: numbers_of(vec![0; 2], &device),
     };
-    let sum = checksum(recorded.clone().into_record()).expect("a record can be read back");
+    let tensors = tensors(recorded.clone().into_record()).expect("a record can be read back");
+    let sum = checksum(&tensors);
     let halves = vec![(sum >> 16) as i32, (sum & 0xffff) as i32];
     Recorded {
         checksum: numbers_of(halves, &device),
@@ -88,67 +88,85 @@ pub(crate) fn record_members<M: Module + ModuleDisplay>(
     .into_record()
 }
 
-/// The members and `count` counters of a record of this kind, the members as snapshots like `like`.
+/// The members and `count` counters of a record of this kind and with these labels, the members as snapshots like `like`.
 pub(crate) fn read_members<M: Module + ModuleDisplay>(
     kind: AverageKind,
+    labels: &[String],
     like: &Snapshot<M>,
     count: usize,
     record: ModuleRecord,
 ) -> Result<Members<M>, RecordError> {
-    let template = like.held_model();
-    let device = device_of(Some(&template));
-    let counters = numbers_of(vec![0; 2 * (2 + count)], &device);
-    let halves = numbers_of(vec![0; 2], &device);
-    let recorded = Numbers {
-        counters: counters.clone(),
-        checksum: halves.clone(),
-    }
-    .try_load_record(record.clone().allow_unused(true))?;
-    #[allow(clippy::disallowed_methods)] // records are read off the step path
-    // Of 31 bits each, which `f64` holds.
-    let read = |recorded: &Param<Tensor<1, Int>>| -> Vec<i64> {
-        let recorded = numbers(&recorded.val().into_data()).into_iter();
-        recorded.map(|number| number as i64).collect()
+    let tensors = tensors(record.clone())?;
+    let read = |name| match tensors.iter().find(|(there, _)| there == name) {
+        // Of 31 bits each, which `f64` holds.
+        Some((_, data)) => Ok(numbers(data).into_iter().map(|x| x as i64).collect()),
+        None => Err(invalid(format!(
+            "the record is not that of an average: it has no `{name}`"
+        ))),
     };
-    let (numbers, recorded) = (read(&recorded.counters), read(&recorded.checksum));
-    let sum = checksum(record.clone())?;
-    if recorded != [i64::from(sum >> 16), i64::from(sum & 0xffff)] {
-        let text = "the record is damaged: its checksum is another one".to_owned();
-        return Err(RecordError::Validation(text));
+    let (counters, sum): (Vec<i64>, Vec<i64>) = (read(COUNTERS)?, read(CHECKSUM)?);
+    let expected = checksum(&tensors);
+    if sum != [i64::from(expected >> 16), i64::from(expected & 0xffff)] {
+        return Err(invalid(
+            "the record is damaged: its checksum is another one",
+        ));
     }
-    if let Some(damaged) = (numbers.iter()).find(|number| !(0..HALF as i64).contains(*number)) {
+    if let Some(damaged) = (counters.iter()).find(|number| !(0..HALF as i64).contains(*number)) {
         let text = format!("the record's counters are damaged: one is {damaged}");
-        return Err(RecordError::Validation(text));
+        return Err(invalid(text));
     }
-    let mut read = (numbers.chunks(2)).map(|half| half[0] as u64 * HALF + half[1] as u64);
-    let found = read.next().unwrap_or_default();
+    let whole = counters.chunks_exact(2);
+    let mut whole = whole.map(|half| half[0] as u64 * HALF + half[1] as u64);
+    let found = whole.next().unwrap_or_default();
     if found != u64::from(kind.number) {
-        return Err(RecordError::Validation(format!(
+        return Err(invalid(format!(
             "the record is of kind {found}, expected {} ({})",
             kind.number, kind.name
         )));
     }
-    let members = read.next().unwrap_or_default();
+    let recorded = to_labels(read(LABELS).unwrap_or_default());
+    for at in 0..labels.len().max(recorded.len()) {
+        let (recorded, expected) = (label(&recorded, at), label(labels, at));
+        if recorded != expected {
+            return Err(invalid(format!(
+                "the record holds the average of {recorded}, expected that of {expected}"
+            )));
+        }
+    }
+    let numbers = 2 * (2 + count);
+    if counters.len() != numbers {
+        let got = counters.len();
+        return Err(invalid(format!(
+            "the record has {got} numbers, expected {numbers}"
+        )));
+    }
+    let members = whole.next().unwrap_or_default();
     // Before room is made for them: a damaged number may ask for more than there is memory.
     let each = like.places().len() as u64;
-    let tensors = members.checked_mul(each).and_then(|all| all.checked_add(2));
+    let others = 2 + u64::from(!labels.is_empty());
+    let tensors = members
+        .checked_mul(each)
+        .and_then(|all| all.checked_add(others));
     if tensors != Some(record.len() as u64) || each == 0 && members > 1 {
-        return Err(RecordError::Validation(format!(
-            "{members} members of {each} tensors, counters and checksum are not the {} tensors of the record",
+        return Err(invalid(format!(
+            "{members} members of {each} tensors, and {others} lists of numbers, are not the {} tensors of the record",
             record.len()
         )));
     }
-    let values = read.collect();
+    let values = whole.collect();
+    let template = like.held_model();
+    let device = device_of(Some(&template));
     let recorded = Recorded {
         // `valid`, not `clone`: each with running statistics of its own.
         members: (0..members).map(|_| template.valid()).collect(),
-        counters,
-        checksum: halves,
+        counters: numbers_of(vec![0; numbers], &device),
+        labels: labels_of(labels, &device),
+        checksum: numbers_of(vec![0; 2], &device),
     }
     .try_load_record(record)?;
     let snapshot = |member: &M| {
         like.with_held_model(member)
-            .map_err(|mismatch| RecordError::Validation(mismatch.to_string()))
+            .map_err(|mismatch| invalid(mismatch.to_string()))
     };
     let members = recorded.members.iter().map(snapshot);
     Ok(Members {
@@ -157,20 +175,56 @@ pub(crate) fn read_members<M: Module + ModuleDisplay>(
     })
 }
 
-/// A checksum of everything in a record except its checksum.
-fn checksum(record: ModuleRecord) -> Result<u32, RecordError> {
+/// The tensors of a record with their names, in the order of the names.
+fn tensors(record: ModuleRecord) -> Result<Vec<(String, TensorData)>, RecordError> {
     let tensors = Reader::from_bytes(record.into_bytes()?)?.into_tensors()?;
-    let parts = tensors.into_iter().map(|tensor| tensor.into_parts());
-    let mut parts = parts.collect::<Result<Vec<_>, _>>()?;
-    parts.sort_by(|(one, ..), (other, ..)| one.cmp(other));
+    let mut all = Vec::with_capacity(tensors.len());
+    for tensor in tensors {
+        let (name, dtype, shape, _, bytes) = tensor.into_parts()?;
+        let data = TensorData::try_from_bytes(bytes, shape, dtype);
+        let damaged = |error| invalid(format!("`{name}` is damaged: {error}"));
+        let data = data.map_err(damaged)?;
+        all.push((name, data));
+    }
+    all.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(all)
+}
+
+/// A checksum of everything in a record except its checksum.
+fn checksum(tensors: &[(String, TensorData)]) -> u32 {
     let mut sum = crc32fast::Hasher::new();
-    for (name, dtype, shape, _, bytes) in parts {
+    for (name, data) in tensors {
         if name != CHECKSUM {
+            let (dtype, shape) = (data.dtype(), data.shape());
             sum.update(format!("{name} {dtype:?} {shape:?} ").as_bytes());
-            sum.update(&bytes);
+            sum.update(data.as_bytes());
         }
     }
-    Ok(sum.finalize())
+    sum.finalize()
+}
+
+fn labels_of(labels: &[String], device: &Device) -> Option<Param<Tensor<1, Int>>> {
+    let bytes = labels.join("\n").into_bytes();
+    let numbers = bytes.into_iter().map(i32::from).collect();
+    (!labels.is_empty()).then(|| numbers_of(numbers, device))
+}
+
+fn to_labels(numbers: Vec<i64>) -> Vec<String> {
+    let bytes: Vec<u8> = numbers.into_iter().map(|byte| byte as u8).collect();
+    let text = String::from_utf8_lossy(&bytes);
+    text.lines().map(str::to_owned).collect()
+}
+
+fn label(labels: &[String], at: usize) -> String {
+    match labels.get(at) {
+        Some(label) => format!("`{label}`"),
+        None if labels.is_empty() => "a whole model".to_owned(),
+        None => "no other".to_owned(),
+    }
+}
+
+fn invalid(text: impl Into<String>) -> RecordError {
+    RecordError::Validation(text.into())
 }
 
 fn numbers_of(numbers: Vec<i32>, device: &Device) -> Param<Tensor<1, Int>> {

@@ -3,15 +3,15 @@
 use crate::combine_error::CombineError;
 use burn::module::Module;
 use burn::store::ModuleRecord;
-use burn_tricks_core::{Buffers, Snapshot};
+use burn_tricks_core::{Buffers, Snapshot, independent_copy};
 use std::path::Path;
 
 /// `model` with the mean of the weights and running statistics of checkpoint files of the same architecture, in the
 /// memory of two models.
 ///
-/// Devices, gradient requirements and training flags stay those of `model`; parameter ids and element
-/// types are those of the last file, as when Burn loads it. Clones of `model` share its running
-/// statistics, as with Burn's `load_record`.
+/// Devices, gradient requirements and training flags are those of `model`; parameter ids and element
+/// types are those of the last file, as when Burn loads it. Clones of `model` keep their values, running statistics
+/// too: Burn's `load_record` would load those into every clone.
 ///
 /// ```text
 /// w̄ = 1/K Σ wₖ
@@ -66,9 +66,12 @@ use std::path::Path;
 ///
 /// If there is no file, or one cannot be read as a checkpoint of the model.
 pub fn average_checkpoints<M: Module, P: AsRef<Path>>(
-    mut model: M,
+    model: M,
     files: &[P],
 ) -> Result<M, CombineError> {
+    // A record is loaded into running statistics that all clones share; and an update of them that is pending would
+    // replace those of the record.
+    let mut model = independent_copy(&model);
     let mut mean: Option<Snapshot<M>> = None;
     for (count, path) in files.iter().enumerate() {
         let path = path.as_ref();

@@ -129,14 +129,26 @@ impl<M: Module + ModuleDisplay> EmaSet<M> {
     pub fn to_record(&self) -> ModuleRecord {
         let members = self.emas.iter().map(|ema| ema.newest().held_model());
         let counters: Vec<u64> = self.emas.iter().flat_map(Ema::counters).collect();
-        record_members(AverageKind::EMA_SET, members.collect(), &counters)
+        record_members(
+            AverageKind::EMA_SET,
+            &self.labels(),
+            members.collect(),
+            &counters,
+        )
     }
 
-    /// Resumes the recorded averages.
+    /// The decays, by which the averages of a record are told apart.
+    fn labels(&self) -> Vec<String> {
+        let decay = |ema: &Ema<M>| format!("decay {}", ema.config().decay);
+        self.emas.iter().map(decay).collect()
+    }
+
+    /// Resumes the recorded averages. The decays must be the same as when they were recorded, in the same order.
     ///
     /// # Errors
     ///
-    /// Burn's error, if the record does not hold as many averages of such a model.
+    /// Burn's error, if the record does not hold averages of such a model with these decays. It names the first decay that
+    /// differs.
     pub fn load_record(mut self, record: ModuleRecord) -> Result<Self, RecordError> {
         let Some(first) = self.emas.first() else {
             let text = "a set without averages has no record".to_owned();
@@ -145,6 +157,7 @@ impl<M: Module + ModuleDisplay> EmaSet<M> {
         let (expected, each) = (self.emas.len(), first.counters().len());
         let Members { members, counters } = read_members(
             AverageKind::EMA_SET,
+            &self.labels(),
             first.newest(),
             each * expected,
             record,

@@ -43,8 +43,9 @@ use burn_tricks_core::{Buffers, Config, ConfigError};
 ///
 /// # Cost
 ///
-/// k copies of the weights, in their own type. The mean is computed when [`model`](crate::Average::model) is
-/// called, in `f32` for half precision.
+/// k copies of the weights, in their own type; steps between two samples cost nothing. Up to the first sample, the
+/// average shares the tensors of the trained weights, so the optimizer cannot update them in place. The mean is computed
+/// when [`model`](crate::Average::model) is called, in `f32` for half precision.
 ///
 /// # Differences
 ///

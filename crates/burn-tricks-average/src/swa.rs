@@ -51,7 +51,8 @@ use burn_tricks_core::{Buffers, Config, ConfigError};
 /// # Cost
 ///
 /// The cost of an [`Ema`](crate::EmaConfig): one copy of the weights, in `f32` for half precision. Steps between two
-/// samples have no cost.
+/// samples have no cost. Up to the first sample, the average shares the tensors of the trained weights, so the optimizer
+/// cannot update them in place.
 ///
 /// # Differences
 ///

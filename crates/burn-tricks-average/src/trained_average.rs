@@ -135,6 +135,7 @@ impl<R: AverageRule> TrainedAverage<R> {
     /// # Panics
     ///
     /// Those of [`update`](Self::update).
+    #[must_use]
     pub fn restore_into<M: Module>(&self, model: &M) -> M {
         self.write(model, independent_copy(model))
     }
@@ -177,21 +178,20 @@ impl<R: AverageRule> TrainedAverage<R> {
         self.average.updates()
     }
 
-    /// The record to save with a checkpoint: the averaged weights, by their numbers, and the step counts.
+    /// The record to save with a checkpoint: the averaged weights, their paths, and the step counts.
     pub fn to_record(&self) -> ModuleRecord {
-        self.average.to_record()
+        self.average.to_labelled_record(&self.paths)
     }
 
     /// Resumes the recorded average. The weights that are trained must be the same as when it was recorded.
     ///
     /// # Errors
     ///
-    /// Burn's error, if the record does not hold such an average of as many weights of these sizes.
+    /// Burn's error, if the record does not hold such an average of weights with these paths and sizes. It names the first
+    /// path that differs.
     pub fn load_record(self, record: ModuleRecord) -> Result<Self, RecordError> {
-        Ok(Self {
-            average: self.average.load_record(record)?,
-            ..self
-        })
+        let average = self.average.load_labelled_record(&self.paths, record)?;
+        Ok(Self { average, ..self })
     }
 }
 

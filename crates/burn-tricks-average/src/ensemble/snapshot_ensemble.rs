@@ -155,7 +155,12 @@ impl<M: Module + ModuleDisplay> SnapshotEnsemble<M> {
     /// The record to save with a checkpoint: the members.
     pub fn to_record(&self) -> ModuleRecord {
         let members = self.members.iter().map(Snapshot::held_model).collect();
-        record_members(AverageKind::SNAPSHOT_ENSEMBLE, members, &[self.collected])
+        record_members(
+            AverageKind::SNAPSHOT_ENSEMBLE,
+            &[],
+            members,
+            &[self.collected],
+        )
     }
 
     /// Resumes the recorded collection. If it has more members than `last`, the newest are kept.
@@ -164,7 +169,7 @@ impl<M: Module + ModuleDisplay> SnapshotEnsemble<M> {
     ///
     /// Burn's error, if the record does not hold a collection of such models.
     pub fn load_record(mut self, record: ModuleRecord) -> Result<Self, RecordError> {
-        let recorded = read_members(AverageKind::SNAPSHOT_ENSEMBLE, &self.like, 1, record)?;
+        let recorded = read_members(AverageKind::SNAPSHOT_ENSEMBLE, &[], &self.like, 1, record)?;
         let surplus = recorded.members.len().saturating_sub(self.last);
         self.members = recorded.members.into_iter().skip(surplus).collect();
         self.collected = recorded.counters[0];

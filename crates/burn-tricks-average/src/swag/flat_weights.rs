@@ -40,6 +40,15 @@ impl FlatWeights {
         })
     }
 
+    /// On the devices and in the types of `others`.
+    pub(crate) fn as_of(self, others: &Self) -> Self {
+        let pairs = self.0.into_iter().zip(&others.0);
+        let as_of = |(weight, other): (Tensor<1>, &Tensor<1>)| {
+            weight.to_device(&other.device()).cast(other.dtype())
+        };
+        Self(pairs.map(as_of).collect())
+    }
+
     /// The results of `f` for each weight.
     pub(crate) fn map(self, f: impl Fn(Tensor<1>) -> Tensor<1>) -> Self {
         Self(self.0.into_iter().map(f).collect())

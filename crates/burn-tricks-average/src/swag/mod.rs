@@ -73,8 +73,9 @@ use std::collections::VecDeque;
 ///
 /// # Cost
 ///
-/// K + 2 copies of the weights, in `f32` for half precision; steps between two samples cost nothing. A sample of the
-/// distribution is one pass over each copy.
+/// K + 3 copies of the weights, in `f32` for half precision; steps between two samples cost nothing. Up to the first
+/// sample, the distribution shares the tensors of the trained weights, so the optimizer cannot update them in place. A
+/// sample of the distribution is one pass over each copy.
 ///
 /// # Differences
 ///
@@ -162,7 +163,7 @@ impl<M: Module> Swag<M> {
     }
 
     /// Tells it the weights after an optimizer step. Call it after every step; `start_after` and `update_every` of the
-    /// configuration decide which weights are sampled.
+    /// configuration decide which weights are sampled. If `model` is on another device now, the distribution moves there.
     ///
     /// # Panics
     ///
@@ -194,6 +195,7 @@ impl<M: Module> Swag<M> {
         if self.updates == 1 {
             self.mean = weights.clone();
         }
+        self.follow(&weights);
         let towards = |mean: Tensor<1>, weight: Tensor<1>| mean.clone() + (weight - mean) * share;
         let before = weights
             .clone()
@@ -210,6 +212,16 @@ impl<M: Module> Swag<M> {
             self.deviations.pop_front();
         }
         self.deviations.push_back(deviation);
+    }
+
+    /// Moves to the devices and types of the weights of a model, which may have changed since the last sample.
+    fn follow(&mut self, weights: &FlatWeights) {
+        for held in [&mut self.mean, &mut self.variance]
+            .into_iter()
+            .chain(&mut self.deviations)
+        {
+            *held = held.clone().as_of(weights);
+        }
     }
 
     /// Restarts with the weights of `model`, as [`SwagConfig::init`] would.
@@ -309,7 +321,7 @@ impl<M: Module + ModuleDisplay> Swag<M> {
             written(&self.variance),
         ];
         members.extend(self.deviations.iter().map(written));
-        record_members(AverageKind::SWAG, members, &[self.steps, self.updates])
+        record_members(AverageKind::SWAG, &[], members, &[self.steps, self.updates])
     }
 
     /// Resumes the recorded distribution. If the record has more deviations than the configuration keeps, the newest are
@@ -322,7 +334,7 @@ impl<M: Module + ModuleDisplay> Swag<M> {
         let Members {
             mut members,
             counters,
-        } = read_members(AverageKind::SWAG, &self.newest, 2, record)?;
+        } = read_members(AverageKind::SWAG, &[], &self.newest, 2, record)?;
         if members.len() < 3 {
             return Err(RecordError::Validation(format!(
                 "the record of a SWAG holds {} sets of weights, expected at least 3",
