@@ -1,18 +1,20 @@
 //! An optimizer's state that is not its parameter's: an error that names path and shapes where it is
 //! loaded, a panic that names the shapes in the step, never a broadcast; and damage never panics.
 
-use crate::models::Noise;
+use crate::devices::training_devices;
+use crate::models::{Noise, Pair};
 use burn::module::{Module, Param, ParamId};
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{
     AdafactorConfig, AdanConfig, GradientsParams, LambConfig, LionConfig, ModuleOptimizer,
-    MuonConfig, OptimizerRecord,
+    MuonConfig, Optimizer, OptimizerRecord, RecordState, StateSink, StateSource,
 };
-use burn::tensor::{Bytes, Device, Tensor};
+use burn::tensor::{Bytes, DType, Device, Tensor};
 use burn_tricks::optim::{
     AdaGradConfig, AdamConfig, AdamWConfig, Memory, ModuleOptimizerExt as _, MomentumMemory,
     NormScope, NormalizedGradientConfig, OptimizerExt as _, OptimizerRecordError, RmsPropConfig,
-    Scheduled, SgdConfig, check_optimizer_record, check_optimizer_record_file,
+    Scheduled, SgdConfig, StateField, Wrap, WrappedStep, Wrapper, check_optimizer_record,
+    check_optimizer_record_file,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -451,4 +453,158 @@ fn damage_never_panics() {
         }
     }
     assert!(errors > 2000, "{errors} errors, {loads} loads");
+}
+
+/// What an optimizer of one's own remembers: a tensor that is smaller than the parameter, under a name that others use.
+#[derive(Debug, Clone)]
+struct Factored<const D: usize> {
+    momentum: Tensor<D>,
+    columns: Tensor<D>,
+}
+
+impl<const D: usize> RecordState for Factored<D> {
+    fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
+        out.push_tensor(prefix, "momentum", self.momentum.to_data());
+        out.push_tensor(prefix, "columns", self.columns.to_data());
+    }
+
+    fn state_unflatten(prefix: &str, source: &mut StateSource, device: &Device) -> Option<Self> {
+        Some(Self {
+            momentum: Tensor::from_data(source.take_tensor(prefix, "momentum")?, device),
+            columns: Tensor::from_data(source.take_tensor(prefix, "columns")?, device),
+        })
+    }
+}
+
+#[derive(Debug, Clone)]
+struct FactoredSgd;
+
+impl Optimizer for FactoredSgd {
+    type State<const D: usize> = Factored<D>;
+
+    fn step<const D: usize>(
+        &self,
+        lr: f64,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        _state: Option<Factored<D>>,
+    ) -> (Tensor<D>, Option<Factored<D>>) {
+        let factored = Factored {
+            momentum: grad.clone().mean_dim(0),
+            columns: grad.clone().mean_dim(D - 1),
+        };
+        (weight - grad * lr, Some(factored))
+    }
+
+    fn to_device<const D: usize>(state: Factored<D>, _device: &Device) -> Factored<D> {
+        state
+    }
+}
+
+#[test]
+fn another_shape_under_the_name_of_anothers_state_is_no_error() {
+    let lookahead: Make = || FactoredSgd.lookahead(2, 0.5).unwrap().init();
+    for make in [(|| ModuleOptimizer::from(FactoredSgd)) as Make, lookahead] {
+        let (optim, trained) = stepped(make(), [3, 2]);
+        let loaded = make().try_load_record(&trained, optim.to_record()).unwrap();
+        assert_eq!(loaded.to_record().len(), optim.to_record().len());
+    }
+    // The state of the wrapper around it is still that of the parameter.
+    let (optim, _) = stepped(lookahead(), [3, 2]);
+    let error = lookahead().try_load_record(&model([2, 2]), optim.to_record());
+    let text = error.map(drop).unwrap_err().to_string();
+    assert!(text.contains("`slow` was recorded as [3, 2]"), "{text}");
+}
+
+/// A state that has nothing to record, as after steps that the device has skipped.
+#[derive(Debug, Clone)]
+struct Nothing;
+
+impl RecordState for Nothing {
+    fn state_flatten(&self, _prefix: &str, _out: &mut StateSink) {}
+
+    fn state_unflatten(_: &str, _: &mut StateSource, _: &Device) -> Option<Self> {
+        None
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Forgetful;
+
+impl Optimizer for Forgetful {
+    type State<const D: usize> = Nothing;
+
+    fn step<const D: usize>(
+        &self,
+        _lr: f64,
+        weight: Tensor<D>,
+        _grad: Tensor<D>,
+        _state: Option<Nothing>,
+    ) -> (Tensor<D>, Option<Nothing>) {
+        (weight, Some(Nothing))
+    }
+
+    fn to_device<const D: usize>(state: Nothing, _device: &Device) -> Nothing {
+        state
+    }
+}
+
+#[test]
+fn a_state_with_nothing_in_it_is_loaded() {
+    let (optim, trained) = stepped(ModuleOptimizer::from(Forgetful), [2, 2]);
+    let again = ModuleOptimizer::from(Forgetful);
+    assert!(again.try_load_record(&trained, optim.to_record()).is_ok());
+    // All steps were skipped: on some devices only the device knows.
+    for (name, device) in training_devices() {
+        let adam = || AdamConfig::new().with_skip_marked(true).init().unwrap();
+        let (mut optim, start) = (adam(), Pair::new(&[1.0], &[2.0], DType::F32, &device));
+        let skipped = optim.step(0.1, start.clone(), start.grads(&[f64::NAN], &[f64::NAN]));
+        assert_eq!(skipped.values(), start.values(), "{name}");
+        let mut loaded = adam().try_load_record(&skipped, optim.to_record()).unwrap();
+        let step = |optim: &mut ModuleOptimizer| {
+            let grads = skipped.grads(&[1.0], &[-1.0]);
+            optim.step(0.1, skipped.clone(), grads).values()
+        };
+        assert_eq!(step(&mut loaded), step(&mut optim), "{name}");
+    }
+}
+
+const LAST: StateField = StateField::optional("last");
+
+/// Puts its tensor at every step, and takes it at every third.
+#[derive(Debug, Clone)]
+struct Puts;
+
+impl Wrap for Puts {
+    const STATE: &'static [StateField] = &[LAST];
+    const COUNTS: bool = true;
+
+    fn step<O: Optimizer, const D: usize>(
+        &self,
+        step: &mut WrappedStep<'_, O, D>,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+    ) -> Tensor<D> {
+        if step.number() % 3 == 0 {
+            let last = step.take(LAST, &weight).unwrap().into_data();
+            let expected = (step.number() - 1) as f32;
+            assert!(
+                last.iter::<f32>().all(|number| number == expected),
+                "{last:?}"
+            );
+        }
+        step.put(LAST, weight.full_like(step.number() as f64));
+        step.inner(weight, grad)
+    }
+}
+
+#[test]
+fn a_tensor_that_is_put_replaces_the_one_that_was_there() {
+    let mut optim = Wrapper::new(Puts, SgdConfig::torch().build().unwrap()).init();
+    let mut model = model([2, 2]);
+    for _ in 0..7 {
+        let grads = grads(&model);
+        model = optim.step(0.01, model, grads);
+        assert_eq!(optim.to_record().len(), 2, "one tensor for each parameter");
+    }
 }

@@ -10,7 +10,8 @@ use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::average::{Average, AverageRule, ScheduleFreeAverageConfig};
 use burn_tricks::optim::{
     AdamConfig, MasterWeightsConfig, MasterWeightsForm, ModuleOptimizerExt as _, OptimizerExt as _,
-    OptimizerRecordError, ScheduleFreeConfig, SgdConfig, StateField, Wrap, WrappedStep, Wrapper,
+    OptimizerRecordError, ScheduleFreeConfig, Scheduled, SgdConfig, StateField, Wrap, WrappedStep,
+    Wrapper,
 };
 
 /// Training and evaluation weights are the oracle's, on every device, in f32: those of the average, and those that are made of
@@ -424,9 +425,11 @@ fn weights_that_cannot_be_made_are_errors() {
     }
     let text = refused(Wrapper::new(WithoutBeta {}, sgd()).init());
     assert!(text.contains("does not say with which β"), "{text}");
+    assert!(text.contains("`a`"), "{text}");
     let zero = ScheduleFreeConfig::new().with_beta(0.0);
     let text = refused(zero.init(sgd()).unwrap());
     assert!(text.contains("with β = 0"), "{text}");
+    assert!(text.contains("got 0 for `a`"), "{text}");
     let mut optim = config.init(sgd()).unwrap();
     stepped(start.clone(), grads, &mut optim);
     let other = Pair::new(&[1.0, -1.0], &[0.5], DType::F32, &device);
@@ -500,4 +503,49 @@ fn settings_that_mean_nothing_are_errors() {
     let model = Pair::new(&[1.0], &[1.0], DType::F32, &Device::flex());
     let average = ScheduleFreeAverageConfig::new().with_beta(1.0);
     assert_eq!(average.init(&model).unwrap_err().field, "beta");
+}
+
+/// With another β in each step, the averages of the formulas in `f64`; a step that changes β and is skipped leaves x
+/// and z.
+#[test]
+fn a_beta_that_changes_leaves_the_average() {
+    const BETAS: [f64; 8] = [0.9, 0.5, 0.5, 0.8, 0.95, 0.2, 0.7, 0.9];
+    const LR: f64 = 0.2;
+    for (name, device) in training_devices() {
+        for (skip_marked, skipped) in [(false, None), (true, None), (true, Some(4))] {
+            let what = format!("{name}, {skip_marked}, {skipped:?}");
+            let make = move |step: u64| {
+                let inner = SgdConfig::torch().with_skip_marked(skip_marked).build()?;
+                let beta = BETAS[step as usize - 1];
+                let free = ScheduleFreeConfig::new()
+                    .with_beta(beta)
+                    .with_weight_decay(0.1);
+                free.with_skip_marked(skip_marked).build(inner)
+            };
+            let mut optim = Scheduled::build(make).unwrap().init();
+            let mut model = Pair::new(&[1.0], &[0.5], DType::F32, &device);
+            let (mut x, mut y, mut z, mut taken) = (1.0, 1.0, 1.0, 0.0);
+            for (at, beta) in BETAS.into_iter().enumerate() {
+                let is_skipped = skipped == Some(at);
+                let grad = if is_skipped {
+                    f64::NAN
+                } else {
+                    (at as f64).sin() + 0.5
+                };
+                let grads = model.grads(&[grad], &[grad]);
+                model = optim.step(LR, model, grads);
+                if !is_skipped {
+                    taken += 1.0;
+                    z -= LR * (grad + 0.1 * y);
+                    x += (z - x) / taken;
+                    y = beta * x + (1.0 - beta) * z;
+                    assert_close(&model.values().0, &[y], 2e-6, &format!("{what}: y, {at}"));
+                }
+                let made = ScheduleFreeConfig::evaluation_model(&model, optim.to_record());
+                let made = made.unwrap().values().0;
+                assert_close(&made, &[x], 1e-5, &format!("{what}: x, {at}"));
+                y = model.values().0[0]; // where the next gradient is taken, also after a step that was skipped
+            }
+        }
+    }
 }

@@ -8,7 +8,7 @@ use burn::module::{Module, Param, ParamId};
 use burn::optim::OptimizerRecord;
 use burn::tensor::{Tensor, TensorData};
 use burn_tricks_core::walk::{Location, Mapper, map};
-use burn_tricks_core::{Snapshot, accumulation_dtype};
+use burn_tricks_core::{Snapshot, accumulation_dtype, params};
 use burn_tricks_kernels::{AnyTensor, blend, cast, compensated, take_over};
 use std::collections::HashMap;
 
@@ -59,7 +59,7 @@ impl ScheduleFreeConfig {
         guarded(|| {
             let bytes = record.into_bytes()?.shared();
             check_optimizer_record(model, bytes.clone())?;
-            let entries = entries(bytes)?;
+            let mut entries = entries(bytes)?;
             let is_free = |entry: &Entry| schedule_free_path(entry).is_some();
             if !entries.is_empty() && !entries.values().any(is_free) {
                 return Err(no_weights(
@@ -67,9 +67,11 @@ impl ScheduleFreeConfig {
                 ));
             }
             let mut of_params = HashMap::new();
-            for (id, entry) in entries {
-                if let Some(state) = State::of(entry)? {
-                    of_params.insert(ParamId::from(id), state);
+            for param in params(model) {
+                if let Some(entry) = entries.remove(&param.id.val())
+                    && let Some(state) = State::of(entry, &param.path)?
+                {
+                    of_params.insert(param.id, state);
                 }
             }
             let mut evaluate = Evaluate {
@@ -84,7 +86,8 @@ impl ScheduleFreeConfig {
     }
 }
 
-fn no_weights(reason: &'static str) -> OptimizerRecordError {
+fn no_weights(reason: impl Into<String>) -> OptimizerRecordError {
+    let reason = reason.into();
     OptimizerRecordError::NoEvaluationWeights { reason }
 }
 
@@ -111,8 +114,8 @@ struct State {
 }
 
 impl State {
-    /// None if the optimizer of this parameter is not schedule-free, or has no z so far.
-    fn of(entry: Entry) -> Result<Option<Self>, OptimizerRecordError> {
+    /// None if the optimizer of the parameter at `at` is not schedule-free, or has no z so far.
+    fn of(entry: Entry, at: &str) -> Result<Option<Self>, OptimizerRecordError> {
         let Some(path) = schedule_free_path(&entry).map(str::to_owned) else {
             return Ok(None);
         };
@@ -129,11 +132,12 @@ impl State {
         };
         let beta = entry.scalars.get(&format!("{path}{BETA}"));
         let beta = beta.and_then(|beta| f64::try_from(*beta).ok());
-        let beta =
-            beta.ok_or_else(|| no_weights("it does not say with which β its weights were made"))?;
+        let unknown = || no_weights(format!("it does not say with which β `{at}` was made"));
+        let beta = beta.ok_or_else(unknown)?;
         if !(beta > 0.0 && beta < 1.0) {
-            let reason = "β must lie in (0, 1): with β = 0 the model has the weights z";
-            return Err(no_weights(reason));
+            return Err(no_weights(format!(
+                "β must lie in (0, 1), got {beta} for `{at}`: with β = 0 the model has the weights z"
+            )));
         }
         // Of a wrapper around it, the nearest one.
         let mut around = path.as_str();

@@ -11,6 +11,7 @@ mod cautious;
 mod decoupled_weight_decay;
 mod evaluation_weights;
 mod fused_step;
+mod known_states;
 mod lars;
 mod lookahead;
 mod master_weights;

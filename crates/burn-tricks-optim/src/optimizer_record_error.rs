@@ -50,7 +50,7 @@ pub enum OptimizerRecordError {
     /// The weights that schedule-free learning evaluates cannot be made of the record.
     NoEvaluationWeights {
         /// Why not.
-        reason: &'static str,
+        reason: String,
     },
     /// The optimizer cannot read these states: they are another optimizer's, or damaged.
     NotRestored {

@@ -95,6 +95,9 @@ use burn_tricks_kernels::{Number, Skip, blend, lerp};
 /// - Their warm-up is part of the optimizer; here it is a schedule, and the weights in the average follow it in
 ///   the same way.
 /// - The weight decay λ uses `y`, as in their code.
+/// - β may change during a run, in a [`Scheduled`](crate::Scheduled) or when a run is resumed: `x` and `z` stay, and `y` is
+///   made with the new β from then on, also if the device skips that step. After a step with β = 0, whose `y` is `z`, the
+///   average begins anew at `z`.
 /// - Every parameter counts its own steps, and records `lr_max`, `weight_sum`, `taken` and `beta`.
 /// - With `skip_marked`, on a device without `f64`, `weight_sum` is a sum in `f32`, whose rounding errors grow with the number
 ///   of steps: at a rate of 1e-3 and p = 2 it is about 5 % off after a million steps, and with it the share `c` of a step.
@@ -263,13 +266,21 @@ impl Wrap for ScheduleFreeWrap {
             }
             return weight;
         }
-        step.scalars()[0] = self.beta;
+        let old_beta = std::mem::replace(&mut step.scalars()[0], self.beta);
         let (dtype, wide) = (weight.dtype(), accumulation_dtype(weight.dtype()));
         let y = weight.clone().cast(wide);
         let z = old_z.unwrap_or_else(|| y.clone());
         let lr = step.lr;
         let moved = step.inner(z.clone(), grad.cast(wide));
         let moved = skip.choose(z.clone(), self.decayed(moved, y.clone(), lr));
+        // As the present β makes it of the same x and z: y − z = β (x − z). If the old β was 0, y is z.
+        let (y, weight) = if old_beta == self.beta || old_beta == 0.0 {
+            (y, weight)
+        } else {
+            let ratio = self.beta / old_beta;
+            let y = blend(y, ratio, z.clone(), 1.0 - ratio);
+            (y.clone(), y.cast(dtype))
+        };
         let share = self.share(lr, &skip, step.numbers(), &weight.device());
         if self.beta == 0.0 {
             step.put(Z, moved.clone());

@@ -76,8 +76,9 @@ impl StateTensors {
         Some(self.0.swap_remove(at).1)
     }
 
-    /// Adds a tensor for a field that has none.
+    /// Replaces the tensor of a field, if it has one.
     pub(crate) fn put(&mut self, field: StateField, tensor: AnyTensor) {
+        self.remove(field);
         self.0.push((field, tensor.into()));
     }
 

@@ -147,7 +147,7 @@ impl<O: Optimizer, const D: usize> WrappedStep<'_, O, D> {
         &mut self.numbers
     }
 
-    /// Puts a tensor into the state, as it is.
+    /// Puts a tensor into the state, as it is, in place of the one that is there.
     pub fn put(&mut self, field: StateField, tensor: Tensor<D>) {
         self.tensors.put(field, tensor.into());
     }
