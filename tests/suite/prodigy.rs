@@ -184,6 +184,23 @@ fn a_state_of_another_model_is_refused() {
         error.to_string(),
         "the saved state does not fit: `a` has 1 numbers, and the state 2"
     );
+    // One step; d, the largest d and three numbers for r; no parameters.
+    let one = || [0, 1].into_iter().chain(0.5_f32.to_le_bytes());
+    let three = [0, 3]
+        .into_iter()
+        .chain([0.5_f32; 3].into_iter().flat_map(f32::to_le_bytes));
+    let damaged: Vec<u8> = [1, 1]
+        .into_iter()
+        .chain(one())
+        .chain(one())
+        .chain(three)
+        .chain([0])
+        .collect();
+    let error = other.load_state(&damaged).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the saved state does not fit: the estimate's numerator is 3 numbers, expected 1"
+    );
 }
 
 fn panic_of(run: impl FnOnce()) -> String {

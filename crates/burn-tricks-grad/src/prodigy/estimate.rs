@@ -298,12 +298,13 @@ impl Estimate {
                 }
             }
         }
-        if state
-            .numbers
-            .as_ref()
-            .is_some_and(|numbers| numbers.iter().any(|n| n.len() != 1))
-        {
-            return Err("the estimate is not one number".into());
+        let names = ["distance", "largest distance", "numerator"];
+        for (name, number) in names.iter().zip(state.numbers.iter().flatten()) {
+            let recorded = number.len();
+            if recorded != 1 {
+                let error = format!("the estimate's {name} is {recorded} numbers, expected 1");
+                return Err(error.into());
+            }
         }
         self.restart();
         let device = self.device.clone();
