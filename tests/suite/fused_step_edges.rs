@@ -196,7 +196,7 @@ fn a_record_without_paths_is_loaded_by_the_ids() {
     // The next record has the paths of the step.
     let mut loaded = loaded;
     let gradients = grads(&resumed);
-    loaded.step(0.1, resumed, gradients);
+    let _ = loaded.step(0.1, resumed, gradients);
     let record = loaded.to_record().into_bytes().unwrap();
     let reader = Reader::from_bytes(record).unwrap();
     let paths: Vec<_> = reader.metadata().values().cloned().collect();
@@ -349,7 +349,7 @@ fn a_model_that_changes_in_a_run_stops_the_average_at_the_first_other_place() {
         let model = both(0.0, 0.0);
         let ema = EmaConfig::new(0.5).with_warmup(EmaWarmup::None);
         let mut fused = adam().fused().with_average(ema.init(&model).unwrap());
-        fused.step(0.1, model, none());
+        let _ = fused.step(0.1, model, none());
         fused
     };
     for (changed, expected, got) in [
@@ -384,7 +384,7 @@ fn a_model_that_changes_in_a_run_stops_the_average_at_the_first_other_place() {
     };
     let ema = EmaConfig::new(0.5).init(&model).unwrap();
     let mut fused = adam().fused().with_average(ema);
-    fused.step(0.1, model, none());
+    let _ = fused.step(0.1, model, none());
     let text = panics(|| drop(fused.step(0.1, both(8.0, 8.0), none())));
     assert!(
         text.contains("expected no further parameter, got `right` [1] F32"),
@@ -419,7 +419,7 @@ fn an_average_is_not_used_after_a_panic_in_the_walk() {
     let ema = EmaConfig::new(0.5).init(&model).unwrap();
     let mut fused = Panics.fused().with_average(ema);
     // Without a gradient there is no step, and the average begins.
-    fused.step(0.1, model.clone(), GradientsParams::new());
+    let _ = fused.step(0.1, model.clone(), GradientsParams::new());
     let grads = model.grads(&[0.5, -0.25], &[1.0]);
     let text = panics(|| drop(fused.step(0.1, model.clone(), grads)));
     assert_eq!(text, "no step");

@@ -143,15 +143,15 @@ fn a_parameter_without_a_gradient_has_none_or_a_zero_in_the_mean() {
         let mut accumulator = accumulator(4);
         let none = accumulator.add(&model, model.loss(0, 1).backward(), 1);
         assert!(none.is_none());
-        accumulator.add(&model, with(8.0).backward(), 1);
-        accumulator.add(&model, model.loss(0, 2).backward(), 2);
+        let _ = accumulator.add(&model, with(8.0).backward(), 1);
+        let _ = accumulator.add(&model, model.loss(0, 2).backward(), 2);
         // No samples: no change, but a micro-batch of the window.
         let mean = accumulator
             .add(&model, with(1e9).backward(), 0)
             .expect("full");
         let grad = values(mean.get::<1>(model.sometimes.id).unwrap());
         assert_close(&grad, &[2.0], 1e-6, name);
-        accumulator.add(&model, model.loss(0, 1).backward(), 1);
+        let _ = accumulator.add(&model, model.loss(0, 1).backward(), 1);
         accumulator.clear();
         assert!(accumulator.is_empty() && accumulator.samples() == 0);
         let mean =

@@ -549,7 +549,7 @@ fn a_norm_that_is_not_finite_lies_above_the_percentile() {
         let mut large = AutoClipConfig::new().init().unwrap();
         for _ in 0..3 {
             let (pair, grads) = Pair::with_grads(&[1.0], &[1.0], DType::F32, &Device::flex());
-            large.apply(&pair, grads);
+            let _ = large.apply(&pair, grads);
         }
         GradientTransform::state(&large).unwrap()
     };
@@ -620,7 +620,7 @@ fn a_state_with_what_is_no_norm_is_refused() {
     let mut clip = AutoClipConfig::new().init().unwrap();
     let (pair, grads) = Pair::with_grads(&[1.0], &[0.0], DType::F32, &Device::flex());
     let mut other = AutoClipConfig::new().init().unwrap();
-    other.apply(&pair, grads);
+    let _ = other.apply(&pair, grads);
     let state = other.state();
     for bad in [-1.0_f64, f64::NAN] {
         // The norm of 1 is in the state as it is in memory.
@@ -648,7 +648,7 @@ fn a_longer_history_forgets_the_oldest_norm_first() {
         };
         let push = |clip: &mut AutoClip, norm: f64| {
             let (pair, grads) = Pair::with_grads(&[norm], &[0.0], DType::F32, &device);
-            clip.apply(&pair, grads);
+            let _ = clip.apply(&pair, grads);
             values(clip.threshold().unwrap())[0]
         };
         let mut short = config(3).init().unwrap();
@@ -672,7 +672,7 @@ fn norms_in_f64_are_continued_in_f32() {
         let config = AutoClipConfig::new().with_percentile(90.0);
         let push = |clip: &mut AutoClip, norm: f64| {
             let (pair, grads) = Pair::with_grads(&[norm], &[0.0], DType::F32, &device);
-            clip.apply(&pair, grads);
+            let _ = clip.apply(&pair, grads);
         };
         let mut wide = config.init().unwrap();
         for norm in [f64::INFINITY, 1.0, f64::INFINITY] {
@@ -849,7 +849,7 @@ fn norms_have_the_paths_of_records() {
             .clone()
             .then(ClipGradNormConfig::new(1e-3).init().unwrap());
         let given = all(&model, &grads(&model, 2.0));
-        transform.apply(&model, grads(&model, 2.0));
+        let _ = transform.apply(&model, grads(&model, 2.0));
         let norms = measured.last().unwrap().read();
         let paths: Vec<_> = norms.iter().map(|(path, _)| path.as_str()).collect();
         assert_eq!(
@@ -898,7 +898,7 @@ fn all_ways_to_compose_are_one_and_a_skip_ends_the_chain() {
     }
     // The noise of the skipped step was not drawn.
     let mut list = vec![noise(), noise()];
-    list.apply(&model, grads(&model, 1.0));
+    let _ = list.apply(&model, grads(&model, 1.0));
     let state = GradientTransform::state(&chain).unwrap();
     let mut again = StepGuard::new().then(clip()).then(noise());
     again.load_state(&state).unwrap();

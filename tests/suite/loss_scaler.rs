@@ -153,7 +153,7 @@ fn the_scale_is_constant_between_unscalings_and_clones_share_it() {
     assert!(scaler.unscale(&model, grads(1.0)).is_some());
     assert_eq!(values(of_the_model.scale(loss.clone())), [131072.0]);
     for expected in 1..4 {
-        of_the_model.scale(loss.clone());
+        let _ = of_the_model.scale(loss.clone());
         assert!(scaler.unscale(&model, grads(f64::NAN)).is_none());
         assert_eq!(of_the_model.skipped_in_a_row(), expected);
     }
@@ -204,7 +204,7 @@ fn switched_off_it_does_nothing() {
 fn a_loss_in_f16_is_refused() {
     let scaler = LossScalerConfig::new().init().unwrap();
     let loss: Tensor<1> = tensor(&[0.5], DType::F16, &Device::flex());
-    scaler.scale(loss);
+    let _ = scaler.scale(loss);
 }
 
 /// As of a `Learner` whose model does not scale the loss, or has a scaler of its own.
@@ -215,7 +215,7 @@ fn gradients_that_nobody_scaled_are_refused() {
     assert!(refused(scaler()).starts_with(said));
     let (of_the_model, trick) = (scaler(), scaler());
     let loss = || tensor::<1>(&[1.0], DType::F32, &Device::flex());
-    of_the_model.scale(loss());
+    let _ = of_the_model.scale(loss());
     assert!(refused(trick).starts_with(said));
     // To look at the scale is not to use it.
     let trick = scaler();
@@ -223,14 +223,14 @@ fn gradients_that_nobody_scaled_are_refused() {
     assert!(refused(trick).starts_with(said));
     // By a clone.
     let trick = scaler();
-    trick.clone().scale(loss());
+    let _ = trick.clone().scale(loss());
     assert_eq!(refused(trick), "");
     // Nor do gradients that are not there, nor another run, need a loss.
     let pair = Pair::new(&[1.0], &[2.0], DType::F32, &devices()[0].1);
     let mut scaler = scaler();
     let none = scaler.unscale(&pair, GradientsParams::new());
     assert!(none.expect("nothing is not finite").is_empty());
-    scaler.scale(loss());
+    let _ = scaler.scale(loss());
     scaler.restart();
     assert_eq!(refused(scaler), "");
 }

@@ -107,16 +107,19 @@ impl Chart {
     }
 
     /// Adds a line through `points`, `(across, up)`; a point that is not finite leaves a gap.
+    #[must_use]
     pub fn line(self, name: &str, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
         self.with(name, Marks::Line(points.into_iter().collect()))
     }
 
     /// Adds bars; a bar whose height is not finite is left out.
+    #[must_use]
     pub fn bars(self, name: &str, bars: impl IntoIterator<Item = Bar>) -> Self {
         self.with(name, Marks::Bars(bars.into_iter().collect()))
     }
 
     /// Adds a thin grey line between two points, to compare with. It is not in the legend.
+    #[must_use]
     pub fn reference(self, from: (f64, f64), to: (f64, f64)) -> Self {
         self.with("", Marks::Reference([from, to]))
     }

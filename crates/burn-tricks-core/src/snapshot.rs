@@ -272,6 +272,7 @@ impl<M: Module> Snapshot<M> {
 
     /// The same values, held in `f32` where the module has `f16` or `bf16`, so that small changes are not lost
     /// in rounding. [`model`](Self::model) still returns the module's own types.
+    #[must_use]
     pub fn widened(mut self) -> Self {
         self.wide = true;
         let mut held = Cast(self.held_dtypes());
@@ -310,6 +311,7 @@ impl<M: Module> Snapshot<M> {
 
     /// The same values, marked as the mean of several modules: derived state is computed anew when a model is
     /// handed out. Use it for values that were read from the record of a mean.
+    #[must_use]
     pub fn as_mean(self) -> Self {
         Self { mean: true, ..self }
     }

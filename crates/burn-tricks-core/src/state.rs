@@ -71,6 +71,7 @@ pub enum StateError {
 impl StateError {
     /// The same error for a trick with `before` tricks in front of it. `name` is used if the error does not
     /// name a trick yet.
+    #[must_use]
     pub fn of_trick(self, before: usize, name: impl FnOnce() -> String) -> Self {
         match self {
             Self::OfTrick {

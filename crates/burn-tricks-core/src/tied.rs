@@ -46,6 +46,7 @@ pub fn tied_paths<M: Module>(module: &M) -> Vec<Vec<String>> {
 /// The shared leaf makes the gradients right. Burn keeps one gradient for each parameter id: if each place is a
 /// leaf of its own, the last place's gradient replaces those of the others. Devices, gradient requirements and
 /// ids stay. The cost is a walk over the module, without copies.
+#[must_use]
 pub fn tie<M: Module>(model: M) -> M {
     tie_if(model, |_| true)
 }

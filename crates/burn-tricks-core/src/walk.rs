@@ -35,7 +35,7 @@ use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Bool, Int, Tensor};
 
 /// The location of a value in a module: its path, and the types of the modules that contain it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Location {
     path: Names,
     containers: Names,
@@ -44,7 +44,7 @@ pub struct Location {
 }
 
 /// Names in one buffer, one after the other.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Names {
     text: String,
     /// Where each name begins.
@@ -214,12 +214,14 @@ pub fn visit_floats<M: Module>(module: &M, look: impl FnMut(&Location, &dyn AnyF
 }
 
 /// `module` with the values that `mapper` gives for its own.
+#[must_use]
 pub fn map<M: Module>(module: M, mapper: &mut impl Mapper) -> M {
     let at = Location::default();
     module.map(&mut Walk { at, on: mapper })
 }
 
 /// `module` with changed flags.
+#[must_use]
 pub fn map_flags<M: Module>(
     module: M,
     change: impl FnMut(&Location, Param<Flag>) -> Param<Flag>,

@@ -124,6 +124,7 @@ impl<B> Augmentations<B> {
     }
 
     /// One more, after the others.
+    #[must_use]
     pub fn with(mut self, augmentation: impl Augmentation<B> + 'static) -> Self {
         self.list.push(Box::new(augmentation));
         self

@@ -219,6 +219,7 @@ impl Field {
             #(#docs)*
             #[doc = #default]
             #[inline]
+            #[must_use]
             pub fn #setter(mut self, #name: #ty) -> Self {
                 self.#name = #name;
                 self

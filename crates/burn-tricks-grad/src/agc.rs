@@ -137,6 +137,7 @@ pub struct Agc {
 
 impl Agc {
     /// The clipped gradients. Gradients of parameters that `module` does not have are not changed.
+    #[must_use]
     pub fn apply<M: Module>(&self, module: &M, grads: GradientsParams) -> GradientsParams {
         let clip = UnitClip {
             clip_factor: self.config.clip_factor,

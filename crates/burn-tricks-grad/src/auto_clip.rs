@@ -140,6 +140,7 @@ impl AutoClip {
     /// The clipped gradients. Their norm is remembered.
     ///
     /// Gradients of parameters that `module` does not have do not count in the norm and are not changed.
+    #[must_use]
     pub fn apply<M: Module>(&mut self, module: &M, grads: GradientsParams) -> GradientsParams {
         self.apply_to_multiple(module, grads, 1.0)
     }

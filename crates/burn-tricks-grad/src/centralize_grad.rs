@@ -107,6 +107,7 @@ pub struct CentralizeGrad {
 
 impl CentralizeGrad {
     /// The centralised gradients. Gradients of parameters that `module` does not have are not changed.
+    #[must_use]
     pub fn apply<M: Module>(&self, module: &M, grads: GradientsParams) -> GradientsParams {
         change_each(module, grads, &mut Centralize(self.config.min_rank))
     }

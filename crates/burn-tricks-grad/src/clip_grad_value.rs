@@ -87,6 +87,7 @@ pub struct ClipGradValue {
 
 impl ClipGradValue {
     /// The clipped gradients. Gradients of parameters that `module` does not have are not changed.
+    #[must_use]
     pub fn apply<M: Module>(&self, module: &M, grads: GradientsParams) -> GradientsParams {
         let (mut grads, mut taken) = take(module, grads);
         taken.list = clamp(taken.list, self.config.max_value);

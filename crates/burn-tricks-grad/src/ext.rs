@@ -64,12 +64,15 @@ pub trait GradientsExt: Sized {
     /// # Ok(())
     /// # }
     /// ```
+    #[must_use]
     fn take<M: Module>(&mut self, module: &M) -> Self;
 
     /// Clips at a norm threshold: [`ClipGradNorm::apply`].
+    #[must_use]
     fn clip_norm<M: Module>(self, module: &M, clip: &ClipGradNorm) -> Self;
 
     /// Divides the gradients by their norm: [`NormalizeGrad::apply`].
+    #[must_use]
     fn normalize<M: Module>(self, module: &M, normalize: &NormalizeGrad) -> Self;
 
     /// The norm of all gradients together, on the device: [`global_norm`].

@@ -122,6 +122,7 @@ pub struct Freeze {
 impl Freeze {
     /// The gradients without those of the frozen parameters of `module`. A tied parameter is frozen if one of
     /// its places is named.
+    #[must_use]
     pub fn apply<M: Module>(&self, module: &M, grads: GradientsParams) -> GradientsParams {
         let mut removal = Removal {
             paths: &self.paths,

@@ -23,6 +23,7 @@ use burn::tensor::{Device, Tensor};
 /// let grad = grads.get::<2>(model.weight.id).unwrap();
 /// assert_eq!(grad.into_data().to_vec::<f32>().unwrap(), [2.0, 2.0]);
 /// ```
+#[must_use]
 pub fn gather<M: Module>(module: &M, grads: MultiGradientsParams) -> GradientsParams {
     let devices = module.devices();
     let device = devices.first().cloned().unwrap_or_default();

@@ -109,7 +109,7 @@ impl GradAccumulatorConfig {
 }
 
 /// The mean gradient of the micro-batches of a window. Made by [`GradAccumulatorConfig::init`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct GradAccumulator {
     window: usize,
     /// In the module's order.
@@ -124,6 +124,7 @@ impl GradAccumulator {
     ///
     /// A parameter without a gradient in some micro-batch counts with a gradient of zero there. A micro-batch
     /// without samples counts as one of the window and does not change the mean.
+    #[must_use = "the gradients of a full window are in the result"]
     pub fn add<M: Module>(
         &mut self,
         module: &M,
@@ -156,6 +157,7 @@ impl GradAccumulator {
 
     /// The mean gradient of the current window, even if it is not full; `None` if it has no samples. The
     /// accumulator is empty afterwards. Call this at the end of an epoch.
+    #[must_use]
     pub fn finish<M: Module>(&mut self, module: &M) -> Option<GradientsParams> {
         let samples = std::mem::take(&mut self.samples);
         self.micro_batches = 0;

@@ -122,6 +122,7 @@ pub struct GradNoise {
 impl GradNoise {
     /// The gradients with the noise of the next step. Gradients of parameters that `module` does not have are
     /// not changed. Without any gradient, as in a step that an earlier transform skips, nothing is drawn.
+    #[must_use]
     pub fn apply<M: Module>(&mut self, module: &M, grads: GradientsParams) -> GradientsParams {
         if grads.is_empty() {
             return grads; // a skipped step

@@ -134,6 +134,7 @@ impl NormalizeGrad {
     /// The normalised gradients.
     ///
     /// Gradients of parameters that `module` does not have do not count in the norm and are not changed.
+    #[must_use]
     pub fn apply<M: Module>(&self, module: &M, grads: GradientsParams) -> GradientsParams {
         self.apply_with_norm(module, grads).0
     }

@@ -157,6 +157,7 @@ impl PolyakStep {
     /// # Panics
     ///
     /// If Burn's `ddp` trains `module`.
+    #[must_use]
     pub fn apply<M: Module>(
         &self,
         module: &M,

@@ -157,6 +157,7 @@ pub(crate) fn rescale_up_to_factor(
 /// Multiplies the gradients of the parameters of `module` by `factor`, for an accumulation or a scale of your own. One
 /// pass, none at all if `factor` is 1, and two if it is below 1.2e-38, the smallest normal number of `f32` (also for gradients in `f64`). Nothing is read
 /// from the device.
+#[must_use]
 pub fn scale_gradients<M: Module>(
     module: &M,
     grads: GradientsParams,

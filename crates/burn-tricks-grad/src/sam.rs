@@ -210,6 +210,7 @@ impl SamConfig {
     }
 
     /// Sets ρ, to change that of a preset.
+    #[must_use]
     pub fn with_rho(mut self, rho: f64) -> Self {
         self.rho = rho;
         self
@@ -285,6 +286,7 @@ impl Sam {
     /// A copy of `model` with the weights `w + e`, for programs that run the two passes themselves; `grads` are
     /// the gradients of the first pass. The copy has the ids of `model` and its own running statistics, and its
     /// backward pass gives the gradients for the optimizer's step on `model`.
+    #[must_use]
     pub fn perturbed<M: Module>(&self, model: &M, grads: GradientsParams) -> M {
         let copy = independent_copy(model);
         let perturbation = self.config.perturbation;

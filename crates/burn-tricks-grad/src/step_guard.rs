@@ -117,6 +117,7 @@ impl StepGuard {
 
     /// The gradients, if every gradient of `module` is finite. Otherwise `None`: then skip the step. Waits for
     /// the device.
+    #[must_use]
     pub fn admit<M: Module>(
         &mut self,
         module: &M,
@@ -201,6 +202,7 @@ impl GradientTransform for StepGuard {
 /// otherwise. This is the mark by which an optimizer of `burn-tricks-optim` with `skip_marked` recognises that
 /// it must skip the step. Nothing is read from the device. With [`NonFinite::SkipStep`], clipping and
 /// normalising set the mark in their own pass.
+#[must_use]
 pub fn mark_non_finite<M: Module>(module: &M, grads: GradientsParams) -> GradientsParams {
     let unchanged = &mut |norm: &crate::norm::ScaledNorm| norm.scale.ones_like();
     let (norm, scope) = (NormKind::L2, NormScope::Model);

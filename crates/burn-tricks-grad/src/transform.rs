@@ -88,10 +88,12 @@ pub trait GradientTransform: Debug + Send {
     /// Gradients of parameters that `model` does not have stay as they are.
     ///
     /// If it returns no gradients at all although there were some, the step is to be skipped.
+    #[must_use]
     fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams;
 
     /// [`apply`](Self::apply) to `factor` times the gradients. A transform that multiplies the gradients by a factor of its own,
     /// such as a clip, implements it to multiply once. Default: multiplies, and then applies.
+    #[must_use]
     fn apply_scaled<M: Module>(
         &mut self,
         model: &M,
@@ -169,6 +171,7 @@ pub trait GradientTransform: Debug + Send {
 
     /// This transform, followed by `next` on its result. If this transform skips a step, `next` is not called.
     /// [`apply`](Self::apply) panics if `next` [must be the first](Self::gradient_order).
+    #[must_use]
     fn then<T: GradientTransform>(self, next: T) -> Then<Self, T>
     where
         Self: Sized,

@@ -172,6 +172,7 @@ impl<T, A> FusedStep<T, A> {
     /// With another optimizer, and Burn's clipping of each gradient or none, for the parameters of `group`, as Burn's
     /// `ModuleOptimizer::with_group`: of several groups that match a parameter, the one added last counts. The states of
     /// the parameters that match are reset.
+    #[must_use]
     pub fn with_group(
         mut self,
         group: ParamGroup,
@@ -186,6 +187,7 @@ impl<T, A> FusedStep<T, A> {
     /// With Burn's clipping of each gradient, after the transform, for the parameters that are in none of the
     /// [groups](Self::with_group), as Burn's `ModuleOptimizer::with_grad_clipping`. It acts from the next step on. To clip
     /// the norm of all gradients together, give `ClipGradNorm` to [`with_transform`](Self::with_transform).
+    #[must_use]
     pub fn with_grad_clipping(mut self, clipping: GradientClipping) -> Self {
         self.groups.clip_first(clipping);
         self
@@ -241,6 +243,7 @@ impl<T, A> FusedStep<T, A> {
     /// shape, if the average was made for a model of another architecture, or if the module, written by hand, comes to
     /// its parameters in another order or under other names in `map` than in `visit`. After a panic some parameters and
     /// their averages may have taken the step, and others not: do not use this `FusedStep` any more.
+    #[must_use]
     pub fn step<M: Module>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
@@ -260,6 +263,7 @@ impl<T, A> FusedStep<T, A> {
     /// # Panics
     ///
     /// Those of [`step`](Self::step).
+    #[must_use]
     pub fn step_multi<M: Module>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,

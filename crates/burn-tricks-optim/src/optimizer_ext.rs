@@ -58,12 +58,14 @@ pub trait OptimizerExt: Optimizer + Sized {
     }
 
     /// This optimizer, without the parts of a step that go up the gradient: see [`CautiousConfig`](crate::CautiousConfig).
+    #[must_use]
     fn cautious(self) -> Cautious<Self> {
         CautiousConfig::new().build(self)
     }
 
     /// This optimizer, with each tensor's step in proportion to the norm of the tensor: see
     /// [`TrustRatioConfig`](crate::TrustRatioConfig).
+    #[must_use]
     fn trust_ratio(self) -> TrustRatio<Self> {
         TrustRatio::new(TrustRatioWrap::LAMB, self)
     }
@@ -80,17 +82,20 @@ pub trait OptimizerExt: Optimizer + Sized {
 
     /// This optimizer, with an `f32` copy of `f16` and `bf16` weights: see
     /// [`MasterWeightsConfig`](crate::MasterWeightsConfig).
+    #[must_use]
     fn master_weights(self) -> MasterWeights<Self> {
         MasterWeightsConfig::new().build(self)
     }
 
     /// The step of a whole module with transform and average in one, for hand-written loops: see
     /// [`FusedStep`](crate::FusedStep).
+    #[must_use]
     fn fused(self) -> FusedStep {
         FusedStep::new(self)
     }
 
     /// The optimizer of a whole module.
+    #[must_use]
     fn init(self) -> ModuleOptimizer {
         ModuleOptimizer::from(self)
     }

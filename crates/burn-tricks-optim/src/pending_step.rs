@@ -50,12 +50,14 @@ impl PendingStep {
     }
 
     /// This step with another gradient, computed from the weight and the gradient.
+    #[must_use]
     pub fn with_grad(mut self, change: impl FnOnce(&AnyTensor, AnyTensor) -> AnyTensor) -> Self {
         self.grad = change(&self.weight, self.grad.multiplied()).into();
         self
     }
 
     /// Counts this step as the first.
+    #[must_use]
     pub fn restart_count(mut self) -> Self {
         self.steps = StepCount::new(0).begun();
         self

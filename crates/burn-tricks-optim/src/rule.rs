@@ -137,6 +137,7 @@ impl<R: Rule> RuleOptimizer<R> {
 
     /// Whether a gradient that is marked as non-finite skips the step: see
     /// [`skipped_steps`](crate::skipped_steps).
+    #[must_use]
     pub fn with_skip_marked(mut self, skip_marked: bool) -> Self {
         self.skip_marked = skip_marked;
         self

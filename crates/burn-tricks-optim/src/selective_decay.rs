@@ -135,6 +135,7 @@ impl SelectiveDecayConfig {
     }
 
     /// This configuration, except that parameters at or below these paths do not decay either.
+    #[must_use]
     pub fn sparing(mut self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.spared_paths.extend(paths.into_iter().map(Into::into));
         self

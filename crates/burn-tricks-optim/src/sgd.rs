@@ -130,6 +130,7 @@ impl SgdConfig {
 
     /// Sets the momentum factor, μ or γ, and leaves dampening and Nesterov as they are. If there was no
     /// momentum before, there is no dampening.
+    #[must_use]
     pub fn with_momentum_factor(mut self, factor: f64) -> Self {
         let momentum = self.momentum.take().unwrap_or_else(|| undampened(factor));
         self.momentum = Some(momentum.with_momentum(factor));

@@ -112,6 +112,7 @@ impl ExponentialDecayConfig {
     /// Decays once per epoch of `steps` optimizer steps: [`LrDecayUnit::Epochs`].
     ///
     /// For `n` batches and gradients accumulated over `k` of them, `steps` is `n.div_ceil(k)`.
+    #[must_use]
     pub fn with_steps_per_epoch(self, steps: usize) -> Self {
         self.with_unit(LrDecayUnit::Epochs { steps })
     }

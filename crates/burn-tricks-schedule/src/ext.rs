@@ -81,11 +81,13 @@ pub trait LrSchedulerExt: LrScheduler + Clone + Sized + 'static {
     }
 
     /// This schedule, as a type that is the same for all schedules: see [`Boxed::new`].
+    #[must_use]
     fn boxed(self) -> Boxed {
         Boxed::new(self)
     }
 
     /// This schedule, which repeats its last learning rate after a skipped step: see [`RepeatSkipped::new`].
+    #[must_use]
     fn repeating_skipped(self, skips: SkipCount) -> RepeatSkipped<Self> {
         RepeatSkipped::new(self, skips)
     }

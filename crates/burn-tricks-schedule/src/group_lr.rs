@@ -41,6 +41,7 @@ impl LrGroup {
     }
 
     /// The same group with a warm-up of its own of `steps` optimizer steps, from 0 to its full learning rate.
+    #[must_use]
     pub fn with_warmup(mut self, steps: usize) -> Self {
         self.warmup_steps = steps;
         self
@@ -48,12 +49,14 @@ impl LrGroup {
 
     /// The same group, whose warm-up begins after this many optimizer steps: those after which a
     /// `GradualUnfreezing` of `burn-tricks-train` unfreezes it, for example.
+    #[must_use]
     pub fn with_warmup_after(mut self, steps: usize) -> Self {
         self.warmup_after = steps;
         self
     }
 
     /// The same group, whose warm-up starts at this share of its learning rate, in [0, 1].
+    #[must_use]
     pub fn with_warmup_start(mut self, share: f64) -> Self {
         self.warmup_start = share;
         self

@@ -62,6 +62,7 @@ impl LrPreview {
     }
 
     /// Adds the learning rates of the next steps of `schedule`, under a name.
+    #[must_use]
     pub fn curve(mut self, name: &str, schedule: &dyn LrScheduler) -> Self {
         let mut schedule = schedule.clone_box();
         let rates = (0..self.steps).map(|_| schedule.step()).collect();
@@ -103,6 +104,7 @@ impl LrPreview {
 
     /// Adds learning rates that were computed elsewhere, as by a schedule that observes a metric. Those beyond the steps of
     /// the run are left out, and missing ones are NaN, which is drawn as a gap.
+    #[must_use]
     pub fn with_rates(mut self, name: &str, rates: impl IntoIterator<Item = LearningRate>) -> Self {
         let missing = std::iter::repeat(f64::NAN);
         let rates = rates.into_iter().chain(missing).take(self.steps).collect();

@@ -231,6 +231,7 @@ impl Plateau {
     }
 
     /// Resumes from a saved state.
+    #[must_use]
     pub fn with_state(mut self, state: PlateauState) -> Self {
         self.state = state;
         self

@@ -170,6 +170,7 @@ impl<M: Module, S> BestWeights<M, S> {
     /// Restores what an earlier run kept: the [`model`](Self::model), saved and loaded as any model is, its
     /// [`check`](Self::check), and its extra state, `()` if there is none. Load the state of the stopping criterion
     /// as well.
+    #[must_use]
     pub fn with_kept(mut self, model: &M, check: usize, extra: S) -> Self {
         self.hold(model, check, extra);
         self
@@ -197,6 +198,7 @@ impl<M: Module, S> BestWeights<M, S> {
     /// The best model for training: gradients are tracked, dropout is on and batch norms update their statistics
     /// where they did in the kept model. The device's gradient-checkpointing strategy is not kept:
     /// [`restore_into`](Self::restore_into) takes it from the model in training.
+    #[must_use]
     pub fn restore(&self) -> Option<M> {
         self.model().map(Module::train)
     }

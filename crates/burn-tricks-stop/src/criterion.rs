@@ -34,12 +34,14 @@ impl Observation {
     }
 
     /// The same observation with the metric on the training data.
+    #[must_use]
     pub fn with_training(mut self, training: f64) -> Self {
         self.training = Some(training);
         self
     }
 
     /// The same observation with this standard error.
+    #[must_use]
     pub fn with_standard_error(mut self, standard_error: f64) -> Self {
         self.standard_error = Some(standard_error);
         self

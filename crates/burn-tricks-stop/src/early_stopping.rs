@@ -286,6 +286,7 @@ impl EarlyStopping {
     }
 
     /// The criterion with a saved state, from which it continues.
+    #[must_use]
     pub fn with_state(mut self, state: EarlyStoppingState) -> Self {
         self.state = state;
         self

@@ -305,6 +305,7 @@ impl RollBack {
     }
 
     /// The roll-back with a saved state, from which it continues.
+    #[must_use]
     pub fn with_state(mut self, state: RollBackState) -> Self {
         self.state = state;
         self

@@ -95,6 +95,7 @@ impl<C: StopCriterion, M: Module> StopWithBest<C, M> {
 
     /// Restores the model of the best check of an earlier run, whose number [`best_check`](Self::best_check) gave. The
     /// criterion must have its state of that run.
+    #[must_use]
     pub fn with_kept(mut self, model: &M, check: usize) -> Self {
         self.best = self.best.with_kept(model, check, ());
         self

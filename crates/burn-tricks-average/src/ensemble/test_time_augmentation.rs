@@ -109,6 +109,7 @@ pub struct TestTimeAugmentation<M: Predict> {
 
 impl<M: Predict> TestTimeAugmentation<M> {
     /// One more view of each batch of samples.
+    #[must_use]
     pub fn with_view(
         mut self,
         view: impl Fn(M::Input) -> M::Input + Send + Sync + 'static,
@@ -138,11 +139,13 @@ impl<M: Predict> TestTimeAugmentation<M> {
 
 impl<M: Predict<Input = Tensor<4>>> TestTimeAugmentation<M> {
     /// The images, `[batch, channels, height, width]`, mirrored left to right, as one more view.
+    #[must_use]
     pub fn with_horizontal_flip(self) -> Self {
         self.with_view(|images| images.flip([3]))
     }
 
     /// The images, `[batch, channels, height, width]`, upside down, as one more view.
+    #[must_use]
     pub fn with_vertical_flip(self) -> Self {
         self.with_view(|images| images.flip([2]))
     }

@@ -40,24 +40,28 @@ impl EpochMetrics {
     }
 
     /// With the mean loss over the training data.
+    #[must_use]
     pub fn with_train_loss(mut self, loss: f64) -> Self {
         self.train_loss = Some(loss);
         self
     }
 
     /// With the mean loss over the validation data.
+    #[must_use]
     pub fn with_valid_loss(mut self, loss: f64) -> Self {
         self.valid_loss = Some(loss);
         self
     }
 
     /// With the share of training rows that are classified correctly, from 0 to 1.
+    #[must_use]
     pub fn with_train_accuracy(mut self, accuracy: f64) -> Self {
         self.train_accuracy = Some(accuracy);
         self
     }
 
     /// With the share of validation rows that are classified correctly, from 0 to 1.
+    #[must_use]
     pub fn with_valid_accuracy(mut self, accuracy: f64) -> Self {
         self.valid_accuracy = Some(accuracy);
         self

@@ -100,6 +100,7 @@ pub struct ClampWeights {
 impl ClampWeights {
     /// `model` with its weights clamped to the interval. A tied weight is clamped if the group matches one of
     /// its places, and all of them get the value of the first.
+    #[must_use]
     pub fn apply<M: Module>(&self, model: M) -> M {
         let ClampWeightsConfig { min, max, .. } = self.config;
         let ids = self.clamped(&model).0;

@@ -101,6 +101,7 @@ pub struct MaxNorm {
 
 impl MaxNorm {
     /// `model`, with the norm of every unit within the bound.
+    #[must_use]
     pub fn apply<M: Module>(&self, model: M) -> M {
         let scale = UnitScale::AtMost(self.config.max_norm);
         rescale(model, scale, &self.config.group)

@@ -71,6 +71,7 @@ pub struct TiedWeights;
 impl TiedWeights {
     /// `model` with the value of each tied parameter's first place at all its places. A model without
     /// tied parameters comes back as it is.
+    #[must_use]
     pub fn apply<M: Module>(&self, model: M) -> M {
         tie(model)
     }

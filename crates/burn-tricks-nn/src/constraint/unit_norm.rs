@@ -91,6 +91,7 @@ pub struct UnitNorm {
 
 impl UnitNorm {
     /// `model`, with every unit at the configured norm.
+    #[must_use]
     pub fn apply<M: Module>(&self, model: M) -> M {
         let scale = UnitScale::To(self.config.norm);
         rescale(model, scale, &self.config.group)

@@ -173,6 +173,7 @@ impl InitWeightsConfig {
     /// Adds a rule: `weights` for the layers at and below `path`. If there are none, the rule is for the
     /// parameters that the module at this path holds itself, for example those of a norm, or for the parameter
     /// at this path.
+    #[must_use]
     pub fn with_rule(mut self, path: &str, weights: WeightInit) -> Self {
         let path = path.to_owned();
         self.rules.push(InitRule { path, weights });
@@ -181,6 +182,7 @@ impl InitWeightsConfig {
 
     /// Adds a rule of zeros: for the last layer of each residual block, or the scale (`gamma`) of its
     /// last norm.
+    #[must_use]
     pub fn with_zero(self, path: &str) -> Self {
         self.with_rule(path, WeightInit::ZEROS)
     }

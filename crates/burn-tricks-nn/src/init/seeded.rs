@@ -26,6 +26,7 @@ use burn_tricks_core::force_init;
 /// let (first, second) = (make(), make());
 /// assert_eq!(first.weight.val().into_data(), second.weight.val().into_data());
 /// ```
+#[must_use]
 pub fn seeded<M: Module>(device: &Device, seed: u64, build: impl FnOnce() -> M) -> M {
     device.seed(seed);
     let model = build();

@@ -29,6 +29,7 @@ pub(crate) fn is_batch_norm(at: &Location) -> bool {
 }
 
 /// `model`, whose batch norms all normalise with their present running statistics and do not update them.
+#[must_use]
 pub fn freeze_batch_norms<M: Module>(model: M, affine: Affine) -> M {
     let _ = model.valid(); // folds pending updates into the statistics, which inference reads as they are
     map(model, &mut Freeze(affine))

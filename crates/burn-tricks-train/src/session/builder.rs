@@ -31,7 +31,6 @@ use std::sync::Arc;
 /// A run of Burn's `Learner` with early stopping, plateaus and the best model, which can be killed and resumed.
 ///
 #[doc = include_str!("session.md")]
-#[allow(missing_debug_implementations)] // Burn's training has none
 #[must_use = "nothing is trained until `launch`"]
 pub struct Session<M, H>
 where
@@ -54,6 +53,20 @@ where
     /// How many checkpoints of the best epochs are kept.
     pub(crate) best_checkpoints: usize,
     pub(crate) keep_renderer: bool,
+}
+
+/// Without Burn's training, which cannot be printed.
+impl<M, H> std::fmt::Debug for Session<M, H>
+where
+    Tricked<M, H>: LearnerModel,
+{
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("directory", &self.directory)
+            .field("keep_best", &self.keep_best)
+            .field("best_checkpoints", &self.best_checkpoints)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<M, H> Session<M, H>

@@ -100,6 +100,7 @@ impl DoctorTrick {
     /// Names the epoch and the batch of `loader` at which something was found: the batch that the loader has given last
     /// when the step is taken. If gradients are accumulated over several batches, it is the last of them; with several
     /// devices, it is the batch of one of them.
+    #[must_use]
     pub fn with_loader<I, O>(self, loader: &EpochLoader<I, O>) -> Self {
         lock(&self.shared).last_batch = Some(loader.last());
         self

@@ -59,12 +59,14 @@ impl<'a, M> EpochContext<'a, M> {
     }
 
     /// Adds the mean of a metric over the epoch, for a trick that is called by hand.
+    #[must_use]
     pub fn with_metric(mut self, name: &str, split: Split, mean: f64) -> Self {
         self.given.push((name.to_owned(), split, mean));
         self
     }
 
     /// Adds a criterion's decision on the epoch, for a trick that is called by hand.
+    #[must_use]
     pub fn with_decision(mut self, decision: Decision) -> Self {
         self.decision = Some(decision);
         self

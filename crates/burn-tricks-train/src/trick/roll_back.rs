@@ -127,6 +127,7 @@ impl<M: Module> RollBackTrick<M> {
     }
 
     /// Goes back also when the patience of the criterion is used up.
+    #[must_use]
     pub fn on_no_improvement(mut self) -> Self {
         self.on_no_improvement = true;
         self

@@ -43,6 +43,7 @@ impl StepContext {
     }
 
     /// The same step, skipped or not.
+    #[must_use]
     pub fn with_skipped(mut self, skipped: bool) -> Self {
         self.skipped = skipped;
         self

@@ -165,6 +165,7 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
     }
 
     /// Validates the trained weights, even if one of the tricks is an average.
+    #[must_use]
     pub fn validated_as_trained(mut self) -> Self {
         self.validate_averages = false;
         self

@@ -174,6 +174,7 @@ pub struct GradualUnfreezing {
 
 impl GradualUnfreezing {
     /// Returns `model` with the right weights frozen for `epoch`, counted from 1.
+    #[must_use]
     pub fn apply<M: Module>(&self, model: M, epoch: usize) -> M {
         let trains = |group: usize| self.trains(group, epoch);
         let trains = (0..self.config.groups.len()).map(trains).collect();
