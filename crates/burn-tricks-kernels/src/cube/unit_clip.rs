@@ -203,11 +203,11 @@ fn clip_kernel<T: Numeric>(
     if !clips {
         factor = f32::new(1.0);
     }
-    // Many GPUs take a subnormal number for 0: two factors instead.
+    // Many GPUs take a subnormal number for 0: two factors instead. With a smaller scale all numbers would be 0 anyway.
     let mut first_factor = f32::new(1.0);
-    if scale > 1.0 && factor < SMALLEST_NORMAL {
+    if scale >= 1.0 && factor < SMALLEST_NORMAL {
         first_factor = down;
-        factor = longest * clip_factor / sum.sqrt();
+        factor = longest * clip_factor / (scale * down) / sum.sqrt();
     }
     #[unroll]
     for number in 0..lens.len() {
