@@ -50,7 +50,7 @@ fn close(tensor: Primitive) -> DispatchTensor {
 }
 
 /// The device of a float tensor of this backend.
-#[cfg(all(test, feature = "wgpu"))]
+#[cfg(test)]
 pub(super) fn device_of(tensor: &DispatchTensor) -> CubeDevice {
     look(tensor)
         .expect("a float tensor of a GPU backend")

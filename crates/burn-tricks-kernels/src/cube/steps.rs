@@ -352,12 +352,32 @@ mod tests {
         assert!(fits(&rescaled, 8));
     }
 
+    /// A GPU of this build. Without an adapter there is none, and where `REQUIRE_GPU` is set, that is a failure.
+    fn gpu() -> Option<burn::tensor::Device> {
+        #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
+        let device = burn::tensor::Device::wgpu_options().init();
+        #[cfg(not(any(feature = "wgpu", feature = "vulkan", feature = "metal")))]
+        let device = {
+            use burn::tensor::{Device, DeviceIndex};
+            #[cfg(feature = "cuda")]
+            let device = Device::cuda(DeviceIndex::Default);
+            #[cfg(not(feature = "cuda"))]
+            let device = Device::rocm(DeviceIndex::Default);
+            Ok::<_, std::convert::Infallible>(device)
+        };
+        let is_required = std::env::var_os("REQUIRE_GPU").is_some();
+        match device {
+            Ok(device) => Some(device),
+            Err(error) if is_required => panic!("REQUIRE_GPU is set, and {error}"),
+            Err(_) => None,
+        }
+    }
+
     /// Only the buffer of a gradient that nobody holds, or none, is new.
-    #[cfg(feature = "wgpu")]
     #[test]
     fn steps_reuse_the_buffers_that_nobody_holds() {
-        let Ok(device) = burn::tensor::Device::wgpu_options().init() else {
-            return; // there is no adapter
+        let Some(device) = gpu() else {
+            return;
         };
         let any = burn::tensor::Tensor::<1>::zeros([1], &device);
         let device = super::super::dispatch::device_of(&any.into_dispatch());
