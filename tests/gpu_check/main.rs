@@ -17,6 +17,7 @@ mod counters;
 #[allow(dead_code)] // the suite needs more of it
 mod devices;
 mod laws;
+mod models;
 mod modules;
 #[path = "../../examples/bench_step/pairs.rs"]
 #[allow(dead_code)] // and so does the benchmark

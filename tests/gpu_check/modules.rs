@@ -1,5 +1,6 @@
 //! Modules, losses and scalers that are called by themselves, in one place: what they give, and their gradients.
 
+use crate::models::MODELS;
 use crate::problem::{Cast, noise};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::nn::{Linear, LinearConfig};
@@ -39,7 +40,7 @@ impl Place {
 }
 
 /// What is made of the same weights and inputs.
-type Made = Result<Numbers, Box<dyn Error>>;
+pub(crate) type Made = Result<Numbers, Box<dyn Error>>;
 
 /// Makes it in a place.
 type Run = dyn Fn(&Place) -> Made;
@@ -59,7 +60,7 @@ pub(crate) fn determined() -> Vec<Alone> {
         jumps: *name == INCEPTION,
         run: Box::new(*run),
     };
-    let mut all: Vec<_> = MODULES.iter().map(of_module).collect();
+    let mut all: Vec<_> = MODULES.iter().chain(&MODELS).map(of_module).collect();
     for (name, addition, _) in ADDITIONS {
         if !addition.is_random() {
             all.push(Alone {
@@ -76,7 +77,7 @@ pub(crate) fn determined() -> Vec<Alone> {
 const INCEPTION: &str = "Inception";
 
 /// A name, and how to run what has it.
-type Named = (&'static str, fn(&Place) -> Made);
+pub(crate) type Named = (&'static str, fn(&Place) -> Made);
 
 const MODULES: [Named; 13] = [
     ("global response normalisation", |place| {
@@ -236,7 +237,10 @@ fn scaled(config: ScalerConfig, place: &Place) -> Made {
 }
 
 /// A module with the same weights in every place, none of which is the neutral one that it may begin with.
-fn made<M: Module, E>(place: &Place, init: impl FnOnce(&Device) -> Result<M, E>) -> Result<M, E> {
+pub(crate) fn made<M: Module, E>(
+    place: &Place,
+    init: impl FnOnce(&Device) -> Result<M, E>,
+) -> Result<M, E> {
     struct Shift(Place);
     impl ModuleMapper for Shift {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
@@ -293,7 +297,7 @@ pub(crate) fn gradients(module: &impl Module, grads: &GradientsParams) -> Number
 }
 
 /// Numbers in (-1, 1) in this place, with autodiff.
-fn values<const D: usize>(shape: [usize; D], place: &Place) -> Tensor<D> {
+pub(crate) fn values<const D: usize>(shape: [usize; D], place: &Place) -> Tensor<D> {
     let numbers = noise(shape.iter().product(), 11);
     place.cast(Tensor::<1>::from_floats(&*numbers, &place.training()).reshape(shape))
 }
