@@ -3,9 +3,9 @@
 //! The norm of several tensors is the norm of all their elements together. With `s` the largest magnitude,
 //! `‖g‖_p = s · (Σ |gᵢ/s|^p)^(1/p)`: no power exceeds 1, nor 4^p for magnitudes beyond 2¹²⁶ (see `safe_divisor`). So
 //! gradients of 2e19, whose squares overflow in `f32`, and of 1e-25, whose squares underflow, have the right norm and
-//! the right direction. On the CPU backend the
-//! Euclidean norm needs no `s`: one read, summed in `f64`. `f16` and `bf16` are summed in `f32`. Nothing here
-//! waits for a device.
+//! the right direction. The Euclidean norm needs no `s` where a kernel of this library computes it: one read, summed in
+//! `f64` on the CPU backend and in `f32` on a GPU. Elsewhere `f16` and `bf16` are summed in `f32`. Nothing here waits for a
+//! device.
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;

@@ -13,11 +13,12 @@ use burn::tensor::{Shape, Tensor};
 /// `axis` counts the units: 1 for weights `[in, out]`, 0 for `[out, in, kernel...]`. With `None` the whole tensor is one
 /// unit.
 ///
-/// On the CPU backend weight and gradient are read once for the norms. Eight squares at a time are added in the type of
-/// the numbers, and their sums in `f64`, in an order that does not depend on the number of threads. If a unit is clipped, the gradient is multiplied in a second pass, in place if
-/// its buffer is not shared; where units are contiguous in memory (`axis` 0), both passes go through one small part of
+/// On the CPU backend weight and gradient are read once for the norms. Eight squares at a time (at most 32 where a unit's
+/// numbers are so few) are added in the precision of the calculation, and their sums in `f64`, in an order that does not
+/// depend on the number of threads. If a unit is clipped, the gradient is multiplied in a second pass, in place if its buffer
+/// is not shared; where units are contiguous in memory (`axis` 0), both passes go through one small part of
 /// the tensor after the other, which stays in the cache. If no unit is clipped, nothing is written. On a GPU with a feature of
-/// this crate for it, one launch does so for dozens of tensors. Nothing is read from another device; a weight on another device
+/// this crate for it, one launch does so for dozens of tensors, with all sums in `f32`. Nothing is read from another device; a weight on another device
 /// than its gradient is moved there.
 ///
 /// Norms do not overflow. A unit whose gradient or weights hold a NaN is not clipped. An infinity in a gradient becomes
