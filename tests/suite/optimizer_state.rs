@@ -585,7 +585,7 @@ impl Wrap for Puts {
         weight: Tensor<D>,
         grad: Tensor<D>,
     ) -> Tensor<D> {
-        if step.number() % 3 == 0 {
+        if step.number().is_multiple_of(3) {
             let last = step.take(LAST, &weight).unwrap().into_data();
             let expected = (step.number() - 1) as f32;
             assert!(
