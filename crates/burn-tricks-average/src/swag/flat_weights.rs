@@ -40,13 +40,13 @@ impl FlatWeights {
         })
     }
 
-    /// On the devices and in the types of `others`.
-    pub(crate) fn as_of(self, others: &Self) -> Self {
+    /// The same weights on the devices and in the types of `others`.
+    pub(crate) fn moved_to(self, others: &Self) -> Self {
         let pairs = self.0.into_iter().zip(&others.0);
-        let as_of = |(weight, other): (Tensor<1>, &Tensor<1>)| {
+        let moved = |(weight, other): (Tensor<1>, &Tensor<1>)| {
             weight.to_device(&other.device()).cast(other.dtype())
         };
-        Self(pairs.map(as_of).collect())
+        Self(pairs.map(moved).collect())
     }
 
     /// The results of `f` for each weight.

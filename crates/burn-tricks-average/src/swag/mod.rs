@@ -220,7 +220,7 @@ impl<M: Module> Swag<M> {
             .into_iter()
             .chain(&mut self.deviations)
         {
-            *held = held.clone().as_of(weights);
+            *held = held.clone().moved_to(weights);
         }
     }
 
