@@ -7,13 +7,14 @@ use quote::{ToTokens, format_ident, quote};
 use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Fields, Ident, Lit, Type};
 
 /// Derives a configuration like Burn's `derive(Config)`, with two differences in loading: a missing field gets
-/// its default, and an unknown field is an error.
+/// its default, and an unknown field is an error. An error names the field that it is about. `save` refuses a
+/// configuration that `load` could not read.
 ///
 /// `#[config(default = …)]` gives a field its default: an expression, in a string unless it is a literal. An
 /// `Option` without a default attribute defaults to `None`. Every other field is required, and is an argument
 /// of `new`.
 ///
-/// The crate that uses it must depend on `burn`. The struct cannot be generic.
+/// The crate that uses it must depend on `burn` with its feature `std`. The struct cannot be generic.
 #[proc_macro_derive(Config, attributes(config))]
 pub fn derive_config(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let item = syn::parse_macro_input!(item as DeriveInput);
@@ -107,7 +108,25 @@ impl Config {
             }
 
             #[automatically_derived]
-            impl ::burn::config::Config for #name {}
+            impl ::burn::config::Config for #name {
+                /// Refuses what `load` could not read, such as NaN, which is `null` in JSON.
+                #[inline]
+                fn save<P: ::core::convert::AsRef<::std::path::Path>>(
+                    &self,
+                    file: P,
+                ) -> ::std::io::Result<()> {
+                    let json = ::burn::config::config_to_json(self);
+                    if let Err(error) = Self::load_binary(json.as_bytes()) {
+                        return Err(::std::io::Error::new(
+                            ::std::io::ErrorKind::InvalidData,
+                            ::std::format!(
+                                "the configuration could not be loaded again; JSON has no NaN and no infinity: {error}"
+                            ),
+                        ));
+                    }
+                    ::std::fs::write(file, json)
+                }
+            }
 
             #serde
         }
@@ -142,10 +161,10 @@ impl Config {
         let name = &self.name;
         let remote = name.to_string();
         let twin = format_ident!("{name}Serde");
-        let (fields, defaults): (Vec<_>, Vec<_>) = self.fields.iter().map(Field::serde).unzip();
+        let (fields, functions): (Vec<_>, Vec<_>) = self.fields.iter().map(Field::serde).unzip();
         quote! {
             const _: () = {
-                #(#defaults)*
+                #(#functions)*
 
                 #[derive(::burn::serde::Serialize, ::burn::serde::Deserialize)]
                 #[serde(crate = "::burn::serde", remote = #remote, deny_unknown_fields)]
@@ -227,17 +246,37 @@ impl Field {
         })
     }
 
-    /// The field of the copy, and the function that returns its default.
-    fn serde(&self) -> (TokenStream, Option<TokenStream>) {
+    /// The field of the copy, and its functions: one that reads it, whose error names the field, and one that returns its
+    /// default.
+    fn serde(&self) -> (TokenStream, TokenStream) {
         let Self { name, ty, .. } = self;
+        let read = format_ident!("read_{name}");
+        let read_path = read.to_string();
+        let error = format!("`{name}`: {{error}}");
+        let read = quote! {
+            #[inline]
+            fn #read<'de, D: ::burn::serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> ::core::result::Result<#ty, D::Error> {
+                ::burn::serde::Deserialize::deserialize(deserializer).map_err(|error| {
+                    ::burn::serde::de::Error::custom(::core::format_args!(#error))
+                })
+            }
+        };
         let Some(default) = &self.default else {
-            return (quote!(#name: #ty), None);
+            return (
+                quote!(#[serde(deserialize_with = #read_path)] #name: #ty),
+                read,
+            );
         };
         let function = format_ident!("default_{name}");
         let path = function.to_string();
         (
-            quote!(#[serde(default = #path)] #name: #ty),
-            Some(quote!(fn #function() -> #ty { #default })),
+            quote!(#[serde(default = #path, deserialize_with = #read_path)] #name: #ty),
+            quote! {
+                #read
+                fn #function() -> #ty { #default }
+            },
         )
     }
 }
