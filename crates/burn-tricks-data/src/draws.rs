@@ -106,7 +106,7 @@ impl Draws {
         &self,
         samples: usize,
         seed: u64,
-        epoch: u64,
+        epoch: usize,
     ) -> Result<Vec<usize>, ConfigError> {
         self.check(samples)?;
         Ok(match self {
@@ -118,7 +118,7 @@ impl Draws {
 }
 
 /// As many indices as there are weights.
-fn by_weight(weights: &[f64], seed: u64, epoch: u64) -> Vec<usize> {
+fn by_weight(weights: &[f64], seed: u64, epoch: usize) -> Vec<usize> {
     let mut sum = 0.0;
     let up_to = weights.iter().map(|weight| {
         sum += weight;
@@ -127,7 +127,7 @@ fn by_weight(weights: &[f64], seed: u64, epoch: u64) -> Vec<usize> {
     let up_to: Vec<f64> = up_to.collect();
     // Neither the generator of the orders nor that of the samples' seeds, which have the same stream.
     let mut generator = ChaCha8Rng::seed_from_u64(seed.rotate_left(32) ^ 0x5eed_d4a3);
-    generator.set_stream(epoch);
+    generator.set_stream(epoch as u64);
     let draws = weights.iter().map(|_| {
         // Below the sum also where the product is rounded up to it.
         let at = (generator.random::<f64>() * sum).min(sum.next_down());

@@ -18,7 +18,7 @@ pub struct Seeded<I> {
 
 impl<I> Seeded<I> {
     /// The sample at `index` in an epoch, with its [`sample_seed`].
-    pub fn new(item: I, loader_seed: u64, epoch: u64, index: usize) -> Self {
+    pub fn new(item: I, loader_seed: u64, epoch: usize, index: usize) -> Self {
         let seed = sample_seed(loader_seed, epoch, index);
         Self { item, seed }
     }
@@ -26,10 +26,10 @@ impl<I> Seeded<I> {
 
 /// The seed for the random augmentation of the sample at `index` in an epoch, in a loop that makes its batches
 /// itself. It is a position in ChaCha's key stream, which can be reached directly, without the seeds before it.
-pub fn sample_seed(loader_seed: u64, epoch: u64, index: usize) -> u64 {
+pub fn sample_seed(loader_seed: u64, epoch: usize, index: usize) -> u64 {
     // Not the generator of the orders, which has the same stream.
     let mut generator = ChaCha8Rng::seed_from_u64(!loader_seed);
-    generator.set_stream(epoch);
+    generator.set_stream(epoch as u64);
     generator.set_word_pos(2 * index as u128);
     generator.next_u64()
 }

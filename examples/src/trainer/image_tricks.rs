@@ -74,7 +74,7 @@ impl ImageTricks {
         let [batch, _] = images.dims();
         let [height, width] = self.size;
         let images = images.reshape([batch, 1, height, width]);
-        let seed = |index: &usize| sample_seed(draw.seed, draw.epoch as u64, *index);
+        let seed = |index: &usize| sample_seed(draw.seed, draw.epoch, *index);
         let seeds: Vec<u64> = indices.iter().map(seed).collect();
         let batch = (images, soft_targets(labels.clone(), self.classes));
         let (images, targets) = self.augmentations.apply(batch, &seeds);

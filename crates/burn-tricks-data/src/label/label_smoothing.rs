@@ -5,10 +5,12 @@ use crate::sample_seeds::SampleSeeds;
 use burn::tensor::{Int, Tensor};
 use burn_tricks_core::{Config, ConfigError};
 
-/// One-hot targets, `[batch, classes]`, of class indices, `[batch]`: 1 for the sample's class, 0 for the others. A
-/// label that is not in `0..classes` has a row of zeros.
+/// One-hot targets, `[batch, classes]`, of class indices, `[batch]`: 1 for the sample's class, 0 for the others. The
+/// row of a label that is not in `0..classes` is NaN, and so is the loss of its batch: a wrong label shows at once, and
+/// nothing is read from the device. (With a row of zeros the sample would cost nothing, and nobody would notice.)
 ///
-/// Burn's `one_hot` gives the same numbers, and waits for the device to check the labels.
+/// Burn's `one_hot` gives the same numbers, and waits for the device to check the labels. To find out which label is wrong,
+/// check them on the host before the training: `labels.iter().position(|label| !(0..classes).contains(label))`.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -18,12 +20,17 @@ use burn_tricks_core::{Config, ConfigError};
 /// let targets = soft_targets(labels, 3).into_data();
 /// assert_eq!(targets.try_to_vec::<f32>().unwrap(), [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
 /// ```
+///
+/// To leave out samples without a label, as PyTorch does with the label −100, give them any class, and multiply their rows by
+/// 0: `soft_targets(labels, classes) * mask`, where `mask` is `[batch, 1]`.
 pub fn soft_targets(labels: Tensor<1, Int>, classes: usize) -> Tensor<2> {
     let [batch] = labels.dims();
     let class = Tensor::<1, Int>::arange(0..classes as i64, &labels.device());
     let class = class.unsqueeze::<2>().expand([batch, classes]);
     let labels = labels.unsqueeze_dim::<2>(1).expand([batch, classes]);
-    class.equal(labels).float()
+    let is_wrong = labels.clone().lower_elem(0);
+    let is_wrong = is_wrong.bool_or(labels.clone().greater_equal_elem(classes as i64));
+    class.equal(labels).float().mask_fill(is_wrong, f32::NAN)
 }
 
 /// Targets, `[batch, classes]`, with a share of their weight spread evenly over all classes: `(1 − ε) y + ε / classes`.
@@ -119,5 +126,25 @@ pub struct LabelSmoothing {
 impl<B: MapTargets> Augmentation<B> for LabelSmoothing {
     fn augment(&self, batch: B, _seeds: &SampleSeeds<'_>) -> B {
         batch.map_targets(|targets| smooth_targets(targets, self.smoothing))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    #[test]
+    fn the_row_of_a_label_that_is_no_class_is_nan() {
+        let labels = Tensor::<1, Int>::from_data([1, 2, -1, 0], &Device::flex());
+        let targets: Vec<f32> = soft_targets(labels, 2).into_data().try_to_vec().unwrap();
+        assert_eq!(
+            (&targets[..2], &targets[6..]),
+            (&[0.0, 1.0][..], &[1.0, 0.0][..])
+        );
+        assert!(
+            targets[2..6].iter().all(|target| target.is_nan()),
+            "{targets:?}"
+        );
     }
 }

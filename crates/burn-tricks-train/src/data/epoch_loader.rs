@@ -24,7 +24,7 @@ pub(crate) struct Drawn {
     pub(crate) index: usize,
     /// Its place among the epoch's draws, before shuffling: the index, where each sample is drawn once.
     pub(crate) place: usize,
-    pub(crate) epoch: u64,
+    pub(crate) epoch: usize,
 }
 
 /// Loads a sample.
@@ -221,17 +221,17 @@ impl<I, O> EpochLoader<I, O> {
     }
 
     /// The epoch of the pass that begins.
-    fn next_pass(&self) -> u64 {
+    fn next_pass(&self) -> usize {
         let pass = self.passes.fetch_add(1, SeqCst) + 1;
-        self.clock.get().unwrap_or(pass) as u64
+        self.clock.get().unwrap_or(pass)
     }
 
     /// The random generator of an epoch. It depends on the first sample of this loader, so that the slices of several
     /// devices neither shuffle nor draw alike.
-    fn generator(&self, epoch: u64) -> ChaCha8Rng {
+    fn generator(&self, epoch: usize) -> ChaCha8Rng {
         let first = self.first();
         let mut generator = ChaCha8Rng::seed_from_u64(self.config.seed);
-        generator.set_stream(epoch ^ (first as u64).rotate_right(32));
+        generator.set_stream(epoch as u64 ^ (first as u64).rotate_right(32));
         generator
     }
 
@@ -256,7 +256,7 @@ impl<I, O> EpochLoader<I, O> {
     }
 
     /// The indices of the epoch's draws, by their places, unless each place is its index.
-    fn draws(&self, epoch: u64) -> Option<Arc<[usize]>> {
+    fn draws(&self, epoch: usize) -> Option<Arc<[usize]>> {
         let config = &self.config;
         if config.draws == Draws::EachOnce {
             return None;
@@ -269,7 +269,7 @@ impl<I, O> EpochLoader<I, O> {
         &self,
         places: &[usize],
         draws: Option<&[usize]>,
-        epoch: u64,
+        epoch: usize,
     ) -> Result<O, DatasetError> {
         let items = places.iter().map(|place| {
             let (place, index) = (*place, draws.map_or(*place, |draws| draws[*place]));
@@ -313,7 +313,7 @@ impl<I: Send + Sync + 'static, O: Send + 'static> DataLoader<O> for EpochLoader<
             device: self.device.clone(),
             part: self.first(),
             last: self.last(),
-            epoch: epoch as usize,
+            epoch,
             batches: 0,
         })
     }
