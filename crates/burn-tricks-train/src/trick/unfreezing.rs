@@ -38,8 +38,8 @@ use std::collections::HashMap;
 /// let layer = || LinearConfig::new(4, 4).init(&device);
 /// let model = Classifier { body: vec![layer(), layer()], head: layer() };
 /// // The head in the epochs 1 and 2, then `body.1` too, then `body.0`.
-/// let groups = ["head", "body.1", "body.0"].map(String::from).to_vec();
-/// let unfreezing = GradualUnfreezingConfig::new(groups).with_every_epochs(2).init(&model)?;
+/// let unfreezing = GradualUnfreezingConfig::for_paths(["head", "body.1", "body.0"]);
+/// let unfreezing = unfreezing.with_every_epochs(2).init(&model)?;
 /// // `model.with_tricks((unfreezing, clip))` does the rest; in a loop, at the beginning of each epoch:
 /// let model = unfreezing.apply(model, 3);
 /// assert!(model.head.weight.is_require_grad() && model.body[1].weight.is_require_grad());
@@ -53,8 +53,7 @@ use std::collections::HashMap;
 /// ```
 /// use burn_tricks_train::GradualUnfreezingConfig;
 ///
-/// let groups = ["head", "body"].map(String::from).to_vec();
-/// let unfreezing = GradualUnfreezingConfig::new(groups).with_begin_epochs(Some(vec![1, 11]));
+/// let unfreezing = GradualUnfreezingConfig::for_paths(["head", "body"]).with_begin_epochs(Some(vec![1, 11]));
 /// ```
 ///
 /// # Order
@@ -105,6 +104,11 @@ pub struct GradualUnfreezingConfig {
 }
 
 impl GradualUnfreezingConfig {
+    /// Like `new`, from a list of strings.
+    pub fn for_paths(groups: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self::new(groups.into_iter().map(Into::into).collect())
+    }
+
     /// The trick for models like `model`.
     ///
     /// # Errors
