@@ -41,7 +41,7 @@ pub use init::init_rule::InitRule;
 pub use init::init_weights::{Biases, InitWeights, InitWeightsConfig, Others};
 pub use init::lsuv::{Lsuv, LsuvConfig, LsuvLayer, LsuvOutcome};
 pub use init::nonlinearity::Nonlinearity;
-pub use init::seeded::seeded;
+pub use init::seeded::{seeded, try_seeded};
 pub use init::weight_init::{Draw, Fan, WeightInit};
 pub use loss::sigmoid_focal_loss::{SigmoidFocalLoss, SigmoidFocalLossConfig};
 pub use loss::softmax_focal_loss::{SoftmaxFocalLoss, SoftmaxFocalLossConfig};

@@ -34,19 +34,37 @@ use std::collections::HashSet;
 /// # }
 /// ```
 ///
-/// For several groups, make several penalties:
+/// For several groups, make several penalties. [`ParamPaths`](burn_tricks_core::ParamPaths) refuses a path that the model does
+/// not have:
 ///
 /// ```
-/// # use burn::module::ParamGroup;
+/// use burn::module::ParamGroup;
+/// use burn_tricks_core::ParamPaths;
+/// # use burn::{nn::LinearConfig, tensor::Device};
 /// # use burn_tricks_nn::PenaltyConfig;
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let head = ParamGroup::from_regex(r"^head\.").expect("a regular expression");
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// # let device = Device::flex();
+/// # let model = vec![LinearConfig::new(4, 4).init(&device), LinearConfig::new(4, 2).init(&device)];
+///
+/// let head = ParamPaths::init(&model, "head", &["1"])?.group();
 /// let sparse_head = PenaltyConfig::new().with_l1(1e-4).with_group(head.clone()).init()?;
 /// let body = ParamGroup::all().exclude(head);
 /// let ridge_body = PenaltyConfig::elastic_net(1e-3, 0.0)?.with_group(body).init()?;
 /// # let _ = (sparse_head, ridge_body);
 /// # Ok(())
 /// # }
+/// ```
+///
+/// In JSON a group is written in Burn's form:
+///
+/// ```
+/// use burn::config::Config as _;
+/// # use burn_tricks_nn::PenaltyConfig;
+///
+/// let json = r#"{"l1": 1e-4, "group": {"matcher": {"Path": {"Regex": ["^head\\."]}}, "excludes": null}}"#;
+/// let penalty = PenaltyConfig::load_binary(json.as_bytes()).expect("a configuration");
+/// # assert!(penalty.group.matches(&burn::module::ParamId::new(), Some("head.weight")));
+/// # assert!(!penalty.group.matches(&burn::module::ParamId::new(), Some("heads.weight")));
 /// ```
 ///
 /// # Order
@@ -57,6 +75,9 @@ use std::collections::HashSet;
 /// or a fraction of it to each part.
 ///
 /// A [tied](crate::TiedWeights) parameter counts once, however many places it has.
+///
+/// **A group that matches nothing adds 0**, without an error: the penalty sees the model only in the loss. So make the group
+/// with `ParamPaths`, or look at [`Penalty::paths`], which lists the parameters that count.
 ///
 /// Only trained parameters count: frozen parameters and running statistics are left out. By default, so are
 /// parameters of one dimension, such as biases and the gains of normalisation layers ([`WeightDecayScope`]). Of a

@@ -26,10 +26,74 @@ use burn_tricks_core::force_init;
 /// let (first, second) = (make(), make());
 /// assert_eq!(first.weight.val().into_data(), second.weight.val().into_data());
 /// ```
+///
+/// Where `build` may fail, use [`try_seeded`].
 #[must_use]
 pub fn seeded<M: Module>(device: &Device, seed: u64, build: impl FnOnce() -> M) -> M {
     device.seed(seed);
     let model = build();
     force_init(&model);
     model
+}
+
+/// [`seeded`](fn@seeded), for a module that is made by functions that may fail, such as the `init()?` of this library.
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::Device;
+/// use burn_tricks_nn::{Dropout, DropoutConfig, try_seeded};
+///
+/// #[derive(Module, Debug)]
+/// struct Net {
+///     layer: Linear,
+///     dropout: Dropout,
+/// }
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex();
+/// let net = try_seeded(&device, 7, || {
+///     let layer = LinearConfig::new(4, 2).init(&device);
+///     let dropout = DropoutConfig::new(0.1).init()?;
+///     Ok(Net { layer, dropout })
+/// })?;
+/// # let _ = net;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// Those of `build`.
+pub fn try_seeded<M: Module, E>(
+    device: &Device,
+    seed: u64,
+    build: impl FnOnce() -> Result<M, E>,
+) -> Result<M, E> {
+    device.seed(seed);
+    let model = build()?;
+    force_init(&model);
+    Ok(model)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::nn::LinearConfig;
+
+    #[test]
+    fn a_module_that_may_fail_has_the_weights_of_one_that_may_not() {
+        let device = Device::flex();
+        let layer = || LinearConfig::new(4, 2).init(&device);
+        let expected = seeded(&device, 7, layer).weight.val().into_data();
+        let model = try_seeded(&device, 7, || Ok::<_, String>(layer())).unwrap();
+        device.seed(8); // too late to change anything
+        assert_eq!(model.weight.val().into_data(), expected);
+
+        let failed = try_seeded(&device, 7, || match layer().weight.dims() {
+            [4, 2] => Err("too small"),
+            _ => Ok(layer()),
+        });
+        assert_eq!(failed.err(), Some("too small"));
+    }
 }
