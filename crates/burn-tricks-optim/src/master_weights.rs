@@ -57,7 +57,45 @@ pub enum MasterWeightsForm {
 /// # }
 /// ```
 ///
-/// For a model: `AdamWConfig::torch().build()?.master_weights().init()`.
+/// For a model: `AdamWConfig::torch().build()?.master_weights().init()`. The model itself is made in `f32`, or loaded, and then
+/// cast:
+///
+/// ```
+/// use burn::module::{Module, ModuleMapper, Param};
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::optim::GradientsParams;
+/// use burn::tensor::{DType, Device, FloatDType, Tensor};
+/// use burn_tricks_optim::{AdamWConfig, OptimizerExt};
+///
+/// struct Cast(FloatDType);
+///
+/// impl ModuleMapper for Cast {
+///     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+///         param.map(|value| value.cast(self.0))
+///     }
+/// }
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let model: Linear = LinearConfig::new(4, 1).init(&device);
+/// let mut model = model.valid().map(&mut Cast(FloatDType::BF16)).train();
+///
+/// let mut optim = AdamWConfig::torch().build()?.master_weights().init();
+/// for _ in 0..3 {
+///     let input = Tensor::<2>::ones([8, 4], (&device, DType::BF16));
+///     let loss = model.forward(input).cast(FloatDType::F32).square().mean();
+///     let grads = GradientsParams::from_grads(loss.backward(), &model);
+///     model = optim.step(1e-3, model, grads);
+/// }
+/// assert_eq!(model.weight.val().dtype(), DType::BF16);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// `valid()` and `train()` are needed: a weight that is cast while it records gradients is computed from another weight, and
+/// is no parameter. Such a model has no gradients of its own, and Burn panics in the second backward pass ("graph tape has
+/// already been consumed"). The running statistics of batch norms are cast as well; since `valid()` copies them, those of the
+/// first model stay in `f32`. (Those of `model.clone()` would be cast too, since clones share them.)
 ///
 /// With half the memory, for `bf16`:
 ///
