@@ -72,8 +72,38 @@ use burn_tricks_core::{NormScope, SkipCount, StateError, state_from_bytes, state
 ///
 /// Check the gradients after accumulating and unscaling, before any other transform changes them. With gradient
 /// accumulation, check the accumulated gradients: the step of the whole window is skipped, and the accumulator
-/// starts anew as it does after a step. (To leave out single micro-batches instead, check each before it is
-/// added; the mean is then over the others.)
+/// starts anew as it does after a step.
+///
+/// A single micro-batch can be left out by its loss: one that is added with 0 samples does not change the mean. This reads a
+/// number from the device for each micro-batch. Check the mean as well, since gradients may not be finite although the loss
+/// is:
+///
+/// ```
+/// # use burn::nn::LinearConfig;
+/// # use burn::optim::SgdConfig;
+/// # use burn::tensor::{Device, Tensor};
+/// use burn_tricks_grad::{GradAccumulatorConfig, StepGuard};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// # let device = Device::flex().autodiff();
+/// # let mut model = LinearConfig::new(4, 2).init(&device);
+/// # let mut optim = SgdConfig::new().init();
+/// let mut guard = StepGuard::new();
+/// let mut accumulator = GradAccumulatorConfig::new(2).init()?;
+/// for size in [1.0, f32::INFINITY] {
+///     let loss = model.forward(Tensor::<2>::full([8, 4], size, &device)).square().mean();
+///     let is_finite = loss.clone().into_scalar::<f32>().is_finite();
+///     let samples = if is_finite { 8 } else { 0 };
+///     let Some(grads) = accumulator.add(&model, loss.backward(), samples) else {
+///         continue; // the window is not full, or none of its losses was finite
+///     };
+///     let Some(grads) = guard.admit(&model, grads) else { continue };
+///     model = optim.step(0.1, model, grads); // by the first micro-batch alone
+/// }
+/// assert_eq!((guard.taken(), guard.skipped()), (1, 0));
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// The effects of the forward pass are not undone: a bad batch has already changed the running statistics of
 /// batch norms. A recurrent network that carries its hidden state from batch to batch must reset this state when
