@@ -74,8 +74,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // One line per trick.
     let clip = ClipGradNormConfig::new(2.0).init()?;
     let ema = EmaConfig::from_half_life(50.0, 1)?.init(&model)?;
-    let cosine = CosineConfig::new(3e-3, run.steps()).init()?;
-    let warmed_up = cosine.with_warmup(run.fraction(0.05)?)?;
+    let warmup = run.fraction(0.05)?;
+    let cosine = CosineConfig::new(3e-3, run.steps() - warmup).init()?;
+    let warmed_up = cosine.with_warmup(warmup)?;
     let plateau = PlateauConfig::new(Goal::Minimize).with_patience(Patience::Reached(3));
     let schedule = warmed_up.with_shared_plateau(&plateau)?;
     let patience = EarlyStoppingConfig::new(Goal::Minimize).with_patience(6);

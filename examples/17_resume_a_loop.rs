@@ -65,9 +65,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // All that a step depends on, besides the number of its epoch.
     let adam = AdamConfig::new();
     let mut optim = adam.init();
-    let mut schedule = CosineConfig::new(3e-3, run.steps())
+    let warmup = run.fraction(0.05)?;
+    let mut schedule = CosineConfig::new(3e-3, run.steps() - warmup)
         .init()?
-        .with_warmup(run.fraction(0.05)?)?;
+        .with_warmup(warmup)?;
     let mut ema = EmaConfig::from_half_life(50.0, 1)?.init(&model)?;
     let mut stop = EarlyStoppingConfig::new(Goal::Minimize)
         .with_patience(6)

@@ -85,17 +85,16 @@ fn train(parts: &[Part], seed: u64, split: &Split) -> Result<Score, ConfigError>
         .with_weight_decay_scope(WeightDecayScope::Matrices)
         .init()?;
     let steps = EPOCHS * split.train.len().div_ceil(BATCH);
-    let schedule = CosineConfig::new(LEARNING_RATE, steps).init()?;
-    let schedule = schedule.with_warmup(steps / 10)?;
+    let warmup = steps / 10;
+    let schedule = CosineConfig::new(LEARNING_RATE, steps - warmup).init()?;
+    let schedule = schedule.with_warmup(warmup)?;
     let mut ema = EmaConfig::new(0.98).init(&model)?;
 
     for epoch in 1..=EPOCHS {
         for indices in split.train.batches(BATCH, seed, epoch) {
             let (images, labels) = split.train.batch(&indices, &device);
             let batch = (square(images), soft_targets(labels, 10));
-            let seeds = indices
-                .iter()
-                .map(|at| sample_seed(seed, epoch as u64, *at));
+            let seeds = indices.iter().map(|at| sample_seed(seed, epoch, *at));
             let (images, targets) = augmentations.apply(batch, &seeds.collect::<Vec<_>>());
             let loss = cross_entropy_with_logits(model.forward(images), targets);
             let grads = GradientsParams::from_grads(loss.backward(), &model);

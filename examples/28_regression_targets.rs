@@ -87,8 +87,9 @@ fn train(tricks: Tricks, load: &[f32], scaler: &InputScaler) -> Result<[f64; 3],
     let steps = EPOCHS * count.div_ceil(BATCH);
     let clip = ClipGradNormConfig::new(1.0).init()?;
     let normalize = NormalizeGradConfig::new().init()?;
-    let schedule = CosineConfig::new(tricks.learning_rate, steps).init()?;
-    let schedule = schedule.with_warmup(steps / 10)?;
+    let warmup = steps / 10;
+    let schedule = CosineConfig::new(tricks.learning_rate, steps - warmup).init()?;
+    let schedule = schedule.with_warmup(warmup)?;
     let mut optim: ModuleOptimizer = AdamConfig::new().init()?;
     let mut ema = EmaConfig::new(0.98).init(&model)?;
     let before = measure(&model.valid(), tricks, valid, scaler);

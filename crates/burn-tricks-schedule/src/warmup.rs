@@ -35,17 +35,20 @@ pub enum WarmupMode {
 /// η(t) = start + (x − start) · w(t/W)    t < W
 /// ```
 ///
-/// By default x is the first learning rate of the wrapped schedule, which begins after the warm-up. With
-/// [`WarmupMode::Over`] the wrapped schedule runs from the first step on, and x is its present rate.
+/// By default x is the first learning rate of the wrapped schedule, which begins after the warm-up: give that schedule the
+/// steps of the run less those of the warm-up, or the run ends before the schedule does. With [`WarmupMode::Over`] the
+/// wrapped schedule runs from the first step on, and x is its present rate: give it the steps of the whole run.
 ///
 /// # Example
+///
+/// A run of 100 steps, four of them for the warm-up:
 ///
 /// ```
 /// use burn::lr_scheduler::LrScheduler;
 /// use burn_tricks_schedule::{CosineConfig, LrSchedulerExt};
 ///
 /// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-/// let mut schedule = CosineConfig::new(1.0, 100).init()?.with_warmup(4)?;
+/// let mut schedule = CosineConfig::new(1.0, 100 - 4).init()?.with_warmup(4)?;
 /// let rates: Vec<f64> = (0..5).map(|_| schedule.step()).collect();
 /// assert_eq!(rates, [0.0, 0.25, 0.5, 0.75, 1.0]);
 /// # Ok(())
@@ -86,7 +89,7 @@ pub enum WarmupMode {
 /// # Differences
 ///
 /// - optax's `warmup_cosine_decay_schedule` and Hugging Face's schedules include the warm-up in their length.
-///   Here, give the wrapped schedule the rest of the run as its length.
+///   The length of the wrapped schedule does not.
 /// - timm's `warmup_prefix=False` is like `Over`, but rises to the wrapped schedule's first learning rate, so the
 ///   rate jumps at the end of the warm-up if that schedule has fallen meanwhile. `pytorch_warmup` multiplies the
 ///   rate, like [`WarmupStart::Factor`] here.
