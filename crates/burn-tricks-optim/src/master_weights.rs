@@ -61,24 +61,17 @@ pub enum MasterWeightsForm {
 /// cast:
 ///
 /// ```
-/// use burn::module::{Module, ModuleMapper, Param};
+/// use burn::module::Module;
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::optim::GradientsParams;
 /// use burn::tensor::{DType, Device, FloatDType, Tensor};
+/// use burn_tricks_core::cast_copy;
 /// use burn_tricks_optim::{AdamWConfig, OptimizerExt};
-///
-/// struct Cast(FloatDType);
-///
-/// impl ModuleMapper for Cast {
-///     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-///         param.map(|value| value.cast(self.0))
-///     }
-/// }
 ///
 /// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
 /// let device = Device::flex().autodiff();
 /// let model: Linear = LinearConfig::new(4, 1).init(&device);
-/// let mut model = model.valid().map(&mut Cast(FloatDType::BF16)).train();
+/// let mut model = cast_copy(&model.valid(), FloatDType::BF16).train();
 ///
 /// let mut optim = AdamWConfig::torch().build()?.master_weights().init();
 /// for _ in 0..3 {
@@ -92,10 +85,10 @@ pub enum MasterWeightsForm {
 /// # }
 /// ```
 ///
-/// `valid()` and `train()` are needed: a weight that is cast while it records gradients is computed from another weight, and
-/// is no parameter. Such a model has no gradients of its own, and Burn panics in the second backward pass ("graph tape has
-/// already been consumed"). The running statistics of batch norms are cast as well; since `valid()` copies them, those of the
-/// first model stay in `f32`. (Those of `model.clone()` would be cast too, since clones share them.)
+/// `valid()` and `train()` are needed: a weight that is cast while it records gradients is computed from the first model's
+/// weight, and is no parameter. An optimizer that steps such a model lets Burn panic in the second backward pass ("graph
+/// tape has already been consumed"). The running statistics of batch norms are cast as well; the copy has its own, so those
+/// of the first model stay in `f32`.
 ///
 /// With half the memory, for `bf16`:
 ///
