@@ -83,7 +83,7 @@ pub mod prelude {
     };
     pub use burn_tricks_nn::{
         DropPathConfig, Forward as _, InitWeightsConfig, MaxNormConfig, PenaltyConfig,
-        ScalerConfig, WeightNormConfig, seeded, try_seeded,
+        ScalerConfig, WeightNormConfig, seeded,
     };
     pub use burn_tricks_optim::{
         ModuleOptimizerExt as _, NormalizedGradientConfig, OptimizerExt as _,
