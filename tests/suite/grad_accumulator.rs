@@ -64,6 +64,82 @@ fn assert_near(actual: &[f64], expected: &[f64], relative: f64, what: &str) {
     );
 }
 
+/// Two networks in one accumulator would each get a part of their gradients.
+#[test]
+fn a_window_belongs_to_one_network() {
+    let device = training_devices().remove(0).1;
+    let [one, other] = [(); 2].map(|()| Model::new(DType::F32, &device));
+    let refused = |work: &mut dyn FnMut()| {
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        let panic = panic.expect_err("another network");
+        let text = panic.downcast_ref::<&str>().expect("a text");
+        assert!(
+            text.contains("use one accumulator for each network"),
+            "{text}"
+        );
+    };
+    let mut shared = accumulator(2);
+    assert!(shared.add(&one, one.loss(0, 3).backward(), 3).is_none());
+    refused(&mut || drop(shared.add(&other, other.loss(0, 3).backward(), 3)));
+    refused(&mut || drop(shared.finish(&other)));
+    let state = shared.state(&one);
+    // The window goes on, also when one of its parameters is frozen meanwhile.
+    let mut frozen = one.clone();
+    frozen.weight = frozen.weight.set_require_grad(false);
+    frozen.sometimes = frozen.sometimes.set_require_grad(true);
+    let loss = frozen.sometimes.val().square().sum();
+    let mean = shared.add(&frozen, loss.backward(), 3).expect("full");
+    assert!(mean.get::<2>(one.weight.id).is_some());
+    assert!(mean.get::<1>(one.sometimes.id).is_some());
+    // A window that is finished or discarded may be followed by another network's, and a loaded one belongs to its module.
+    assert!(shared.add(&other, other.loss(0, 3).backward(), 3).is_none());
+    shared.clear();
+    assert!(shared.add(&one, one.loss(0, 3).backward(), 3).is_none());
+    shared.load_state(&other, &state).unwrap();
+    refused(&mut || drop(shared.add(&one, one.loss(0, 3).backward(), 3)));
+    assert!(shared.add(&other, other.loss(0, 3).backward(), 3).is_some());
+}
+
+/// As few bytes as they are, they show whose they are.
+#[test]
+fn a_state_of_something_else_is_refused_by_name() {
+    use burn_tricks::grad::{AutoClipConfig, GradNoiseConfig, LossScalerConfig};
+    let device = training_devices().remove(0).1;
+    let model = Model::new(DType::F32, &device);
+    let mut clip = AutoClipConfig::new().init().unwrap();
+    let mut empty = accumulator(2);
+    let (of_clip, of_empty) = (clip.state(), empty.state(&model));
+    let error = empty.load_state(&model, &of_clip).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the saved state does not fit: it is the state of `AutoClip`, and not of `GradAccumulator`"
+    );
+    let error = clip.load_state(&of_empty).unwrap_err().to_string();
+    assert!(
+        error.contains("of `GradAccumulator`, and not of `AutoClip`"),
+        "{error}"
+    );
+    let mut scaler = LossScalerConfig::new().init().unwrap();
+    let mut noise = GradNoiseConfig::new(0.1).init().unwrap();
+    for state in [&of_clip, &of_empty] {
+        assert!(scaler.load_state(state).is_err());
+        assert!(noise.load_state(state).is_err());
+    }
+    let error = clip.load_state(&[1, 2, 3]).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the saved state does not fit: it is not the state of `AutoClip`"
+    );
+    let error = clip.load_state(&of_clip[..of_clip.len() - 1]).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("AutoClip: the saved state does not fit: it is that of")
+    );
+    clip.load_state(&of_clip).unwrap();
+    empty.load_state(&model, &of_empty).unwrap();
+}
+
 #[test]
 fn windows_of_any_cut_give_the_large_batchs_gradient() {
     let expected = numbers(&case("accumulation", "seven")["grad"]);

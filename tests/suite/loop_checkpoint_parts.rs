@@ -208,6 +208,76 @@ fn a_schedule_of_another_kind_does_not_begin_anew() {
     assert!(text.contains("no numbers"), "{text}");
 }
 
+/// Those that count steps too, and other wrappers: the error names both.
+#[test]
+fn a_schedule_of_each_kind_is_recognised_by_its_name() {
+    use burn_tricks::schedule::*;
+    let cosine = || CosineConfig::new(0.1, 100).init().unwrap();
+    type Load = fn(&burn_tricks::checkpoint::Saved, &str) -> Result<(), CheckpointError>;
+    macro_rules! kinds {
+        ($($name:literal: $schedule:expr;)*) => {
+            [$((
+                $name,
+                Boxed::new($schedule),
+                (|saved, part| saved.schedule(part, $schedule).map(drop)) as Load,
+            )),*]
+        };
+    }
+    let kinds = kinds! {
+        "`Cosine`": CosineConfig::new(0.1, 100).init().unwrap();
+        "`OneCycle`": OneCycleConfig::new(0.1, 100).init().unwrap();
+        "`ExponentialDecay`": ExponentialDecayConfig::new(0.1).init().unwrap();
+        "`LinearRamp`": LinearRampConfig::new(0.1, 0.0, 100).init().unwrap();
+        "`MultiStep`": MultiStepConfig::new(0.1, vec![5]).init().unwrap();
+        "`Rex`": RexConfig::new(0.1, 100).init().unwrap();
+        "`CosineRestarts`": CosineRestartsConfig::new(0.1, 10).init().unwrap();
+        "`InverseSqrt`": InverseSqrtConfig::new(0.1).init().unwrap();
+        "`Cyclic`": CyclicConfig::new(0.1, 1.0, 5).init().unwrap();
+        "`Polynomial`": PolynomialConfig::new(0.1, 100).init().unwrap();
+        "`WarmupStableDecay`": WarmupStableDecayConfig::new(0.1, 100, 10).init().unwrap();
+        "`Warmup`, `inner`: `Cosine`": CosineConfig::new(0.1, 100).init().unwrap().with_warmup(5).unwrap();
+        "`PerEpoch`, `inner`: `Rex`": RexConfig::new(0.1, 100).init().unwrap().per_epoch(5).unwrap();
+        "`Sequence`, `first`: `Rex`, `next`: `Rex`": RexConfig::new(0.1, 100).init().unwrap()
+            .then(5, RexConfig::new(0.1, 100).init().unwrap()).unwrap();
+        "`ReduceOnPlateau`": 0.1.reduced_on_plateau(&PlateauConfig::new(burn_tricks::Goal::Minimize)).unwrap();
+        "`RepeatSkipped`": 0.1.repeating_skipped(SkipCount::default());
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut checkpoints = opened(folder.path());
+    let mut step = checkpoints.step(1);
+    for (name, schedule, _) in &kinds {
+        let mut schedule = schedule.clone();
+        schedule.step();
+        step = step.schedule(name, &schedule);
+    }
+    step.save().unwrap();
+    let saved = loaded(folder.path());
+    for (recorded, ..) in &kinds {
+        for (present, _, load) in &kinds {
+            let result = load(&saved, recorded);
+            if recorded == present {
+                result.unwrap();
+                continue;
+            }
+            let error = result.expect_err(recorded).to_string();
+            for part in [
+                format!("it has {recorded}, "),
+                format!("this schedule {present}, "),
+            ] {
+                assert!(error.contains(&part), "{part} in {error}");
+            }
+        }
+    }
+    // Another length or rate is the program's own change.
+    let longer = CosineConfig::new(0.2, 200).init().unwrap();
+    assert!(saved.schedule("`Cosine`", longer).is_ok());
+    assert!(
+        saved
+            .schedule("`Cosine`", cosine().at_least(0.01).unwrap())
+            .is_ok()
+    );
+}
+
 #[test]
 fn a_changed_configuration_is_refused_with_each_field() {
     let folder = tempfile::tempdir().unwrap();

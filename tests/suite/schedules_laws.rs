@@ -607,7 +607,9 @@ fn nonsense_is_refused_by_the_name_of_its_field() {
         OneCycleConfig::optax(0.1, 3) => "rise",
         OneCycleConfig::torch(0.1, 10).with_rise(0.9).with_back_at(Some(0.95)) => "back_at",
         OneCycleConfig::torch(0.1, 10).with_back_at(Some(0.3)) => "back_at",
-        OneCycleConfig::optax(0.1, 1).with_rise(0.999) => "rise",
+        OneCycleConfig::optax(0.1, 1).with_rise(0.999) => "steps",
+        OneCycleConfig::torch(0.1, 0) => "steps",
+        OneCycleConfig::torch(0.1, 1) => "steps",
         WarmupStableDecayConfig::new(0.1, 0, 0) => "steps",
         WarmupStableDecayConfig::new(0.1, 5, 6) => "decay_steps",
         WarmupStableDecayConfig::new(0.1, 5, 3).with_warmup_steps(3) => "decay_steps",
@@ -617,6 +619,39 @@ fn nonsense_is_refused_by_the_name_of_its_field() {
     let early = 0.1.then(5, 0.2).unwrap().then(4, 0.3).unwrap_err();
     assert_eq!(early.field, "milestone");
     assert!(early.to_string().contains("(4, 5)"), "{early}");
+}
+
+/// A plain number is a constant schedule.
+#[test]
+fn a_constant_rate_is_checked_where_it_is_wrapped() {
+    let device = burn::tensor::Device::flex();
+    let model = burn::nn::LinearConfig::new(2, 2).init(&device);
+    let groups = GroupLrConfig::of([LrGroup::new(["weight"], 0.5)]);
+    let skips = SkipCount::default();
+    let plateau = PlateauConfig::new(Goal::Minimize);
+    for bad in [-1.0, f64::NAN, f64::INFINITY] {
+        let constant = burn::lr_scheduler::constant::ConstantLr::new(bad);
+        let errors = [
+            bad.with_warmup(2).err(),
+            constant.with_warmup(2).err(),
+            bad.reduced_on_plateau(&plateau).err(),
+            bad.at_least(0.1).err(),
+            bad.at_most(0.1).err(),
+            bad.scaled(0.5).err(),
+            bad.per_epoch(3).err(),
+            bad.then(5, 0.1).err(),
+            0.1.then(5, bad).err(),
+            0.1.then(5, 0.2).unwrap().then(6, bad).err(),
+            groups.init(&model, bad).err(),
+            groups.init_repeating_skipped(&model, bad, &skips).err(),
+        ];
+        for (at, error) in errors.into_iter().enumerate() {
+            let error = error.unwrap_or_else(|| panic!("{bad}, {at}"));
+            let text = format!("`lr` must be a finite number of at least 0, got {bad:?}");
+            assert_eq!(error.to_string(), text, "{at}");
+        }
+    }
+    assert!(0.1.then(5, 0.0).is_ok());
 }
 
 #[test]

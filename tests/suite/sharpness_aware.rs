@@ -430,6 +430,16 @@ fn half_precision_goes_uphill_in_single() {
     }
 }
 
+/// The second pass of a closure that ignores its argument has no gradients of the copy.
+#[test]
+#[should_panic(expected = "the closure must compute the loss of the model that it is given")]
+fn a_closure_that_ignores_the_copy_is_refused() {
+    let (_, device) = training_devices().remove(0);
+    let model = Small::new(DType::F32, &device);
+    let sam = SamConfig::new(0.05).init().unwrap();
+    let _ = sam.gradients(&model, |_| model.loss(0, DType::F32, &device));
+}
+
 #[test]
 fn what_means_nothing_is_refused() {
     let error = SamConfig::new(-0.1).init().unwrap_err();

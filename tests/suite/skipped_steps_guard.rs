@@ -52,6 +52,23 @@ fn a_guard_skips_for_any_optimizer() {
     }
 }
 
+#[test]
+fn a_guard_that_sees_no_gradient_of_its_model_counts_apart() {
+    let (_, device) = training_devices().remove(0);
+    let [pair, other] = [(); 2].map(|()| Pair::new(&[1.0, 2.0], &[3.0], DType::F32, &device));
+    let mut guard = StepGuard::new();
+    let given = guard.admit(&pair, other.grads(&[f64::NAN, 0.1], &[0.2]));
+    assert_eq!(given.expect("as they are").len(), 2);
+    assert!(guard.admit(&pair, GradientsParams::new()).is_some());
+    assert_eq!((guard.without_gradients(), guard.state()), (2, [0, 0, 0]));
+    assert!(
+        guard
+            .admit(&pair, pair.grads(&[0.5, 0.1], &[0.2]))
+            .is_some()
+    );
+    assert_eq!((guard.without_gradients(), guard.state()), (2, [1, 0, 0]));
+}
+
 /// A session that takes over weights without a state restarts all transforms.
 #[test]
 fn a_restarted_guard_counts_from_zero() {

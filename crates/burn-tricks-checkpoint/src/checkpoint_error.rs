@@ -135,6 +135,13 @@ impl Display for CheckpointError {
             Self::InUse { folder, process } => {
                 let folder = folder.display();
                 match process {
+                    Some(process) if *process == std::process::id() => {
+                        return write!(
+                            f,
+                            "this program saves checkpoints in {folder} already, by another `Checkpoints` or session: drop \
+                             that one first, or use another folder"
+                        );
+                    }
                     Some(process) => write!(f, "process {process} saves checkpoints in {folder}")?,
                     None => write!(f, "another process saves checkpoints in {folder}")?,
                 }

@@ -13,9 +13,9 @@ pub enum PartError {
     Optimizer(OptimizerRecordError),
     /// The record is of another kind of schedule.
     OtherSchedule {
-        /// The numbers in the record, such as "`steps` = 50".
+        /// The kinds of schedule and the numbers in the record, such as "`Cosine`" and "`steps` = 50".
         recorded: Vec<String>,
-        /// The numbers that the schedule has after loading the record.
+        /// Those of the schedule after it has loaded the record.
         loaded: Vec<String>,
     },
     /// A value that is to be written as JSON holds NaN or an infinity, which JSON does not have.

@@ -118,7 +118,8 @@ impl Saved {
     ///
     /// # Errors
     ///
-    /// If there is no schedule of that name, or if the record is of another kind of schedule or of other wrappers.
+    /// If there is no schedule of that name, or if the record is of another kind of schedule or of other wrappers: the error
+    /// names both. Wrappers that only change rates (`at_least`, `at_most`, `scaled`) have no state and are not compared.
     /// `schedule.load_record(saved.record(name)?)` compares nothing, and such a schedule would silently begin anew.
     pub fn schedule<S: LrScheduler>(
         &self,
@@ -261,7 +262,10 @@ impl Saved {
     }
 }
 
-/// The names and values in the bytes of a schedule's record.
+/// Under which the schedules of `burn-tricks-schedule` record their names: `kind.Cosine`, `inner.kind.Cosine`.
+const KIND: &str = "kind.";
+
+/// The names of the schedule and of its wrappers in the bytes of a record, from the outermost on, and then the numbers.
 fn numbers_of(bytes: Bytes) -> Result<Vec<String>, RecordError> {
     let reader = Reader::from_bytes(bytes)?;
     let shown = |number: &Scalar| match number {
@@ -270,8 +274,19 @@ fn numbers_of(bytes: Bytes) -> Result<Vec<String>, RecordError> {
         Scalar::Float(number) => number.to_string(),
         Scalar::Bool(value) => value.to_string(),
     };
-    let numbers = reader.scalars().iter();
-    Ok(numbers
-        .map(|(name, number)| format!("`{name}` = {}", shown(number)))
-        .collect())
+    let mut kinds = Vec::new();
+    let mut numbers = Vec::new();
+    for (name, number) in reader.scalars() {
+        match name.rsplit_once(KIND) {
+            Some(("", kind)) => kinds.push((0, format!("`{kind}`"))),
+            Some((path, kind)) if path.ends_with('.') => {
+                let path = path.trim_end_matches('.');
+                kinds.push((1 + path.matches('.').count(), format!("`{path}`: `{kind}`")));
+            }
+            _ => numbers.push(format!("`{name}` = {}", shown(number))),
+        }
+    }
+    kinds.sort();
+    let kinds = kinds.into_iter().map(|(_, kind)| kind);
+    Ok(kinds.chain(numbers).collect())
 }

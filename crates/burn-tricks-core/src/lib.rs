@@ -61,7 +61,10 @@ pub use run::Run;
 pub use shared_weights::SharedWeights;
 pub use skip_count::SkipCount;
 pub use snapshot::Snapshot;
-pub use state::{StateError, bytes_to_parts, parts_to_bytes, state_from_bytes, state_to_bytes};
+pub use state::{
+    StateError, bytes_to_parts, named_state_from_bytes, named_state_to_bytes, parts_to_bytes,
+    state_from_bytes, state_to_bytes,
+};
 pub use step_average::{StepAverage, WeightTaker};
 pub use tied::{tie, tied_paths};
 pub use unit_axis::{Fans, UnitAxis};

@@ -40,7 +40,8 @@ impl ParamPaths {
     ///
     /// # Errors
     ///
-    /// If `model` has no float parameter at or below one of the paths: the error suggests similar names.
+    /// If `model` has no float parameter at or below one of the paths: the error suggests similar names, or lists the first
+    /// ten parameters if no name is similar.
     pub fn init<M: Module>(
         model: &M,
         field: &'static str,
@@ -52,7 +53,7 @@ impl ParamPaths {
         match paths.iter().find(unknown) {
             None => Ok(Self { paths }),
             Some(path) => Err(ConfigError {
-                got: format!("{path:?}{}", hint(&near_names(path, &known))),
+                got: format!("{path:?}{}", hint(path, &known)),
                 ..ConfigError::new(
                     field,
                     "name parameters of the model, or modules that hold some",
@@ -125,12 +126,27 @@ fn pattern(path: &str) -> String {
     pattern
 }
 
-fn hint(names: &[String]) -> String {
-    if names.is_empty() {
-        return String::new();
+/// Names that are near to `path`, or else the first that there are.
+fn hint(path: &str, known: &[String]) -> String {
+    const MOST: usize = 10;
+    let quoted = |names: &[String]| {
+        let names: Vec<_> = names.iter().map(|name| format!("{name:?}")).collect();
+        names.join(", ")
+    };
+    let near = near_names(path, known);
+    match (&*near, known.len()) {
+        ([], 0) => "; the model has no parameters".to_owned(),
+        ([], count) if count > MOST => {
+            let (first, rest) = known.split_at(MOST);
+            format!(
+                "; the parameters are {} and {} more",
+                quoted(first),
+                rest.len()
+            )
+        }
+        ([], _) => format!("; the parameters are {}", quoted(known)),
+        (near, _) => format!("; similar names are {}", quoted(near)),
     }
-    let names: Vec<_> = names.iter().map(|name| format!("{name:?}")).collect();
-    format!("; similar names are {}", names.join(", "))
 }
 
 /// The paths of parameters and of modules, among those that `known` parameters have, that are most similar to `path`:
@@ -232,7 +248,19 @@ mod tests {
                 r#"{requirement}"1.wait"; similar names are "1.bias", "1.weight", "0.1.weight""#
             )
         );
-        assert_eq!(refusal("decoder"), format!(r#"{requirement}"decoder""#));
-        assert_eq!(refusal(""), format!(r#"{requirement}"""#));
+        let first: Vec<_> = (0..5)
+            .map(|at| format!(r#""0.{at}.weight", "0.{at}.bias""#))
+            .collect();
+        let first = format!("; the parameters are {} and 14 more", first.join(", "));
+        assert_eq!(
+            refusal("decoder"),
+            format!(r#"{requirement}"decoder"{first}"#)
+        );
+        assert_eq!(refusal(""), format!(r#"{requirement}""{first}"#));
+        let error = ParamPaths::init(&model().1, "layers", &["decoder"]).unwrap_err();
+        assert!(
+            (error.to_string()).ends_with(r#"; the parameters are "weight", "bias""#),
+            "{error}"
+        );
     }
 }

@@ -97,8 +97,16 @@ impl Display for StateError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         const UNFIT: &str = "the saved state does not fit";
         match self {
-            Self::Unreadable(error) => write!(f, "{UNFIT}: {error}"),
-            Self::TooLong { extra } => write!(f, "{UNFIT}: {extra} bytes follow its end"),
+            Self::Unreadable(error) => {
+                write!(
+                    f,
+                    "{UNFIT}: it is that of something else, or damaged ({error})"
+                )
+            }
+            Self::TooLong { extra } => write!(
+                f,
+                "{UNFIT}: it is that of something else, or damaged ({extra} bytes follow its end)"
+            ),
             Self::NotOf { name } => write!(f, "{UNFIT}: it is not the state of `{name}`"),
             Self::Count {
                 what,
@@ -189,6 +197,49 @@ pub fn state_from_bytes<S: DeserializeOwned>(bytes: &[u8]) -> Result<S, StateErr
         (state, []) => Ok(state),
         (_, rest) => Err(StateError::TooLong { extra: rest.len() }),
     }
+}
+
+/// The state of the thing of this name, as bytes that begin with the name.
+///
+/// # Panics
+///
+/// As [`state_to_bytes`].
+pub fn named_state_to_bytes<S: Serialize + ?Sized>(name: &str, state: &S) -> Vec<u8> {
+    state_to_bytes(&(name, state))
+}
+
+/// The state that [`named_state_to_bytes`] wrote for the thing of this name.
+///
+/// # Errors
+///
+/// If the bytes are the state of something else, or damaged: the error says whose state was expected.
+pub fn named_state_from_bytes<S: DeserializeOwned>(
+    name: &str,
+    bytes: &[u8],
+) -> Result<S, StateError> {
+    let found = postcard::take_from_bytes::<&str>(bytes);
+    match found {
+        Ok((found, state)) if found == name => {
+            let state = state_from_bytes(state);
+            state.map_err(|error| StateError::Of {
+                name: name.to_owned(),
+                error: Box::new(error),
+            })
+        }
+        Ok((found, _)) if is_type_name(found) => Err(StateError::Value(format!(
+            "it is the state of `{found}`, and not of `{name}`"
+        ))),
+        _ => {
+            let name = name.to_owned();
+            Err(StateError::NotOf { name })
+        }
+    }
+}
+
+/// Whether a text that was read from unknown bytes may be a name.
+fn is_type_name(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_uppercase())
+        && text.chars().all(|letter| letter.is_ascii_alphanumeric())
 }
 
 /// The states of several parts as one state, in their order.

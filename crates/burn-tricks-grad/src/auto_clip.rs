@@ -9,9 +9,13 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Bool, DType, Device, Tensor, s};
 use burn_tricks_core::{
-    Config, ConfigError, ListTransform, NormScope, StateError, state_from_bytes, state_to_bytes,
+    Config, ConfigError, ListTransform, NormScope, StateError, named_state_from_bytes,
+    named_state_to_bytes,
 };
 use burn_tricks_kernels::{Factor, TensorList};
+
+/// By which a recorded state shows whose it is.
+const NAME: &str = "AutoClip";
 
 /// Configuration of [`AutoClip`]: clipping at a percentile of the gradient norms so far, instead of at a chosen
 /// threshold.
@@ -192,7 +196,7 @@ impl AutoClip {
 
     /// The state that a resumed run needs: the norms of the history. Waits for the device.
     pub fn state(&self) -> Vec<u8> {
-        state_to_bytes(&(self.norms.read(), 0_usize))
+        named_state_to_bytes(NAME, &(self.norms.read(), 0_usize))
     }
 
     /// Continues from a state that [`state`](Self::state) returned.
@@ -202,7 +206,7 @@ impl AutoClip {
     /// If it is not such a state, or if its history is longer than the configured one.
     pub fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
         // The number is the place of the oldest norm, which was not always the first.
-        let (mut norms, oldest): (Stored, usize) = state_from_bytes(state)?;
+        let (mut norms, oldest): (Stored, usize) = named_state_from_bytes(NAME, state)?;
         let (count, history) = (norms.len(), self.config.history);
         if count > history {
             return Err(

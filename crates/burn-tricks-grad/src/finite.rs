@@ -5,13 +5,11 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn_tricks_kernels::numbers;
 
-/// Whether every gradient of `module` is finite. Waits for the device.
-pub(crate) fn is_finite<M: Module>(module: &M, grads: &GradientsParams) -> bool {
-    let Some(sum) = gathered_sum(module, grads, NormKind::L2) else {
-        return true; // no numbers
-    };
+/// Whether every gradient of `module` is finite, or `None` if there is none. Waits for the device.
+pub(crate) fn is_finite<M: Module>(module: &M, grads: &GradientsParams) -> Option<bool> {
+    let sum = gathered_sum(module, grads, NormKind::L2)?;
     let bad = sum.into_norm(NormKind::L2).is_bad();
     #[allow(clippy::disallowed_methods)] // the one documented read
     let bad = bad.into_data();
-    numbers(&bad).iter().all(|bad| *bad == 0.0)
+    Some(numbers(&bad).iter().all(|bad| *bad == 0.0))
 }

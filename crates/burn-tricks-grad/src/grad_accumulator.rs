@@ -7,11 +7,15 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Gradients, Tensor};
 use burn_tricks_core::walk::{Location, Visitor, visit};
 use burn_tricks_core::{
-    Config, ConfigError, StateError, accumulation_dtype, state_from_bytes, state_to_bytes,
+    Config, ConfigError, StateError, accumulation_dtype, named_state_from_bytes,
+    named_state_to_bytes,
 };
 use burn_tricks_kernels::{TensorList, lerp_all};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
+
+/// By which a recorded state shows whose it is.
+const NAME: &str = "GradAccumulator";
 
 /// Configuration of [`GradAccumulator`], which computes the gradient of a large batch from micro-batches that fit
 /// into memory.
@@ -102,6 +106,7 @@ impl GradAccumulatorConfig {
         Ok(GradAccumulator {
             window: self.micro_batches,
             mean: GradientList::default(),
+            first: None,
             micro_batches: 0,
             samples: 0,
         })
@@ -114,6 +119,8 @@ pub struct GradAccumulator {
     window: usize,
     /// In the module's order.
     mean: GradientList,
+    /// The first parameter of the module of the present window.
+    first: Option<ParamId>,
     micro_batches: usize,
     samples: usize,
 }
@@ -124,6 +131,11 @@ impl GradAccumulator {
     ///
     /// A parameter without a gradient in some micro-batch counts with a gradient of zero there. A micro-batch
     /// without samples counts as one of the window and does not change the mean.
+    ///
+    /// # Panics
+    ///
+    /// If the window was begun with another network, which is recognised by the id of its first parameter: use one accumulator
+    /// for each network. Parameters may be frozen and unfrozen within a window.
     #[must_use = "the gradients of a full window are in the result"]
     pub fn add<M: Module>(
         &mut self,
@@ -131,6 +143,7 @@ impl GradAccumulator {
         gradients: Gradients,
         samples: usize,
     ) -> Option<GradientsParams> {
+        self.is_of(module);
         self.micro_batches += 1;
         if samples > 0 {
             let is_first = self.samples == 0;
@@ -157,8 +170,14 @@ impl GradAccumulator {
 
     /// The mean gradient of the current window, even if it is not full; `None` if it has no samples. The
     /// accumulator is empty afterwards. Call this at the end of an epoch.
+    ///
+    /// # Panics
+    ///
+    /// As [`add`](Self::add).
     #[must_use]
     pub fn finish<M: Module>(&mut self, module: &M) -> Option<GradientsParams> {
+        self.is_of(module);
+        self.first = None;
         let samples = std::mem::take(&mut self.samples);
         self.micro_batches = 0;
         let mut narrow = Narrow {
@@ -169,9 +188,22 @@ impl GradAccumulator {
         (samples > 0).then_some(narrow.mean)
     }
 
+    /// Remembers whose gradients the window has, and refuses those of another network.
+    fn is_of<M: Module>(&mut self, module: &M) {
+        let first = First::of(module);
+        let begun = self.first.or(first);
+        assert!(
+            first == begun,
+            "this window of a `GradAccumulator` was begun with the gradients of another network: use one accumulator for \
+             each network, and call `clear()` before a window for other parameters"
+        );
+        self.first = begun;
+    }
+
     /// Discards the current window.
     pub fn clear(&mut self) {
         self.mean = GradientList::default();
+        self.first = None;
         (self.micro_batches, self.samples) = (0, 0);
     }
 
@@ -195,11 +227,14 @@ impl GradAccumulator {
             saved: BTreeMap::new(),
         };
         visit(module, &mut save);
-        state_to_bytes(&State {
-            micro_batches: self.micro_batches,
-            samples: self.samples,
-            mean: save.saved,
-        })
+        named_state_to_bytes(
+            NAME,
+            &State {
+                micro_batches: self.micro_batches,
+                samples: self.samples,
+                mean: save.saved,
+            },
+        )
     }
 
     /// Continues in the middle of the window that [`state`](Self::state) saved, for a module with the same paths.
@@ -210,7 +245,7 @@ impl GradAccumulator {
     /// micro-batches as a window of this accumulator, or more. The accumulator is then empty.
     pub fn load_state<M: Module>(&mut self, module: &M, state: &[u8]) -> Result<(), StateError> {
         self.clear();
-        let state: State = state_from_bytes(state)?;
+        let state: State = named_state_from_bytes(NAME, state)?;
         if state.micro_batches >= self.window {
             let (saved, window) = (state.micro_batches, self.window);
             return Err(format!(
@@ -231,6 +266,7 @@ impl GradAccumulator {
             return Err(format!("the model has no parameter `{path}`").into());
         }
         self.mean = load.mean;
+        self.first = First::of(module).filter(|_| state.micro_batches > 0);
         (self.micro_batches, self.samples) = (state.micro_batches, state.samples);
         Ok(())
     }
@@ -284,6 +320,24 @@ impl Visitor for Load {
         }
         let mean = stored.tensor(&weight.device()).reshape(weight.dims());
         self.mean.push(param.id, mean);
+    }
+}
+
+/// The id of the first float parameter of a module, trainable or not.
+#[derive(Default)]
+struct First(Option<ParamId>);
+
+impl First {
+    fn of<M: Module>(module: &M) -> Option<ParamId> {
+        let mut first = Self::default();
+        module.visit(&mut first);
+        first.0
+    }
+}
+
+impl ModuleVisitor for First {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0.get_or_insert(param.id);
     }
 }
 

@@ -7,9 +7,14 @@ use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn_tricks_core::walk::Location;
-use burn_tricks_core::{Config, ConfigError, StateError, state_from_bytes, state_to_bytes};
+use burn_tricks_core::{
+    Config, ConfigError, StateError, named_state_from_bytes, named_state_to_bytes,
+};
 use burn_tricks_kernels::add_normal;
 use burn_tricks_kernels::key_of;
+
+/// By which a recorded state shows whose it is.
+const NAME: &str = "GradNoise";
 
 /// Configuration of [`GradNoise`]: annealed Gaussian noise on every gradient, which decreases during the run.
 ///
@@ -147,7 +152,7 @@ impl GradNoise {
 
     /// The state that a resumed run needs: the number of the next step.
     pub fn state(&self) -> Vec<u8> {
-        state_to_bytes(&self.step)
+        named_state_to_bytes(NAME, &self.step)
     }
 
     /// Continues from a state that [`state`](Self::state) returned.
@@ -156,7 +161,7 @@ impl GradNoise {
     ///
     /// If it is not such a state.
     pub fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-        self.step = state_from_bytes(state)?;
+        self.step = named_state_from_bytes(NAME, state)?;
         Ok(())
     }
 }

@@ -8,11 +8,14 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Tensor};
 use burn_tricks_core::{
-    Config, ConfigError, SkipCount, StateError, state_from_bytes, state_to_bytes,
+    Config, ConfigError, SkipCount, StateError, named_state_from_bytes, named_state_to_bytes,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// By which a recorded state shows whose it is.
+const NAME: &str = "LossScaler";
 
 /// Configuration of [`LossScaler`], dynamic loss scaling: training in `f16` without losing small gradients.
 ///
@@ -267,7 +270,7 @@ impl LossScaler {
             "`LossScaler` would divide the gradients by {used}, and has scaled no loss since the last step: call `scale` of \
              this scaler, or of a clone of it, with the loss before `backward`"
         );
-        if is_finite(module, &grads) {
+        if is_finite(module, &grads).unwrap_or(true) {
             self.grow();
             Some(scale_gradients(module, grads, times / f64::from(used)))
         } else {
@@ -331,7 +334,7 @@ impl LossScaler {
 
     /// The state that a resumed run needs: the scale, and the counts of steps.
     pub fn state(&self) -> Vec<u8> {
-        state_to_bytes(&*self.lock())
+        named_state_to_bytes(NAME, &*self.lock())
     }
 
     /// Continues from a state that [`state`](Self::state) returned.
@@ -340,7 +343,7 @@ impl LossScaler {
     ///
     /// If it is not such a state, or if its scale is not a normal number above 0.
     pub fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let state: State = state_from_bytes(state)?;
+        let state: State = named_state_from_bytes(NAME, state)?;
         if !(state.scale.is_finite() && state.scale >= f32::MIN_POSITIVE) {
             return Err(format!("its loss scale is {}", state.scale).into());
         }

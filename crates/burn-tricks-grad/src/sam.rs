@@ -249,7 +249,8 @@ impl Sam {
     ///
     /// # Panics
     ///
-    /// If a loss is not tracked by autodiff, as in Burn's `backward`.
+    /// If a loss is not tracked by autodiff, as in Burn's `backward`, or if `loss` ignores the model that it is given and
+    /// computes the loss of another, so that the second pass has no gradients.
     pub fn gradients<M: Module>(
         &self,
         model: &M,
@@ -280,6 +281,11 @@ impl Sam {
         let uphill = self.perturbed(model, grads);
         let (loss, _) = pass(&uphill);
         let grads = GradientsParams::from_grads(loss.backward(), &uphill);
+        assert!(
+            !grads.is_empty(),
+            "the second pass of `Sam` has no gradients: the closure must compute the loss of the model that it is given, \
+             which is a copy that went uphill, and not of another one"
+        );
         (grads, output)
     }
 

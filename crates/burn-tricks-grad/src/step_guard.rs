@@ -6,7 +6,12 @@ use crate::rescale::{NonFinite, rescale};
 use crate::transform::GradientTransform;
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn_tricks_core::{NormScope, SkipCount, StateError, state_from_bytes, state_to_bytes};
+use burn_tricks_core::{
+    NormScope, SkipCount, StateError, named_state_from_bytes, named_state_to_bytes,
+};
+
+/// By which a recorded state shows whose it is.
+const NAME: &str = "StepGuard";
 
 /// Skips a step if a gradient holds an infinity or a NaN, for any optimizer, and counts the skipped steps. Reads
 /// the device once per step.
@@ -135,6 +140,7 @@ use burn_tricks_core::{NormScope, SkipCount, StateError, state_from_bytes, state
 #[derive(Debug, Clone, Default)]
 pub struct StepGuard {
     taken: u64,
+    unseen: u64,
     in_a_row: u64,
     skips: SkipCount,
 }
@@ -146,21 +152,37 @@ impl StepGuard {
     }
 
     /// The gradients, if every gradient of `module` is finite. Otherwise `None`: then skip the step. Waits for
-    /// the device.
+    /// the device. Gradients among which there is none of `module` are counted in
+    /// [`without_gradients`](Self::without_gradients).
     #[must_use]
     pub fn admit<M: Module>(
         &mut self,
         module: &M,
         grads: GradientsParams,
     ) -> Option<GradientsParams> {
-        if is_finite(module, &grads) {
-            self.taken += 1;
-            self.in_a_row = 0;
-            return Some(grads);
+        match is_finite(module, &grads) {
+            Some(true) => {
+                self.taken += 1;
+                self.in_a_row = 0;
+                Some(grads)
+            }
+            Some(false) => {
+                self.in_a_row += 1;
+                self.skips.add();
+                None
+            }
+            None => {
+                self.unseen += 1;
+                Some(grads)
+            }
         }
-        self.in_a_row += 1;
-        self.skips.add();
-        None
+    }
+
+    /// How many times [`admit`](Self::admit) was given no gradient of a parameter of its module, for example gradients of
+    /// another model. It returns them as they are, and counts a step neither as taken nor as skipped. Each clone counts its
+    /// own, and the count is not part of the state.
+    pub fn without_gradients(&self) -> u64 {
+        self.unseen
     }
 
     /// How many steps were taken. Each clone counts its own: a clone of a guard that is among the tricks of a `Learner` knows
@@ -214,11 +236,11 @@ impl GradientTransform for StepGuard {
     }
 
     fn state(&self) -> Option<Vec<u8>> {
-        Some(state_to_bytes(&Self::state(self)))
+        Some(named_state_to_bytes(NAME, &Self::state(self)))
     }
 
     fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-        Self::load_state(self, state_from_bytes(state)?);
+        Self::load_state(self, named_state_from_bytes(NAME, state)?);
         Ok(())
     }
 

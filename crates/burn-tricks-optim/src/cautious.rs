@@ -1,6 +1,7 @@
 //! Cautious steps.
 
 use crate::wrapper::{PlanWrap, Wrap, WrappedStep, Wrapper};
+use crate::wrapper_order;
 use burn::optim::{ModuleOptimizer, Optimizer};
 use burn::tensor::Tensor;
 use burn_tricks_core::Config;
@@ -110,12 +111,23 @@ pub struct CautiousConfig {
 
 impl CautiousConfig {
     /// `inner` with cautious steps, for other wrappers and `ModuleOptimizer::with_group`.
+    ///
+    /// # Panics
+    ///
+    /// If `inner` is schedule-free or has master weights, which this wrapper belongs inside of: see the order of
+    /// [`ScheduleFreeConfig`](crate::ScheduleFreeConfig#order) and
+    /// [`MasterWeightsConfig`](crate::MasterWeightsConfig#order).
     pub fn build<O: Optimizer>(&self, inner: O) -> Cautious<O> {
+        wrapper_order::check_or_panic::<O>("cautious");
         let rescale = self.rescale;
         Wrapper::new(CautiousWrap { rescale }, inner)
     }
 
     /// The optimizer of a whole module.
+    ///
+    /// # Panics
+    ///
+    /// As [`build`](Self::build).
     pub fn init<O: Optimizer>(&self, inner: O) -> ModuleOptimizer {
         ModuleOptimizer::from(self.build(inner))
     }

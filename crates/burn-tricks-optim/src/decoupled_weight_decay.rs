@@ -2,6 +2,7 @@
 
 use crate::skipped_steps;
 use crate::wrapper::{Wrap, WrappedStep, Wrapper};
+use crate::wrapper_order;
 use burn::optim::{ModuleOptimizer, Optimizer};
 use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError, WeightDecayScope};
@@ -97,8 +98,11 @@ impl DecoupledWeightDecayConfig {
     ///
     /// # Errors
     ///
-    /// If λ is negative or not finite, or η₀ is not finite and positive.
+    /// If λ is negative or not finite, η₀ is not finite and positive, or `inner` is schedule-free (which has a
+    /// [`weight_decay`](crate::ScheduleFreeConfig::weight_decay) of its own) or has master weights, which this wrapper belongs
+    /// inside of.
     pub fn build<O: Optimizer>(&self, inner: O) -> Result<DecoupledWeightDecay<O>, ConfigError> {
+        wrapper_order::check::<O>("decoupled_weight_decay")?;
         let initial_lr = match self.initial_lr {
             Some(lr) => ConfigError::positive("initial_lr", lr)?,
             None => 1.0,

@@ -43,6 +43,7 @@ mod state_tensors;
 mod trust_ratio;
 mod weight_decay;
 mod wrapper;
+mod wrapper_order;
 
 pub use ada_belief::{AdaBelief, AdaBeliefConfig, AdaBeliefRule};
 pub use ada_delta::{AdaDelta, AdaDeltaConfig, AdaDeltaRule};

@@ -1,10 +1,10 @@
 //! Lookahead.
 
-use crate::schedule_free::ScheduleFreeWrap;
 use crate::scheduled::Scheduled;
 use crate::skipped_steps;
 use crate::state_tensors::StateField;
 use crate::wrapper::{Wrap, WrappedStep, Wrapper};
+use crate::wrapper_order;
 use burn::optim::{ModuleOptimizer, Optimizer};
 use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError, accumulation_dtype};
@@ -54,13 +54,13 @@ use std::any::type_name;
 ///
 /// # Order
 ///
-/// Put it around the optimizer and its other wrappers, except `master_weights` and `schedule_free`. Evaluate and average the slow
-/// weights: after every k-th step, they are the weights of the model. α = 1 changes nothing.
+/// Put it around the optimizer and its other wrappers, except `master_weights` and `schedule_free`, around which it is
+/// refused. Evaluate and average the slow weights: after every k-th step, they are the weights of the model. α = 1 changes
+/// nothing. Inside of `schedule_free` it has no use: there are then two averages of the weights.
 ///
 /// With [`reset_inner`](LookaheadConfig::reset_inner) it is refused around a [`Scheduled`] optimizer, whose state
-/// counts the steps of its schedule: let the closure of `Scheduled` return the lookahead instead. It is refused around
-/// a [schedule-free](crate::ScheduleFreeConfig) optimizer too, whose average of the weights would begin anew while a
-/// separate average continues. Both are recognised by the type of the optimizer, so not inside a type of your own.
+/// counts the steps of its schedule: let the closure of `Scheduled` return the lookahead instead. All these are recognised
+/// by the type of the optimizer, so not inside a type of your own.
 ///
 /// # Cost
 ///
@@ -94,8 +94,7 @@ pub struct LookaheadConfig {
     pub alpha: f64,
     /// Whether the inner optimizer's state is reset at a synchronisation. It cannot be combined with `skip_marked`: on
     /// most backends only the device knows whether a step is skipped, and the host would reset the state at a
-    /// synchronisation that is left out. It cannot be set around a `Scheduled` or a schedule-free optimizer. Default:
-    /// no.
+    /// synchronisation that is left out. It cannot be set around a `Scheduled` optimizer. Default: no.
     #[config(default = false)]
     pub reset_inner: bool,
     /// Whether a gradient that is marked as non-finite leaves the weights as they are even at a synchronisation,
@@ -109,9 +108,10 @@ impl LookaheadConfig {
     ///
     /// # Errors
     ///
-    /// If `k` is 0, α lies outside `[0, 1]`, or `reset_inner` is set together with `skip_marked` or around a
-    /// [`Scheduled`] or schedule-free optimizer.
+    /// If `k` is 0, α lies outside `[0, 1]`, `reset_inner` is set together with `skip_marked` or around a [`Scheduled`]
+    /// optimizer, or `inner` is schedule-free or has master weights: see [Order](Self#order).
     pub fn build<O: Optimizer>(&self, inner: O) -> Result<Lookahead<O>, ConfigError> {
+        wrapper_order::check::<O>("lookahead")?;
         if !(0.0..=1.0).contains(&self.alpha) {
             return Err(ConfigError::new("alpha", "lie in [0, 1]", self.alpha));
         }
@@ -119,9 +119,9 @@ impl LookaheadConfig {
             let must = "be false where `skip_marked` is true";
             return Err(ConfigError::new("reset_inner", must, self.reset_inner));
         }
-        if self.reset_inner
-            && let Some(must) = lost_by_a_reset::<O>()
-        {
+        if self.reset_inner && is_scheduled::<O>() {
+            let must = "be false around a `Scheduled` optimizer, whose schedule would begin anew at each synchronisation \
+                        (let the closure of `Scheduled` return the lookahead)";
             return Err(ConfigError::new("reset_inner", must, self.reset_inner));
         }
         let wrap = LookaheadWrap {
@@ -143,20 +143,10 @@ impl LookaheadConfig {
     }
 }
 
-/// What `reset_inner` must be, if an optimizer of this type has something in its state that a reset must not take. The name
-/// of a nested type is all that is known of the optimizers inside.
-fn lost_by_a_reset<O>() -> Option<&'static str> {
-    let name = type_name::<O>();
-    let scheduled = type_name::<Scheduled<()>>().trim_end_matches("()>");
-    if name.contains(scheduled) {
-        return Some(
-            "be false around a `Scheduled` optimizer, whose schedule would begin anew at each synchronisation (let \
-             the closure of `Scheduled` return the lookahead)",
-        );
-    }
-    name.contains(type_name::<ScheduleFreeWrap>()).then_some(
-        "be false around a schedule-free optimizer, whose average would begin anew at each synchronisation",
-    )
+/// Whether there is a `Scheduled` in an optimizer of this type. The name of a nested type is all that is known of the
+/// optimizers inside.
+fn is_scheduled<O>() -> bool {
+    type_name::<O>().contains(type_name::<Scheduled<()>>().trim_end_matches("()>"))
 }
 
 /// An optimizer with slow weights. Made by [`LookaheadConfig::build`] and

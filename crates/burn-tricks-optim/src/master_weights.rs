@@ -2,6 +2,7 @@
 
 use crate::state_tensors::StateField;
 use crate::wrapper::{Wrap, WrappedStep, Wrapper};
+use crate::wrapper_order;
 use burn::optim::{ModuleOptimizer, Optimizer};
 use burn::tensor::{DType, Tensor};
 use burn_tricks_core::{Config, accumulation_dtype};
@@ -103,8 +104,8 @@ pub enum MasterWeightsForm {
 ///
 /// # Order
 ///
-/// It must be the outermost wrapper: the wrappers inside see `f32` weights and gradients. Loss scaling and
-/// clipping come before the optimizer, as always. It does not help `ProdigyAdam` of `burn-tricks-grad`,
+/// It must be the outermost wrapper: the wrappers inside see `f32` weights and gradients. A wrapper around it is refused; it
+/// is recognised by its type, so not inside a type of your own. Loss scaling and clipping come before the optimizer, as always. It does not help `ProdigyAdam` of `burn-tricks-grad`,
 /// since Prodigy's estimate sees the rounded weights. `f32` and `f64` weights go to the inner optimizer as they
 /// are, without extra state.
 ///
@@ -141,12 +142,21 @@ pub struct MasterWeightsConfig {
 
 impl MasterWeightsConfig {
     /// `inner` on master weights, for `ModuleOptimizer::with_group`.
+    ///
+    /// # Panics
+    ///
+    /// If `inner` has master weights already.
     pub fn build<O: Optimizer>(&self, inner: O) -> MasterWeights<O> {
+        wrapper_order::check_or_panic::<O>(wrapper_order::MASTER_WEIGHTS);
         let form = self.form;
         Wrapper::new(MasterWeightsWrap { form }, inner)
     }
 
     /// The optimizer of a whole module.
+    ///
+    /// # Panics
+    ///
+    /// As [`build`](Self::build).
     pub fn init<O: Optimizer>(&self, inner: O) -> ModuleOptimizer {
         ModuleOptimizer::from(self.build(inner))
     }

@@ -7,14 +7,18 @@ use crate::lookahead::{Lookahead, LookaheadConfig};
 use crate::master_weights::{MasterWeights, MasterWeightsConfig};
 use crate::schedule_free::{ScheduleFree, ScheduleFreeConfig};
 use crate::trust_ratio::{TrustRatio, TrustRatioWrap};
+use crate::wrapper_order;
 use burn::optim::{ModuleOptimizer, Optimizer};
 use burn_tricks_core::ConfigError;
 
 /// The wrappers as methods of every Burn `Optimizer`: of the optimizers that the `build()` of this crate's and
 /// of Burn's configurations returns, of your own, and of wrappers.
 ///
-/// A chain reads from the inside out: the first wrapper is the closest to the optimizer. For the options of a
-/// wrapper, use its configuration's `build`.
+/// Add wrappers to what `build()` returns, before `init()`: the `ModuleOptimizer` that `init()` returns cannot be wrapped. A
+/// chain reads from the inside out: the first wrapper is the closest to the optimizer. For the options of a
+/// wrapper, use its configuration's `build`. Master weights come last, and schedule-free learning after all wrappers
+/// except them. A wrapper around one of these two that belongs inside of it is refused: methods that return a `Result` return
+/// a [`ConfigError`] that names both, and the others panic with its text.
 ///
 /// ```
 /// use burn_tricks_optim::{AdamConfig, OptimizerExt, SgdConfig};
@@ -39,7 +43,7 @@ pub trait OptimizerExt: Optimizer + Sized {
     ///
     /// # Errors
     ///
-    /// If `k` is 0, or α lies outside `[0, 1]`.
+    /// If `k` is 0, α lies outside `[0, 1]`, or this optimizer is schedule-free or has master weights.
     fn lookahead(self, k: usize, alpha: f64) -> Result<Lookahead<Self>, ConfigError> {
         LookaheadConfig::new(k).with_alpha(alpha).build(self)
     }
@@ -49,7 +53,7 @@ pub trait OptimizerExt: Optimizer + Sized {
     ///
     /// # Errors
     ///
-    /// If λ is negative or not finite.
+    /// If λ is negative or not finite, or this optimizer is schedule-free or has master weights.
     fn decoupled_weight_decay(
         self,
         weight_decay: f64,
@@ -58,6 +62,10 @@ pub trait OptimizerExt: Optimizer + Sized {
     }
 
     /// This optimizer, without the parts of a step that go up the gradient: see [`CautiousConfig`](crate::CautiousConfig).
+    ///
+    /// # Panics
+    ///
+    /// If this optimizer is schedule-free or has master weights.
     #[must_use]
     fn cautious(self) -> Cautious<Self> {
         CautiousConfig::new().build(self)
@@ -65,8 +73,13 @@ pub trait OptimizerExt: Optimizer + Sized {
 
     /// This optimizer, with each tensor's step in proportion to the norm of the tensor: see
     /// [`TrustRatioConfig`](crate::TrustRatioConfig).
+    ///
+    /// # Panics
+    ///
+    /// If this optimizer is schedule-free or has master weights.
     #[must_use]
     fn trust_ratio(self) -> TrustRatio<Self> {
+        wrapper_order::check_or_panic::<Self>("trust_ratio");
         TrustRatio::new(TrustRatioWrap::LAMB, self)
     }
 
@@ -75,13 +88,17 @@ pub trait OptimizerExt: Optimizer + Sized {
     ///
     /// # Errors
     ///
-    /// If β lies outside `[0, 1)`.
+    /// If β lies outside `[0, 1)`, or this optimizer is schedule-free already or has master weights.
     fn schedule_free(self, beta: f64) -> Result<ScheduleFree<Self>, ConfigError> {
         ScheduleFreeConfig::new().with_beta(beta).build(self)
     }
 
     /// This optimizer, with an `f32` copy of `f16` and `bf16` weights: see
     /// [`MasterWeightsConfig`](crate::MasterWeightsConfig).
+    ///
+    /// # Panics
+    ///
+    /// If this optimizer has master weights already.
     #[must_use]
     fn master_weights(self) -> MasterWeights<Self> {
         MasterWeightsConfig::new().build(self)

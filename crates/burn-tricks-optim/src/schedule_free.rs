@@ -3,6 +3,7 @@
 use crate::skipped_steps;
 use crate::state_tensors::StateField;
 use crate::wrapper::{Wrap, WrappedStep, Wrapper};
+use crate::wrapper_order;
 use burn::optim::{ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, FloatDType, Tensor};
 use burn_tricks_core::{Config, ConfigError, WeightDecayScope, accumulation_dtype};
@@ -63,7 +64,8 @@ use burn_tricks_kernels::{Number, Skip, blend, lerp};
 ///
 /// # Order
 ///
-/// Put it around an optimizer without momentum, since β takes the place of momentum, and inside of
+/// Put it around an optimizer without momentum, since β takes the place of momentum: with both, or with a `Lookahead`
+/// inside, the weights of the model to evaluate are less accurate, and nothing refuses that. Put it inside of
 /// [`MasterWeightsConfig`](crate::MasterWeightsConfig) for `f16` and `bf16` weights. With
 /// [`MasterWeightsForm::Kahan`](crate::MasterWeightsForm::Kahan), `y` has 16 bits of precision and `z` is in `f32`:
 /// this takes two bytes per weight less than an `f32` copy, and `bf16` weights stay as close to those of a run in
@@ -72,10 +74,11 @@ use burn_tricks_kernels::{Number, Skip, blend, lerp};
 /// (`RecalibrationConfig`) for `x`. With β = 0 the steps are those of the inner optimizer.
 ///
 /// Put all other wrappers inside, so that they act on `z`, and let nothing else change the weights of the model. A
-/// [`Lookahead`](crate::Lookahead), a decoupled decay, a trust ratio or cautious steps around it, or a constraint such
-/// as `MaxNorm` after the step, move `y` and leave `z` where it is. Since `x = (y − (1 − β) z) / β`, they then change
-/// the average at the beginning of the next step by 1/β of the change of the weights, and a separate
-/// `ScheduleFreeAverage` is no longer that average. For decay there is
+/// [`Lookahead`](crate::Lookahead), a decoupled decay, a trust ratio, cautious steps or a second schedule-free wrapper
+/// around it, or a constraint such as `MaxNorm` after the step, would move `y` and leave `z` where it is. Since
+/// `x = (y − (1 − β) z) / β`, they would change the average at the beginning of the next step by 1/β of the change of the
+/// weights, and a separate `ScheduleFreeAverage` would no longer be that average. So these wrappers are refused around it; it
+/// is recognised by its type, so not inside a type of your own. For decay there is
 /// [`weight_decay`](ScheduleFreeConfig::weight_decay).
 ///
 /// # Cost
@@ -144,8 +147,10 @@ impl ScheduleFreeConfig {
     ///
     /// # Errors
     ///
-    /// If β lies outside `[0, 1)`, or another number is negative or not finite.
+    /// If β lies outside `[0, 1)`, another number is negative or not finite, or `inner` is schedule-free or has master
+    /// weights: see [Order](Self#order).
     pub fn build<O: Optimizer>(&self, inner: O) -> Result<ScheduleFree<O>, ConfigError> {
+        wrapper_order::check::<O>(wrapper_order::SCHEDULE_FREE)?;
         let wrap = ScheduleFreeWrap {
             beta: ConfigError::decay_rate("beta", self.beta)?,
             step_power: ConfigError::non_negative("step_power", self.step_power)?,

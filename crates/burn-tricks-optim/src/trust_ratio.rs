@@ -1,6 +1,7 @@
 //! Trust ratio.
 
 use crate::wrapper::{PlanWrap, Wrap, WrappedStep, Wrapper};
+use crate::wrapper_order;
 use burn::optim::{ModuleOptimizer, Optimizer};
 use burn::tensor::{FloatDType, Tensor};
 use burn_tricks_core::{Config, ConfigError, accumulation_dtype};
@@ -115,8 +116,11 @@ impl TrustRatioConfig {
     ///
     /// # Errors
     ///
-    /// If κ or the largest ratio is not finite and positive, or ε is negative or not finite.
+    /// If κ or the largest ratio is not finite and positive, ε is negative or not finite, or `inner` is schedule-free or has
+    /// master weights, which this wrapper belongs inside of: see the order of
+    /// [`ScheduleFreeConfig`](crate::ScheduleFreeConfig#order) and [`MasterWeightsConfig`](crate::MasterWeightsConfig#order).
     pub fn build<O: Optimizer>(&self, inner: O) -> Result<TrustRatio<O>, ConfigError> {
+        wrapper_order::check::<O>("trust_ratio")?;
         let wrap = TrustRatioWrap {
             coefficient: ConfigError::positive("coefficient", self.coefficient)?,
             epsilon: ConfigError::non_negative("epsilon", self.epsilon)?,

@@ -1,5 +1,6 @@
 //! An upper bound for the learning rate of any schedule.
 
+use crate::constant_rate;
 use crate::curve::Curve;
 use crate::cycles::cycles_of_inner;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
@@ -69,8 +70,12 @@ impl<S> Ceiling<S> {
     ///
     /// # Errors
     ///
-    /// If `ceiling` is negative or not finite.
-    pub fn init(inner: S, ceiling: LearningRate) -> Result<Self, ConfigError> {
+    /// If `ceiling` is negative or not finite. Also if `inner` is a constant rate that is negative or not finite.
+    pub fn init(inner: S, ceiling: LearningRate) -> Result<Self, ConfigError>
+    where
+        S: 'static,
+    {
+        constant_rate::check(&inner)?;
         ConfigError::non_negative("ceiling", ceiling)?;
         Ok(Self { inner, ceiling })
     }

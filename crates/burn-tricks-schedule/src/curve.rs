@@ -2,7 +2,7 @@
 //!
 //! A closed-form schedule is a function of the step number, [`Curve`], and a count of the steps taken. Burn's
 //! `LrScheduler` advances, saves and loads the count. So rounding errors do not accumulate, a learning rate far ahead
-//! costs no more than the next one, and a record is one number, `steps`.
+//! costs no more than the next one, and a record is one number, `steps`, and the name of the kind of schedule.
 
 use burn::optim::LearningRate;
 
@@ -49,7 +49,9 @@ macro_rules! steps_along_its_curve {
             }
 
             fn to_record(&self) -> burn::lr_scheduler::LrSchedulerRecord {
-                burn::lr_scheduler::LrSchedulerRecord::new().with_scalar("steps", self.steps)
+                burn::lr_scheduler::LrSchedulerRecord::new()
+                    .with_scalar(concat!("kind.", stringify!($schedule)), true)
+                    .with_scalar("steps", self.steps)
             }
 
             /// Resumes the recorded schedule. A record without a step count (of another kind of schedule)

@@ -7,6 +7,7 @@
 use crate::base_lr::BaseLr;
 use crate::boxed::Boxed;
 use crate::ceiling::Ceiling;
+use crate::constant_rate;
 use crate::floor::Floor;
 use crate::per_epoch::PerEpoch;
 use crate::plateau::PlateauConfig;
@@ -49,6 +50,8 @@ pub trait LrSchedulerExt: LrScheduler + Clone + Sized + 'static {
         milestone: usize,
         next: N,
     ) -> Result<Sequence<Self, N>, ConfigError> {
+        constant_rate::check(&self)?;
+        constant_rate::check(&next)?;
         Ok(Sequence::new(self, milestone, next))
     }
 

@@ -1,5 +1,6 @@
 //! A lower bound for the learning rate of any schedule.
 
+use crate::constant_rate;
 use crate::curve::Curve;
 use crate::cycles::cycles_of_inner;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
@@ -71,8 +72,12 @@ impl<S> Floor<S> {
     ///
     /// # Errors
     ///
-    /// If `floor` is negative or not finite.
-    pub fn init(inner: S, floor: LearningRate) -> Result<Self, ConfigError> {
+    /// If `floor` is negative or not finite. Also if `inner` is a constant rate that is negative or not finite.
+    pub fn init(inner: S, floor: LearningRate) -> Result<Self, ConfigError>
+    where
+        S: 'static,
+    {
+        constant_rate::check(&inner)?;
         ConfigError::non_negative("floor", floor)?;
         Ok(Self { inner, floor })
     }

@@ -1,5 +1,6 @@
 //! Learning rates of groups of parameters.
 
+use crate::constant_rate;
 use crate::repeat_skipped::RepeatSkipped;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
@@ -185,7 +186,8 @@ impl GroupLrConfig {
     /// # Errors
     ///
     /// If a factor is negative or not finite, the start of a warm-up is not in [0, 1], a group has no path, or a path
-    /// fits no parameter of `model`: the error suggests similar names.
+    /// fits no parameter of `model`: the error suggests similar names. Also if `schedule` is a constant rate that is negative
+    /// or not finite.
     pub fn init<M, S>(&self, model: &M, schedule: S) -> Result<ModuleLrScheduler, ConfigError>
     where
         M: Module,
@@ -223,11 +225,12 @@ impl GroupLrConfig {
     }
 
     /// The parameters and the schedule of each group.
-    fn grouped<M: Module, S: Clone>(
+    fn grouped<M: Module, S: Clone + 'static>(
         &self,
         model: &M,
         schedule: &S,
     ) -> Result<Vec<(ParamGroup, GroupLr<S>)>, ConfigError> {
+        constant_rate::check(schedule)?;
         let groups = self.groups.iter().enumerate().map(|(at, group)| {
             let params = group
                 .check()
@@ -267,6 +270,7 @@ impl<S: LrScheduler + Clone + 'static> LrScheduler for GroupLr<S> {
 
     fn to_record(&self) -> LrSchedulerRecord {
         LrSchedulerRecord::new()
+            .with_scalar("kind.GroupLr", true)
             .with_scalar("steps", self.steps)
             .with_record("inner", self.inner.to_record())
     }

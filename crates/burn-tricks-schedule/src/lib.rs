@@ -5,6 +5,7 @@ mod anneal;
 mod base_lr;
 mod boxed;
 mod ceiling;
+mod constant_rate;
 mod cosine;
 mod cosine_restarts;
 mod curve;

@@ -132,7 +132,7 @@ impl OneCycleConfig {
     /// # Errors
     ///
     /// If the peak is not finite and positive, if a divisor is not finite or is below 1, if a fraction is not
-    /// in `(0, 1)`, or if the run is so short that a phase would have no length.
+    /// in `(0, 1)`, or if the run is so short that a phase would have no length (with fewer than 2 steps it always is).
     pub fn init(&self) -> Result<OneCycle, ConfigError> {
         ConfigError::positive("max_lr", self.max_lr)?;
         for (field, value) in [
@@ -151,20 +151,25 @@ impl OneCycleConfig {
             }
         }
         let ends = self.ends();
+        if self.steps < 2 {
+            let requirement = "be at least 2, for a rise and a fall";
+            return Err(ConfigError::new("steps", requirement, self.steps));
+        }
         if ends[0] <= 0.0 {
-            let requirement = "put the peak after the first step of the run";
+            let steps = self.steps;
+            let requirement = format!("put the peak after the first of the run's {steps} steps");
             return Err(ConfigError::new("rise", requirement, self.rise));
         }
         if ends[1] <= ends[0] {
-            let (field, requirement) = match self.back_at {
-                Some(_) => ("back_at", "lie between the peak and the end"),
-                None => ("steps", "leave a step after the peak"),
-            };
-            return Err(ConfigError::new(
-                field,
-                requirement,
-                (self.back_at, self.steps),
-            ));
+            let steps = self.steps;
+            return Err(match self.back_at {
+                Some(back_at) => ConfigError::new(
+                    "back_at",
+                    format!("lie between the peak and the end of the run's {steps} steps"),
+                    back_at,
+                ),
+                None => ConfigError::new("steps", "leave a step after the peak", steps),
+            });
         }
         Ok(OneCycle {
             config: self.clone(),

@@ -1,5 +1,6 @@
 //! A schedule that counts epochs.
 
+use crate::constant_rate;
 use crate::curve::Curve;
 use crate::cycles::Cycles;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
@@ -83,8 +84,12 @@ impl<S> PerEpoch<S> {
     ///
     /// # Errors
     ///
-    /// If `steps_per_epoch` is 0.
-    pub fn init(inner: S, steps_per_epoch: usize) -> Result<Self, ConfigError> {
+    /// If `steps_per_epoch` is 0, or `inner` is a constant rate that is negative or not finite.
+    pub fn init(inner: S, steps_per_epoch: usize) -> Result<Self, ConfigError>
+    where
+        S: 'static,
+    {
+        constant_rate::check(&inner)?;
         ConfigError::at_least_one("steps_per_epoch", steps_per_epoch)?;
         Ok(Self {
             inner,
@@ -142,6 +147,7 @@ impl<S: LrScheduler + Clone + 'static> LrScheduler for PerEpoch<S> {
 
     fn to_record(&self) -> LrSchedulerRecord {
         LrSchedulerRecord::new()
+            .with_scalar("kind.PerEpoch", true)
             .with_scalar("steps", self.steps)
             .with_scalar("rate", self.rate)
             .with_record("inner", self.inner.to_record())

@@ -1,5 +1,6 @@
 //! Any schedule, reduced when a metric stops improving.
 
+use crate::constant_rate;
 use crate::cycles::cycles_of_inner;
 use crate::plateau::{Plateau, PlateauConfig, PlateauState};
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
@@ -80,8 +81,12 @@ impl<S> ReduceOnPlateau<S> {
     ///
     /// # Errors
     ///
-    /// As [`PlateauConfig::init`].
-    pub fn init(inner: S, config: &PlateauConfig) -> Result<Self, ConfigError> {
+    /// As [`PlateauConfig::init`], and if `inner` is a constant rate that is negative or not finite.
+    pub fn init(inner: S, config: &PlateauConfig) -> Result<Self, ConfigError>
+    where
+        S: 'static,
+    {
+        constant_rate::check(&inner)?;
         Ok(Self {
             inner,
             plateau: config.init()?,
@@ -130,6 +135,7 @@ impl<S: LrScheduler + Clone + 'static> LrScheduler for ReduceOnPlateau<S> {
     fn to_record(&self) -> LrSchedulerRecord {
         let state = &self.plateau.state;
         let mut record = LrSchedulerRecord::new()
+            .with_scalar("kind.ReduceOnPlateau", true)
             .with_scalar("bad", state.bad as u64)
             .with_scalar("cooldown_left", state.cooldown_left as u64)
             .with_scalar("reductions", state.reductions as u64)

@@ -99,6 +99,7 @@ impl<S: LrScheduler + Clone + 'static> LrScheduler for RepeatSkipped<S> {
 
     fn to_record(&self) -> LrSchedulerRecord {
         let record = LrSchedulerRecord::new()
+            .with_scalar("kind.RepeatSkipped", true)
             .with_record("inner", self.inner.to_record())
             .with_scalar("seen", self.seen);
         match self.last {

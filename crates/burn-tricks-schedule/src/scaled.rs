@@ -1,5 +1,6 @@
 //! Any schedule's learning rate, times a factor.
 
+use crate::constant_rate;
 use crate::curve::Curve;
 use crate::cycles::cycles_of_inner;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
@@ -72,8 +73,12 @@ impl<S> Scaled<S> {
     ///
     /// # Errors
     ///
-    /// If `factor` is negative or not finite.
-    pub fn init(inner: S, factor: f64) -> Result<Self, ConfigError> {
+    /// If `factor` is negative or not finite. Also if `inner` is a constant rate that is negative or not finite.
+    pub fn init(inner: S, factor: f64) -> Result<Self, ConfigError>
+    where
+        S: 'static,
+    {
+        constant_rate::check(&inner)?;
         ConfigError::non_negative("factor", factor)?;
         Ok(Self { inner, factor })
     }

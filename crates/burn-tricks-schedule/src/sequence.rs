@@ -1,5 +1,6 @@
 //! Schedules one after the other.
 
+use crate::constant_rate;
 use crate::curve::Curve;
 use crate::cycles::Cycles;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
@@ -113,12 +114,13 @@ impl<A, B> Sequence<A, B> {
     ///
     /// # Errors
     ///
-    /// If the milestone is before the last one.
+    /// If the milestone is before the last one, or `next` is a constant rate that is negative or not finite.
     pub fn then<C: LrScheduler + Clone + 'static>(
         self,
         milestone: usize,
         next: C,
     ) -> Result<Sequence<Self, C>, ConfigError> {
+        constant_rate::check(&next)?;
         let last = self.milestone;
         if (milestone as u64) < last {
             let requirement = "not be before the milestone in front of it";
@@ -199,6 +201,7 @@ where
 
     fn to_record(&self) -> LrSchedulerRecord {
         LrSchedulerRecord::new()
+            .with_scalar("kind.Sequence", true)
             .with_scalar("steps", self.steps)
             .with_record("first", self.first.to_record())
             .with_record("next", self.next.to_record())

@@ -1,6 +1,7 @@
 //! Warm-up in front of any schedule.
 
 use crate::anneal::Anneal;
+use crate::constant_rate;
 use crate::curve::Curve;
 use crate::cycles::Cycles;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
@@ -132,8 +133,13 @@ impl WarmupConfig {
     ///
     /// # Errors
     ///
-    /// If the start is a factor outside of `[0, 1]`, or a learning rate that is negative or not finite.
-    pub fn init<S: LrScheduler + Clone>(&self, inner: S) -> Result<Warmup<S>, ConfigError> {
+    /// If the start is a factor outside of `[0, 1]`, or a learning rate that is negative or not finite, or if `inner` is such a
+    /// rate.
+    pub fn init<S: LrScheduler + Clone + 'static>(
+        &self,
+        inner: S,
+    ) -> Result<Warmup<S>, ConfigError> {
+        constant_rate::check(&inner)?;
         match self.start {
             WarmupStart::Factor(factor) => ConfigError::within("start", factor, 0.0..=1.0)?,
             WarmupStart::Rate(rate) => ConfigError::non_negative("start", rate)?,
@@ -227,6 +233,7 @@ impl<S: LrScheduler + Clone + 'static> LrScheduler for Warmup<S> {
 
     fn to_record(&self) -> LrSchedulerRecord {
         LrSchedulerRecord::new()
+            .with_scalar("kind.Warmup", true)
             .with_scalar("steps", self.steps)
             .with_record("inner", self.inner.to_record())
     }

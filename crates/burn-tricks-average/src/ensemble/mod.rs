@@ -184,7 +184,7 @@ impl EnsembleConfig {
             return Err(CombineError::Config(ConfigError::new(
                 "weights",
                 "be one finite number of at least 0 per member, with a positive sum",
-                (weights, count),
+                format_args!("{weights:?} for {count} members"),
             )));
         }
         Ok(weights.into_iter().map(|weight| weight / sum).collect())

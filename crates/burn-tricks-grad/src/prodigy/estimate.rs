@@ -6,12 +6,17 @@ use burn::module::{Module, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, FloatDType, Tensor};
 use burn_tricks_core::walk::{Location, Visitor, visit};
-use burn_tricks_core::{StateError, accumulation_dtype, state_from_bytes, state_to_bytes};
+use burn_tricks_core::{
+    StateError, accumulation_dtype, named_state_from_bytes, named_state_to_bytes,
+};
 use burn_tricks_kernels::{ProdigySums, prodigy_sums};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::{Display, Formatter};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// By which a recorded state shows whose it is.
+const NAME: &str = "Prodigy";
 
 /// The settings of an estimate.
 #[derive(Debug, Clone, Copy)]
@@ -280,11 +285,11 @@ impl Estimate {
                 })
                 .collect(),
         };
-        state_to_bytes(&state)
+        named_state_to_bytes(NAME, &state)
     }
 
     pub(super) fn load_bytes(&mut self, bytes: &[u8]) -> Result<(), StateError> {
-        let state: State = state_from_bytes(bytes)?;
+        let state: State = named_state_from_bytes(NAME, bytes)?;
         for (path, stored) in &state.memories {
             let Some(size) = self.sizes.get(path) else {
                 return Err(format!("the model has no parameter `{path}`").into());

@@ -4,7 +4,7 @@ use crate::init::init_error::InitError;
 use burn::module::{Module, Param, ParamGroup};
 use burn::tensor::Tensor;
 use burn_tricks_core::walk::{Location, Visitor, visit};
-use burn_tricks_core::{ConfigError, UnitAxis};
+use burn_tricks_core::{ConfigError, UnitAxis, params};
 use std::collections::HashMap;
 
 /// The layouts of the weights, by path.
@@ -29,6 +29,12 @@ pub(crate) fn layer_weights<M: Module>(
         return Err(ConfigError::new("model", requirement, path));
     }
     if find.weights.is_empty() {
+        if self::find(model, &ParamGroup::all()).weights.is_empty() {
+            let paths = params(model).into_iter().map(|param| param.path);
+            let requirement = "have a weight of at least two dimensions";
+            let got = format_args!("the parameters {:?}", paths.collect::<Vec<_>>());
+            return Err(ConfigError::new("model", requirement, got));
+        }
         let requirement = "match a weight of at least two dimensions";
         return Err(ConfigError::new("group", requirement, group));
     }

@@ -196,6 +196,13 @@ impl Display for SessionError {
             Self::InUse { lock, process } => {
                 let lock = lock.display();
                 match process {
+                    Some(id) if *id == std::process::id() => {
+                        return write!(
+                            f,
+                            "another session of this program trains in this directory and has locked {lock}: wait until it \
+                             ends, or use another directory"
+                        );
+                    }
                     Some(id) => write!(
                         f,
                         "process {id} trains in this directory and has locked {lock}"
