@@ -198,6 +198,13 @@ fn a_record_of_another_rule_is_refused_by_name() {
     let other = EmaConfig::new(0.5).init(&model).unwrap();
     let error = other.load_record(record).unwrap_err().to_string();
     assert!(error.contains("of kind 1002, expected 1 (Ema)"), "{error}");
+    let lawa = LawaConfig::new(2, 1).init(&model).unwrap().to_record();
+    let other = EmaConfig::new(0.5).init(&model).unwrap();
+    let error = other.load_record(lawa).unwrap_err().to_string();
+    assert!(
+        error.contains("of kind 3 (Lawa), expected 1 (Ema)"),
+        "{error}"
+    );
 }
 
 #[test]

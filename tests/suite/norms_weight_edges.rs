@@ -205,6 +205,10 @@ fn units_of_one_or_two_inputs_are_refused_by_their_path() {
         .init(&device);
     let result = standard().attach(transposed);
     assert_refused(result, "group", r#""weight [2, 1, 1]""#);
+    // The group is not at fault where there is nothing to match.
+    let bare = burn::nn::LayerNormConfig::new(3).init(&device);
+    let got = r#"the parameters ["gamma", "beta"]"#;
+    assert_refused(WeightNormConfig::new().attach(bare), "model", got);
 
     // Left out, they stay as they are, and the rest is standardised.
     let mixed = (linear(1), linear(3), conv(3, 1), conv(3, 3));

@@ -184,13 +184,14 @@ fn a_state_of_another_model_is_refused() {
         error.to_string(),
         "the saved state does not fit: `a` has 1 numbers, and the state 2"
     );
-    // One step; d, the largest d and three numbers for r; no parameters.
+    // Its name; one step; d, the largest d and three numbers for r; no parameters.
     let one = || [0, 1].into_iter().chain(0.5_f32.to_le_bytes());
     let three = [0, 3]
         .into_iter()
         .chain([0.5_f32; 3].into_iter().flat_map(f32::to_le_bytes));
-    let damaged: Vec<u8> = [1, 1]
-        .into_iter()
+    let name = [7].into_iter().chain(*b"Prodigy");
+    let damaged: Vec<u8> = name
+        .chain([1, 1])
         .chain(one())
         .chain(one())
         .chain(three)

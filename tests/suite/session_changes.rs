@@ -145,11 +145,11 @@ fn each_difference_from_the_recorded_run_is_refused_by_name() {
         ),
         (
             |parts| parts.patience = 3,
-            "criterion on `Loss`: recorded EarlyStopping",
+            "criterion on `Loss`: `config.patience` recorded 9, now 3",
         ),
         (
             |parts| parts.rate = 0.5,
-            "learning rates: `step 1` recorded 1.0, now 0.5, `step 1024` recorded 1.0, now 0.5",
+            "learning rates: `step 1` recorded 1.0, now 0.5, `step 2` recorded 1.0, now 0.5",
         ),
         (|parts| parts.decay = 0.9, "trick 1: recorded EmaConfig"),
         (
@@ -214,7 +214,7 @@ fn a_schedule_that_differs_only_later_is_a_change() {
     drop(launch(folder.path(), 1, 1000).unwrap());
     let error = launch(folder.path(), 2, 500).unwrap_err().to_string();
     assert!(
-        error.contains("learning rates: `step 128` recorded"),
+        error.contains("learning rates: `step 32` recorded"),
         "{error}"
     );
     assert!(!error.contains("`step 16`"), "{error}");

@@ -35,6 +35,16 @@ pub struct AverageKind {
 }
 
 impl AverageKind {
+    /// Those of this crate.
+    const OWN: [Self; 7] = [
+        Self::EMA,
+        Self::SWA,
+        Self::LAWA,
+        Self::SNAPSHOT_ENSEMBLE,
+        Self::EMA_SET,
+        Self::SCHEDULE_FREE,
+        Self::SWAG,
+    ];
     pub(crate) const EMA: Self = Self::new(1, "Ema");
     pub(crate) const SWA: Self = Self::new(2, "Swa");
     pub(crate) const LAWA: Self = Self::new(3, "Lawa");
@@ -51,6 +61,12 @@ impl AverageKind {
     /// The name.
     pub fn name(self) -> &'static str {
         self.name
+    }
+
+    /// This number in an error, with the name if it is a kind of this crate.
+    fn shown(number: u64) -> String {
+        let own = Self::OWN.iter().find(|own| u64::from(own.number) == number);
+        own.map_or(number.to_string(), |own| format!("{number} ({})", own.name))
     }
 }
 
@@ -120,8 +136,10 @@ pub(crate) fn read_members<M: Module + ModuleDisplay>(
     let found = whole.next().unwrap_or_default();
     if found != u64::from(kind.number) {
         return Err(invalid(format!(
-            "the record is of kind {found}, expected {} ({})",
-            kind.number, kind.name
+            "the record is of kind {}, expected {} ({})",
+            AverageKind::shown(found),
+            kind.number,
+            kind.name
         )));
     }
     let recorded = to_labels(read(LABELS).unwrap_or_default());

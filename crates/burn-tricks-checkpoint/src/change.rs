@@ -84,11 +84,22 @@ fn differing_fields(recorded: &str, present: &str) -> Vec<(String, String, Strin
         .collect();
     names.sort_by_key(|name| by_number(name));
     names.dedup();
-    let field = |name: &String| {
+    let mut differing = Vec::new();
+    for name in names {
         let (recorded, present) = (value(&recorded, name), value(&present, name));
-        (recorded != present).then(|| (name.clone(), recorded, present))
-    };
-    names.into_iter().filter_map(field).collect()
+        if recorded == present {
+            continue;
+        }
+        let inside = differing_fields(&recorded, &present);
+        if inside.is_empty() {
+            differing.push((name.clone(), recorded, present));
+        } else {
+            let inside = inside.into_iter();
+            differing
+                .extend(inside.map(|(field, one, other)| (format!("{name}.{field}"), one, other)));
+        }
+    }
+    differing
 }
 
 /// So that `step 128` comes before `step 1024`.
@@ -183,6 +194,13 @@ mod tests {
         assert_eq!(
             shown(&clip(1.0, "a, } b\""), &clip(2.0, "a, } b\"")),
             "part: `max_norm` recorded 1.0, now 2.0"
+        );
+        assert_eq!(
+            shown(
+                "Stop { config: Config { patience: 9, goal: Minimize }, seen: 1 }",
+                "Stop { config: Config { patience: 3, goal: Minimize }, seen: 1 }"
+            ),
+            "part: `config.patience` recorded 9, now 3"
         );
         assert_eq!(
             shown("Clip { max_norm: 1.0 }", "Other { max_norm: 2.0 }"),

@@ -115,7 +115,8 @@ impl LayerWiseLrConfig {
     ///
     /// # Errors
     ///
-    /// If γ does not lie in (0, 1], or a layer's name fits no parameter of `model`.
+    /// If γ does not lie in (0, 1], a layer's name fits no parameter of `model`, or `schedule` is a constant rate that is
+    /// negative or not finite.
     pub fn init<M, S>(&self, model: &M, schedule: S) -> Result<ModuleLrScheduler, ConfigError>
     where
         M: Module,
