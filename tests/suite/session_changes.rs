@@ -151,7 +151,10 @@ fn each_difference_from_the_recorded_run_is_refused_by_name() {
             |parts| parts.rate = 0.5,
             "learning rates: `step 1` recorded 1.0, now 0.5, `step 2` recorded 1.0, now 0.5",
         ),
-        (|parts| parts.decay = 0.9, "trick 1: recorded EmaConfig"),
+        (
+            |parts| parts.decay = 0.9,
+            "trick 1: `decay` recorded 0.5, now 0.9",
+        ),
         (
             |parts| parts.declared = Some(0.2),
             "weight decay: recorded 0.1, now 0.2",
