@@ -470,8 +470,9 @@ fn a_path_that_fits_nothing_is_refused_with_near_names() {
         refusal("frist"),
         format!(r#"{text}"frist"; similar names are "first""#)
     );
-    assert_eq!(refusal("decoder.7"), format!(r#"{text}"decoder.7""#));
-    assert_eq!(refusal(""), format!(r#"{text}"""#));
+    let all = r#"; the parameters are "first.weight", "first.bias", "norm.gamma", "norm.beta", "norm.running_mean", "norm.running_var", "last.weight", "last.bias""#;
+    assert_eq!(refusal("decoder.7"), format!(r#"{text}"decoder.7"{all}"#));
+    assert_eq!(refusal(""), format!(r#"{text}""{all}"#));
     assert_eq!(
         refusal("last.weight.0"),
         format!(r#"{text}"last.weight.0"; similar names are "last.weight", "first.weight""#)
