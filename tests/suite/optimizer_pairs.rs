@@ -296,9 +296,10 @@ fn a_wrapper_in_the_wrong_place_is_refused_by_name() {
         let made = std::panic::catch_unwind(|| (case.make)(true));
         let panic = made.err().expect(&case.name);
         let text = panic.downcast_ref::<String>().expect("a text");
-        let inner = match case.name.starts_with("Free") {
-            true => "`schedule_free`",
-            false => "`master_weights`",
+        let inner = if case.name.starts_with("Free") {
+            "`schedule_free`"
+        } else {
+            "`master_weights`"
         };
         let names = text.contains(&format!("around {inner}"));
         assert!(names, "{}: {text}", case.name);

@@ -77,6 +77,7 @@ pub fn try_seeded<M: Module, E>(
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods)] // tests read what they compare
 mod tests {
     use super::*;
     use burn::nn::LinearConfig;
