@@ -2,7 +2,7 @@
 
 use crate::devices::{devices, training_devices};
 use crate::models::{Net, Pair, alone, dtypes, numbers, values};
-use burn::module::{Lora, Module, ParamGroup};
+use burn::module::{Lora, Module, Param, ParamGroup};
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::store::ModuleRecord;
@@ -314,4 +314,14 @@ fn the_record_of_other_trained_weights_is_refused() {
     for part in ["`1.weight`", "`2.weight`"] {
         assert!(text.contains(part), "{text}");
     }
+}
+
+#[test]
+fn the_record_of_a_weight_without_a_path_is_loaded() {
+    let device = Device::flex().autodiff();
+    let model = Param::from_tensor(Tensor::<1>::ones([2], &device));
+    let average = || TrainedAverage::init(SwaConfig::new(1), &model).unwrap();
+    let mut recorded = average();
+    recorded.update(&model);
+    assert!(average().load_record(recorded.to_record()).is_ok());
 }

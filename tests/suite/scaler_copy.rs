@@ -115,3 +115,26 @@ fn states_are_copied_back_and_weights_are_not() {
         assert!(error.contains("`frozen.weight`"), "{error}");
     }
 }
+
+#[test]
+fn statistics_that_have_overflowed_are_not_copied() {
+    let _alone = alone();
+    for (name, device) in training_devices() {
+        let (model, from) = (Net::new(0.0, &device), Net::new(0.0, &device));
+        let numbers = [
+            1.0,
+            f32::INFINITY,
+            3.0,
+            f32::NAN,
+            5.0,
+            6.0,
+            f32::NEG_INFINITY,
+            8.0,
+        ];
+        let variance = &from.norm.running_var;
+        variance.update(Tensor::from_data(numbers, &variance.value().device()));
+        copy_statistics(&from, &model).unwrap();
+        let copied = values(model.norm.running_var.value_sync());
+        assert_eq!(copied, [1.0, 1.0, 3.0, 1.0, 5.0, 6.0, 1.0, 8.0], "{name}");
+    }
+}

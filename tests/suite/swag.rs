@@ -307,3 +307,13 @@ fn it_follows_a_model_to_another_device() {
         }
     }
 }
+
+#[test]
+fn it_follows_a_model_to_another_type_before_the_first_sample() {
+    let device = Device::flex().autodiff();
+    let config = SwagConfig::new(1).with_start_after(5);
+    let mut swag = config.init(&pair(&[9.0; 6], DType::F32, &device)).unwrap();
+    swag.update(&pair(&[2.0; 6], DType::F64, &device));
+    assert_eq!(both(&swag.sample(1)), [2.0; 6]);
+    assert_eq!(both(&swag.model()), [2.0; 6]);
+}

@@ -222,8 +222,8 @@ fn checksum(tensors: &[(String, TensorData)]) -> u32 {
 }
 
 fn labels_of(labels: &[String], device: &Device) -> Option<Param<Tensor<1, Int>>> {
-    let bytes = labels.join("\n").into_bytes();
-    let numbers = bytes.into_iter().map(i32::from).collect();
+    let lines = labels.iter().flat_map(|label| [label.as_str(), "\n"]);
+    let numbers = lines.flat_map(str::bytes).map(i32::from).collect();
     (!labels.is_empty()).then(|| numbers_of(numbers, device))
 }
 

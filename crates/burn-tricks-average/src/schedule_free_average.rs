@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn_tricks_core::{Buffers, Config, ConfigError};
 
 /// Configuration of [`ScheduleFreeAverage`], the weights with which schedule-free learning evaluates the model. It
-/// must have the same numbers as the optimizer.
+/// must have the same numbers as the optimizer, whose β must not change during the run.
 ///
 /// The optimizer, `ScheduleFree` of `burn-tricks-optim`, trains `y = β x + (1 − β) z`, where `z` are its own
 /// weights and `x` is their average. This average computes `x` from `y`, the weights of the model (Defazio et

@@ -138,8 +138,9 @@ impl Display for CheckpointError {
                     Some(process) if *process == std::process::id() => {
                         return write!(
                             f,
-                            "this program saves checkpoints in {folder} already, by another `Checkpoints` or session: drop \
-                             that one first, or use another folder"
+                            "this program saves checkpoints in {folder} already, by another `Checkpoints` or session (or a \
+                             program with the same process id in another container does): drop that one first, or use \
+                             another folder"
                         );
                     }
                     Some(process) => write!(f, "process {process} saves checkpoints in {folder}")?,

@@ -143,7 +143,7 @@ impl GradAccumulator {
         gradients: Gradients,
         samples: usize,
     ) -> Option<GradientsParams> {
-        self.is_of(module);
+        self.begin_or_check(module);
         self.micro_batches += 1;
         if samples > 0 {
             let is_first = self.samples == 0;
@@ -176,7 +176,7 @@ impl GradAccumulator {
     /// As [`add`](Self::add).
     #[must_use]
     pub fn finish<M: Module>(&mut self, module: &M) -> Option<GradientsParams> {
-        self.is_of(module);
+        self.begin_or_check(module);
         self.first = None;
         let samples = std::mem::take(&mut self.samples);
         self.micro_batches = 0;
@@ -189,7 +189,7 @@ impl GradAccumulator {
     }
 
     /// Remembers whose gradients the window has, and refuses those of another network.
-    fn is_of<M: Module>(&mut self, module: &M) {
+    fn begin_or_check<M: Module>(&mut self, module: &M) {
         let first = First::of(module);
         let begun = self.first.or(first);
         assert!(

@@ -100,7 +100,8 @@ use burn_tricks_kernels::{Number, Skip, blend, lerp};
 /// - The weight decay λ uses `y`, as in their code.
 /// - β may change during a run, in a [`Scheduled`](crate::Scheduled) or when a run is resumed: `x` and `z` stay, and `y` is
 ///   made with the new β from then on, also if the device skips that step. After a step with β = 0, whose `y` is `z`, the
-///   average begins anew at `z`.
+///   average begins anew at `z`. A separate average has one β: with a β that changes use
+///   [`evaluation_model`](Self::evaluation_model).
 /// - Every parameter counts its own steps, and records `lr_max`, `weight_sum`, `taken` and `beta`.
 /// - With `skip_marked`, on a device without `f64`, `weight_sum` is a sum in `f32`, whose rounding errors grow with the number
 ///   of steps: at a rate of 1e-3 and p = 2 it is about 5 % off after a million steps, and with it the share `c` of a step.

@@ -182,6 +182,7 @@ impl<M: Module> Swag<M> {
         replaced.unwrap_or_else(|mismatch| panic!("{mismatch}"));
         let places = self.newest.places();
         let weights = FlatWeights::of(&self.newest.held_model(), places);
+        self.follow(&weights);
         if counts {
             self.sampled(weights);
         } else {
@@ -195,7 +196,6 @@ impl<M: Module> Swag<M> {
         if self.updates == 1 {
             self.mean = weights.clone();
         }
-        self.follow(&weights);
         let towards = |mean: Tensor<1>, weight: Tensor<1>| mean.clone() + (weight - mean) * share;
         let before = weights
             .clone()

@@ -15,7 +15,7 @@ pub(super) trait Lanes {
     /// So many registers to compute with.
     type Vectors<T: Wide, V: Simd>: Real;
 
-    /// How many groups before their use the processor is asked to load them: 4,096 bytes.
+    /// How many groups before their use the processor is asked to load them: 4,096 bytes, if a register has 32.
     const AHEAD: usize;
 
     /// As many full groups as possible.

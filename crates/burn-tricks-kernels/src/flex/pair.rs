@@ -3,8 +3,7 @@
 use crate::real::Real;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-/// Two registers. A loop over pairs has half as many branches and jumps, so that the processor, which looks ahead by a number of
-/// instructions, finds more of the numbers that it can load before they are needed.
+/// Two registers, or two pairs.
 #[derive(Clone, Copy)]
 pub(super) struct Pair<R>(pub(super) R, pub(super) R);
 

@@ -199,8 +199,8 @@ impl Display for SessionError {
                     Some(id) if *id == std::process::id() => {
                         return write!(
                             f,
-                            "another session of this program trains in this directory and has locked {lock}: wait until it \
-                             ends, or use another directory"
+                            "another session of this program (or of one in another container, with the same process id) \
+                             trains in this directory and has locked {lock}: wait until it ends, or use another directory"
                         );
                     }
                     Some(id) => write!(
