@@ -130,6 +130,7 @@ impl<B: MapTargets> Augmentation<B> for LabelSmoothing {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods)] // tests read what they compare
 mod tests {
     use super::*;
     use burn::tensor::Device;
