@@ -549,3 +549,39 @@ fn a_beta_that_changes_leaves_the_average() {
         }
     }
 }
+
+/// After a step without an average in its weights, the average begins anew at z.
+#[test]
+fn a_step_with_beta_0_begins_the_average_anew() {
+    const BETAS: [f64; 6] = [0.9, 0.5, 0.0, 0.8, 0.8, 0.3];
+    const LR: f64 = 0.2;
+    for (name, device) in training_devices() {
+        for skip_marked in [false, true] {
+            let what = format!("{name}, {skip_marked}");
+            let make = move |step: u64| {
+                let inner = SgdConfig::torch().with_skip_marked(skip_marked).build()?;
+                let free = ScheduleFreeConfig::new().with_beta(BETAS[step as usize - 1]);
+                free.with_skip_marked(skip_marked).build(inner)
+            };
+            let mut optim = Scheduled::build(make).unwrap().init();
+            let mut model = Pair::new(&[1.0], &[0.5], DType::F32, &device);
+            let (mut x, mut z) = (1.0, 1.0);
+            for (at, beta) in BETAS.into_iter().enumerate() {
+                let grad = (at as f64).sin() + 0.5;
+                let grads = model.grads(&[grad], &[grad]);
+                model = optim.step(LR, model, grads);
+                z -= LR * grad;
+                x += (z - x) / (at as f64 + 1.0);
+                let y = beta * x + (1.0 - beta) * z;
+                assert_close(&model.values().0, &[y], 2e-6, &format!("{what}: y, {at}"));
+                if beta == 0.0 {
+                    x = z;
+                    continue;
+                }
+                let made = ScheduleFreeConfig::evaluation_model(&model, optim.to_record());
+                let made = made.unwrap().values().0;
+                assert_close(&made, &[x], 1e-5, &format!("{what}: x, {at}"));
+            }
+        }
+    }
+}
