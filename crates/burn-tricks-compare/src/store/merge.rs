@@ -21,7 +21,8 @@ pub struct Merged {
     /// Number of runs in the merged store.
     pub runs: usize,
     /// The variant and seed of each run that two stores hold with different results, apart from times. The later
-    /// result is kept. There are no such runs on a backend that computes the same numbers each time.
+    /// result is kept. There are no such runs on a backend that computes the same numbers each time. A run that failed
+    /// has no result.
     pub conflicts: Vec<(String, u64)>,
     /// The lines that could not be read, and in which file.
     pub unreadable: Vec<(PathBuf, UnreadableLine)>,
@@ -30,7 +31,8 @@ pub struct Merged {
 /// Writes the runs of several stores into one, as those of the shards of a cluster. `into` appears
 /// whole or not at all. It may be one of the stores that are read.
 ///
-/// Where a run is in several of them, the line that comes later counts, in the order of the files.
+/// Where a run is in several lines of one store, the last counts. Where it is in several stores, that of the last of
+/// them counts, but a run that failed does not take the place of one with a result: it may have been made again since.
 ///
 /// # Errors
 ///
@@ -56,12 +58,23 @@ pub fn merge(stores: &[PathBuf], into: &Path) -> Result<Merged, StoreError> {
         merged
             .unreadable
             .extend(unreadable.map(|line| (store.clone(), line)));
-        for line in read.read {
+        let numbered = read.read.iter().enumerate();
+        let last: HashMap<(String, u64), usize> =
+            numbered.map(|(at, line)| (line.identity(), at)).collect();
+        for (at, line) in read.read.into_iter().enumerate() {
+            if last[&line.identity()] != at {
+                continue;
+            }
             match places.get(&line.identity()) {
                 Some(&place) => {
-                    if without_times(&lines[place].run) != without_times(&line.run) {
-                        let of = (line.run.variant.clone(), line.run.seed);
-                        merged.conflicts.push(of);
+                    let kept = &lines[place].run;
+                    match [kept, &line.run].map(|run| run.failure.is_some()) {
+                        [false, true] => continue,
+                        [false, false] if without_times(kept) != without_times(&line.run) => {
+                            let of = (line.run.variant.clone(), line.run.seed);
+                            merged.conflicts.push(of);
+                        }
+                        _ => {}
                     }
                     lines[place] = line;
                 }

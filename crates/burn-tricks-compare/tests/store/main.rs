@@ -180,6 +180,34 @@ fn what_cannot_be_used_is_named() {
     }
 }
 
+/// As in the guide's page on clusters: every part has a copy of the runs of the round before.
+#[test]
+fn a_run_that_was_made_again_is_not_lost_to_copies_of_its_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, b, whole) = (
+        folder.path().join("a"),
+        folder.path().join("b"),
+        folder.path().join("whole"),
+    );
+    let failed = TrainingRun::failed("ema", 1, "killed");
+    let (mut of_a, mut of_b) = (open(&a), open(&b));
+    of_a.append(&failed).unwrap();
+    of_b.append(&failed).unwrap();
+    of_a.append(&run("ema", 1)).unwrap();
+    drop((of_a, of_b));
+    for stores in [[&a, &b], [&b, &a]] {
+        let merged = merge(&stores.map(Clone::clone), &whole).unwrap();
+        assert_eq!((merged.runs, merged.conflicts), (1, Vec::new()));
+        assert_eq!(open(&whole).runs(), [run("ema", 1)]);
+        fs::remove_file(&whole).unwrap();
+    }
+    // Within one store the last line counts, as where a worker fails after its result.
+    open(&a).append(&failed).unwrap();
+    let merged = merge(&[a, b], &whole).unwrap();
+    assert_eq!((merged.runs, merged.conflicts), (1, Vec::new()));
+    assert_eq!(open(&whole).runs(), [failed]);
+}
+
 #[test]
 fn stores_are_merged_and_conflicts_told() {
     let folder = tempfile::tempdir().unwrap();
