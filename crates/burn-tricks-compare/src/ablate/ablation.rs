@@ -14,8 +14,8 @@ use crate::{
 ///
 /// # Errors
 ///
-/// If there are fewer than two changes, if one is named twice or changes nothing, or if two of them give the same
-/// setting different values.
+/// If there are fewer than two changes, if one is named twice or changes nothing, if `base` or the other changes have
+/// its settings already, or if two of them give the same setting different values.
 pub fn ablation(
     base: &Recipe,
     parts: &[(&Recipe, &Recipe)],
@@ -25,16 +25,21 @@ pub fn ablation(
         let names = parts.iter().map(|(part, _)| &*part.name);
         names.collect::<Vec<&str>>().join(", ")
     };
-    let about = format!("{} with {}", base.name, names(parts));
-    let full = Recipe::baseline("full", &about).with_settings(combine(base, parts)?);
-    let mut recipes = vec![full];
+    let with = |parts: &[(&Recipe, &Recipe)]| format!("{} with {}", base.name, names(parts));
+    let full = combine(base, parts)?;
+    let mut recipes = vec![Recipe::baseline("full", &with(parts)).with_settings(full.clone())];
     for left_out in 0..parts.len() {
         let mut others = parts.to_vec();
         let (part, _) = others.remove(left_out);
         let name = format!("full without {}", part.name);
-        let about = format!("{} with {}", base.name, names(&others));
-        let variant = Recipe::variant(&name, "full", &about);
-        recipes.push(variant.with_settings(combine(base, &others)?));
+        let whole = with(&others);
+        let settings = combine(base, &others)?;
+        if settings == full {
+            let part = part.name.clone();
+            return Err(CombineRecipesError::AlreadyThere { part, whole });
+        }
+        let variant = Recipe::variant(&name, "full", &whole);
+        recipes.push(variant.with_settings(settings));
     }
     let none = Recipe::variant("full without any", "full", &base.about);
     recipes.push(none.with_settings(base.settings.clone()));

@@ -89,6 +89,13 @@ pub enum CombineRecipesError {
         /// Its name.
         part: String,
     },
+    /// What it is to be made to has the settings of a change already.
+    AlreadyThere {
+        /// The name of the change.
+        part: String,
+        /// What has its settings, as in `momentum with clip`.
+        whole: String,
+    },
     /// Too few changes to take apart.
     TooFew {
         /// How many there are.
@@ -119,6 +126,11 @@ impl fmt::Display for CombineRecipesError {
                      must stand in its settings (`Recipe::with_settings`)"
                 )
             }
+            Self::AlreadyThere { part, whole } => write!(
+                f,
+                "{part:?} changes nothing of {whole}, which has its settings already. Make the changes to another \
+                 recipe (`--onto`), or leave it out"
+            ),
             Self::TooFew { parts } => write!(f, "at least two changes are needed, got {parts}"),
             Self::Twice { part } => write!(f, "{part:?} is named twice"),
         }

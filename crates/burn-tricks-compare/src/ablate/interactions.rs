@@ -39,6 +39,10 @@ pub fn factorial(
     for part in parts {
         let (Recipe { name, about, .. }, _) = part;
         let settings = combine(base, &[*part])?;
+        if settings == base.settings {
+            let (part, whole) = (name.clone(), base.name.clone());
+            return Err(CombineRecipesError::AlreadyThere { part, whole });
+        }
         recipes.push(Recipe::variant(name, &base.name, about).with_settings(settings));
     }
     for (first, second) in pairs(parts.len()) {

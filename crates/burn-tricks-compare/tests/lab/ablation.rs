@@ -1,5 +1,6 @@
 use burn_tricks_compare::{
     Comparison, Looks, Protocol, QualityMetric, Recipe, TrainingRun, Verdict, ablation, combine,
+    factorial,
 };
 use serde_json::{Value, json};
 
@@ -112,4 +113,35 @@ fn changes_that_cannot_be_combined_are_refused() {
     assert!(
         refused(&[&momentum, &nothing]).starts_with("\"nothing\" has the settings of its baseline")
     );
+}
+
+/// Else the change would be called equivalent, whatever it does.
+#[test]
+fn a_change_that_is_there_already_is_refused() {
+    let base = base();
+    let [momentum, warm_up, _] = parts();
+    let lookahead = Recipe::variant("lookahead", "momentum", "").with_settings({
+        let mut settings = momentum.settings.clone();
+        settings["lookahead"] = json!(5);
+        settings
+    });
+    let told = |of: &str, whole: &str| {
+        format!(
+            "{of:?} changes nothing of {whole}, which has its settings already. Make the changes to another recipe \
+             (`--onto`), or leave it out"
+        )
+    };
+    let parts = [(&lookahead, &momentum), (&momentum, &base)];
+    let refused = ablation(&momentum, &parts).unwrap_err().to_string();
+    assert_eq!(refused, told("momentum", "momentum with lookahead"));
+    let refused = factorial(&momentum, &parts).unwrap_err().to_string();
+    assert_eq!(refused, told("momentum", "momentum"));
+    assert!(ablation(&base, &parts).is_ok() && factorial(&base, &parts).is_ok());
+    // Or another change holds it.
+    let slow = part("slow", |settings| {
+        settings["rate"] = json!({"first": 0.2, "warm-up": 5});
+    });
+    let parts = [(&warm_up, &base), (&slow, &base)];
+    let refused = ablation(&base, &parts).unwrap_err().to_string();
+    assert_eq!(refused, told("warm-up", "sgd with slow"));
 }
