@@ -224,7 +224,11 @@ fn answered(row: &Row, question: &str, expected: Expected) -> (Option<Conclusion
                 .map_or_else(String::new, |_| wording::sooner(speed, row.seeds));
             (effect, wording::speed_verdict(speed, row.seeds))
         }
-        _ => (wording::effect(answer), wording::verdict(answer)),
+        (_, "cost") => (wording::effect(answer), wording::verdict(answer)),
+        _ => {
+            let verdict = wording::quality_verdict(answer, row.seeds);
+            (wording::effect(answer), verdict)
+        }
     };
     let told = if effect.is_empty() {
         verdict

@@ -89,7 +89,8 @@ pub struct Answer {
     /// The p-value of "beyond the margin", adjusted in the same way.
     pub equivalence_p: f64,
     /// Where the verdict is undecided: the seeds with which a verdict would be likely if the effect
-    /// seen were the true one. `None` above 1,000.
+    /// seen were the true one. `None` above 1,000, and if more seeds can bring none, since a run failed and nothing
+    /// says [what that scores](crate::Quality::no_model).
     pub need: Option<usize>,
 }
 
@@ -102,6 +103,8 @@ pub(crate) struct Asked<'a> {
     /// The differences at the last look, or before the first as far as they are known.
     pub(crate) differences: &'a [f64],
     pub(crate) arises: bool,
+    /// Whether more seeds can show a difference, and equivalence.
+    pub(crate) can_show: [bool; 2],
     /// The fewest seeds with which any verdict is possible.
     pub(crate) least: usize,
 }
@@ -129,6 +132,9 @@ impl Answer {
             let difference = need::for_a_difference(mean, floored, family.difference_level);
             let equivalence =
                 need::for_equivalence(mean, floored, margin, family.equivalence_level);
+            let [can_differ, can_be_equivalent] = asked.can_show;
+            let difference = difference.filter(|_| can_differ);
+            let equivalence = equivalence.filter(|_| can_be_equivalent);
             let need = difference.into_iter().chain(equivalence).min();
             // More than there are, and enough for any verdict.
             need.map(|seeds| seeds.max(asked.least).max(asked.differences.len() + 1))

@@ -151,13 +151,15 @@ impl Row {
             let differences = pairs
                 .iter()
                 .filter_map(|pair| pair.quality(metric, metrics));
+            let differences: Vec<f64> = differences.collect();
             let asked = Asked {
                 question: &metric.name,
                 unit: Unit::of(metric.scale),
                 better: metric.better,
                 margin: metric.margin_of_differences(),
-                differences: &differences.collect::<Vec<f64>>(),
+                differences: &differences,
                 arises: pairs.is_empty() || Pair::any_has_ended(&pairs),
+                can_show: [differences.len() == pairs.len(); 2],
                 least: pool.least_seeds(),
             };
             Answer::new(
@@ -175,6 +177,7 @@ impl Row {
             margin: protocol.cost_margin.ln(),
             differences: &costs,
             arises: !costs.is_empty(),
+            can_show: [true; 2],
             least: pool.least_seeds(),
         };
         let memory: Vec<f64> = pairs.iter().filter_map(Pair::memory_ratio).collect();
@@ -222,6 +225,8 @@ impl Speed {
                 || tests.speed.is_empty()
                 || reading.differs()
                 || reading.is_equivalent(),
+            // Equivalent they are only if all arrive.
+            can_show: [true, arrived.iter().all(|arrived| *arrived == [true; 2])],
             least: pool.least_seeds(),
         };
         Self {

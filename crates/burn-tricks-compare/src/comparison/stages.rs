@@ -14,6 +14,9 @@ use crate::{
 pub(crate) struct RowTests {
     /// Metric by metric, look by look.
     pub(crate) quality: Vec<Vec<PairedTest>>,
+    /// Metric by metric, whether every difference is known at the last of these looks. One that is not never will be,
+    /// and then no later look shows anything.
+    pub(crate) is_known: Vec<bool>,
     /// Look by look; nothing is shown at a look at which the question does not arise.
     pub(crate) speed: Vec<PairedTest>,
     pub(crate) cost: Vec<PairedTest>,
@@ -96,6 +99,7 @@ impl RowTests {
     fn new(metrics: usize) -> Self {
         Self {
             quality: vec![Vec::new(); metrics],
+            is_known: vec![true; metrics],
             ..Self::default()
         }
     }
@@ -108,12 +112,14 @@ impl RowTests {
         let level = ALPHA / pool.looks.count() as f64;
         let test = |differences: &[f64], margin| paired_test_to_level(differences, margin, level);
 
-        for (metric, tests) in metrics.iter().zip(&mut self.quality) {
+        let tests = self.quality.iter_mut().zip(&mut self.is_known);
+        for (metric, (tests, is_known)) in metrics.iter().zip(tests) {
             let differences = pairs.iter().map(|pair| pair.quality(metric, metrics));
             let known: Vec<f64> = differences.flatten().collect();
             let tested = test(&known, metric.margin_of_differences());
             // Why a run fails can have to do with how good it is: the other pairs do not stand for all.
-            let is_complete = known.len() == pairs.len() && Pair::any_has_ended(pairs);
+            *is_known = known.len() == pairs.len();
+            let is_complete = *is_known && Pair::any_has_ended(pairs);
             tests.push(shown_if(tested, is_complete, is_complete));
         }
         if protocol.target.is_some() {
@@ -162,14 +168,16 @@ impl Families {
         }
     }
 
-    /// Whether a question of quality or speed about a row is still to be answered. Cost and stability
-    /// keep no row going.
+    /// Whether a question of quality or speed about a row is still to be answered, and can be. Cost and
+    /// stability keep no row going.
     fn is_open(&self, row: usize, tests: &RowTests) -> bool {
         let is_undecided = |family: &Family| {
             let reading = &family.readings[row];
             !reading.differs() && !reading.is_equivalent()
         };
-        self.quality.iter().any(is_undecided) || tests.asks_speed && is_undecided(&self.speed)
+        let mut quality = self.quality.iter().zip(&tests.is_known);
+        quality.any(|(family, is_known)| *is_known && is_undecided(family))
+            || tests.asks_speed && is_undecided(&self.speed)
     }
 }
 

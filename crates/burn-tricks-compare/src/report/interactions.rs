@@ -6,7 +6,7 @@ use crate::{
         answer::{Answer, Unit},
         verdict::Verdict,
     },
-    report::numbers,
+    report::{numbers, wording},
 };
 
 impl Interactions {
@@ -16,7 +16,7 @@ impl Interactions {
         for pair in &self.pairs {
             text += &format!("{} × {}, {} seeds\n", pair.first, pair.second, pair.seeds);
             for answer in &pair.answers {
-                text += &format!("  {}: {}\n", answer.question, told(answer));
+                text += &format!("  {}: {}\n", answer.question, told(answer, pair.seeds));
             }
         }
         text
@@ -35,7 +35,7 @@ impl Interactions {
         for pair in &self.pairs {
             text += &format!("| {} × {} | {} |", pair.first, pair.second, pair.seeds);
             for answer in &pair.answers {
-                text += &format!(" {} |", told(answer));
+                text += &format!(" {} |", told(answer, pair.seeds));
             }
             text.push('\n');
         }
@@ -44,7 +44,7 @@ impl Interactions {
 }
 
 /// The interaction with its 95 % interval, and in words.
-fn told(answer: &Answer) -> String {
+fn told(answer: &Answer, seeds: usize) -> String {
     let Some(effect) = &answer.effect else {
         return "not known".to_owned();
     };
@@ -56,7 +56,9 @@ fn told(answer: &Answer) -> String {
     };
     let margin = numbers::margin(effect.unit, effect.margin);
     let words = match (answer.verdict, answer.need) {
-        (None, _) => "the target is not reached often enough".to_owned(),
+        (None, _) if is_speed => "the target is not reached often enough".to_owned(),
+        (None, _) if effect.pairs < seeds => wording::UNKNOWN.to_owned(),
+        (None, _) => "no run gave a result".to_owned(),
         (Some(Verdict::Helps), _) => "better together than apart".to_owned(),
         (Some(Verdict::Hurts), _) => "worse together than apart".to_owned(),
         (Some(Verdict::Undecided), Some(seeds)) => format!("undecided (needs ~{seeds} seeds)"),

@@ -4,7 +4,7 @@ use crate::{
     comparison::comparison::{Comparison, Row},
     report::{
         numbers::ratio,
-        wording::{effect, sooner, speed_verdict, stability, verdict},
+        wording::{effect, quality_verdict, sooner, speed_verdict, stability, verdict},
     },
 };
 
@@ -35,7 +35,7 @@ fn cells(row: &Row) -> Vec<String> {
     let name = format!("`{}` vs `{}`", row.name, row.baseline);
     let mut cells = vec![name, row.seeds.to_string()];
     for answer in &row.quality {
-        cells.push(cell(effect(answer), verdict(answer)));
+        cells.push(cell(effect(answer), quality_verdict(answer, row.seeds)));
     }
     if let Some(speed) = &row.speed {
         let effect = match speed.answer.verdict {

@@ -15,7 +15,8 @@ impl Row {
     /// The row in one line, such as `faster ×2.8 [2.2, 3.6], accuracy equal within ±0.50 points, cost
     /// ×1.1`: effects with their plain 95 % intervals.
     pub fn summary(&self) -> String {
-        let quality = self.quality.iter().map(quality_part);
+        let quality = self.quality.iter();
+        let quality = quality.map(|answer| quality_part(answer, self.seeds));
         let parts = speed_part(self).into_iter().chain(quality);
         let parts = parts.chain(stability_part(self)).chain(cost_part(self));
         parts.collect::<Vec<String>>().join(", ")

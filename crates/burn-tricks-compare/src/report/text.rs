@@ -6,7 +6,7 @@ use crate::{
     comparison::comparison::{Comparison, Row},
     report::{
         numbers::ratio,
-        wording::{effect, sooner, speed_verdict, stability, verdict},
+        wording::{effect, quality_verdict, sooner, speed_verdict, stability, verdict},
     },
 };
 
@@ -58,7 +58,10 @@ impl Comparison {
         }
         let mut cells = vec![name, row.seeds.to_string()];
         for answer in &row.quality {
-            cells.push(wrapped(&effect(answer), &verdict(answer)));
+            cells.push(wrapped(
+                &effect(answer),
+                &quality_verdict(answer, row.seeds),
+            ));
         }
         if let Some(speed) = &row.speed {
             let effect = match speed.answer.verdict {

@@ -22,6 +22,18 @@ pub(crate) fn verdict(answer: &Answer) -> String {
     }
 }
 
+/// What is told where a pair has no difference, and so the question no answer.
+pub(crate) const UNKNOWN: &str = "a failed run, and no `no_model`";
+
+/// The verdict on a metric in a row of that many pairs.
+pub(crate) fn quality_verdict(answer: &Answer, pairs: usize) -> String {
+    let known = answer.effect.as_ref().map_or(0, |effect| effect.pairs);
+    match answer.verdict {
+        Some(Verdict::Undecided) if known < pairs => format!("undecided ({UNKNOWN})"),
+        _ => verdict(answer),
+    }
+}
+
 /// The effect with its plain interval; nothing where there is none.
 pub(crate) fn effect(answer: &Answer) -> String {
     answer
@@ -93,10 +105,13 @@ pub(crate) fn stability(stability: &Stability, has_target: bool) -> String {
 }
 
 /// The part of a row's line that tells of one metric.
-pub(crate) fn quality_part(answer: &Answer) -> String {
+pub(crate) fn quality_part(answer: &Answer, pairs: usize) -> String {
     let (name, effect) = (&answer.question, answer.effect.as_ref());
     let Some(effect) = effect else {
-        return format!("{name} not known yet");
+        return match pairs {
+            0 => format!("{name} not known yet"),
+            _ => format!("{name} not known ({UNKNOWN})"),
+        };
     };
     let told = numbers::effect(effect);
     let unit = match effect.unit {

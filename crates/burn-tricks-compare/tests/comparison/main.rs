@@ -4,8 +4,8 @@ mod limits;
 mod plan;
 
 use burn_tricks_compare::{
-    Better, CompareError, Comparison, Looks, Protocol, QualityMetric, Recipe, TrainingRun, Unit,
-    Verdict,
+    Better, CompareError, Comparison, Looks, PageInfo, Plan, Protocol, QualityMetric, Recipe,
+    TrainingRun, Unit, Verdict,
 };
 
 /// A number from -1 to 1 that follows from its arguments.
@@ -246,8 +246,32 @@ fn without_a_value_for_no_model_a_failed_run_leaves_quality_undecided() {
     let comparison = compare(&runs);
     let verdicts = verdicts(&comparison, "better");
     assert_eq!(verdicts[..2], [Verdict::Undecided; 2]);
-    let effect = comparison.rows[0].quality[0].effect.unwrap();
-    assert_eq!((effect.pairs, comparison.rows[0].seeds), (28, 29));
+    let row = comparison.row("better").unwrap();
+    assert_eq!(row.quality[0].effect.unwrap().pairs + 1, row.seeds);
+    // No more seeds can decide it, and none are made for that.
+    let quality = Protocol::classification();
+    let comparison = Comparison::init(&quality, &recipes(), &runs).unwrap();
+    let row = comparison.row("better").unwrap();
+    assert_eq!((row.looks, row.seeds, row.is_open), (1, 10, false));
+    for answer in &row.quality {
+        assert_eq!(answer.need, None);
+    }
+    for report in [comparison.markdown(), comparison.html(&PageInfo::default())] {
+        let told = report.matches("undecided (a failed run, and no `no_model`)");
+        assert!(told.count() >= 2, "{report}");
+    }
+    let at_first = runs.iter().filter(|run| run.seed <= 10).cloned();
+    let plan = Plan::init(&quality, &recipes(), &at_first.collect::<Vec<_>>()).unwrap();
+    assert!(!plan.open.contains(&"better".to_owned()), "{plan:?}");
+
+    // Not a single difference is known.
+    for run in runs.iter_mut().filter(|run| run.variant == "better") {
+        *run = TrainingRun::failed("better", run.seed, "killed");
+    }
+    let comparison = compare(&runs);
+    let (table, line) = (comparison.markdown(), comparison.rows[0].summary());
+    assert!(table.contains("| undecided (a failed run"), "{table}");
+    assert!(line.contains("loss not known (a failed run"), "{line}");
 }
 
 /// Nothing was measured: they are not equal, and take no part in the correction of the others.
@@ -290,6 +314,9 @@ fn speed_is_asked_if_half_of_one_arm_arrives_and_equivalent_only_if_all_do() {
         speed(&one, "alike").answer.verdict,
         Some(Verdict::Undecided)
     );
+    // Only a difference can be shown, and takes more seeds than equivalence would.
+    let need = speed(&one, "alike").answer.need;
+    assert!(need.is_none_or(|seeds| seeds > 100), "{need:?}");
     let half = changed(|variant, seed| variant == "better" || seed % 3 == 0);
     let speed = speed(&half, "better");
     assert_eq!(speed.answer.verdict, Some(Verdict::Helps));

@@ -124,6 +124,41 @@ fn a_failed_run_counts_as_no_model_in_all_four() {
 }
 
 #[test]
+fn runs_without_a_result_are_not_together_as_apart() {
+    let mut all = runs();
+    for run in &mut all {
+        *run = TrainingRun::failed(&run.variant, run.seed, "no disk");
+    }
+    let interactions = read(&all).unwrap();
+    for pair in &interactions.pairs {
+        assert!(pair.answers.iter().all(|answer| answer.verdict.is_none()));
+    }
+    let table = interactions.table();
+    assert!(
+        table.contains("; no run gave a result\n  speed: "),
+        "{table}"
+    );
+
+    // One that failed, and nothing says what that scores.
+    let mut all = runs();
+    for run in &mut all {
+        for quality in run.quality.values_mut() {
+            quality.no_model = None;
+        }
+    }
+    let failed = all.iter_mut().find(|run| run.variant == "clip + warm-up");
+    let failed = failed.unwrap();
+    *failed = TrainingRun::failed("clip + warm-up", failed.seed, "killed");
+    let interactions = read(&all).unwrap();
+    assert_eq!(interactions.pairs[0].answers[0].verdict, None);
+    let table = interactions.table();
+    assert!(
+        table.contains("; a failed run, and no `no_model`\n"),
+        "{table}"
+    );
+}
+
+#[test]
 fn what_is_missing_is_named() {
     let mut some = runs();
     some.retain(|run| !(run.variant == "warm-up + drop" && run.seed == 5));

@@ -89,7 +89,7 @@ impl Mark {
             "cost" => (&row.cost, wording::verdict(&row.cost)),
             metric => {
                 let answer = row.answer(metric)?;
-                (answer, wording::verdict(answer))
+                (answer, wording::quality_verdict(answer, row.seeds))
             }
         };
         let effect = answer.effect.as_ref()?;

@@ -15,7 +15,7 @@ use crate::{
             curves::{curves_svg, metrics},
             palette::dark_rules,
         },
-        wording::{effect, sooner, speed_verdict, stability, verdict},
+        wording::{effect, quality_verdict, sooner, speed_verdict, stability, verdict},
     },
 };
 
@@ -224,7 +224,7 @@ fn table_row(row: &Row) -> Markup {
         tr {
             th scope="row" { (row.name) br; small { "vs " (row.baseline) } }
             td { (row.seeds) }
-            @for of in &row.quality { (answer(effect(of), verdict(of), mean(of))) }
+            @for of in &row.quality { (answer(effect(of), quality_verdict(of, row.seeds), mean(of))) }
             @if let Some(speed) = &row.speed {
                 @let told = if speed.answer.verdict.is_some() { sooner(speed, row.seeds) } else { String::new() };
                 (answer(told, speed_verdict(speed, row.seeds), mean(&speed.answer).map(|mean| -mean)))
