@@ -47,8 +47,10 @@ pub(crate) fn compare(study: &Study, options: &Options) -> Result<(), Box<dyn Er
         .with_progress(true)
         .with_stop(Arc::clone(&stop));
     let mut study = study.clone();
+    let mut failed_tuning = Vec::new();
     if options.lab.tune {
         let tuned = lab::tune(&study, options, &runner)?;
+        failed_tuning = tuned.failed.clone();
         study = study.with_condition("learning rates", tuned.method());
         study.recipes = tuned.recipes;
     } else if let Some(tuning) = &study.tuning {
@@ -101,7 +103,7 @@ pub(crate) fn compare(study: &Study, options: &Options) -> Result<(), Box<dyn Er
         ),
         _ => reports::write(study, options, &comparison)?,
     }
-    ended(&comparison, options, is_stopped)
+    ended(&comparison, options, is_stopped, failed_tuning.len())
 }
 
 /// Examines every recipe, in a training of its own with the first seed.
@@ -160,18 +162,22 @@ fn open(path: &Path, study: &Study, options: &Options) -> Result<Store, Box<dyn 
     Ok(store)
 }
 
-/// Whether all went well; what did not is told.
+/// Whether all went well; what did not is told. What failed of the tuning is told already.
 fn ended(
     comparison: &Comparison,
     options: &Options,
     is_stopped: bool,
+    failed_tuning: usize,
 ) -> Result<(), Box<dyn Error>> {
     let examinations = failures::of_examinations(&comparison.examinations);
-    for line in failures::told(comparison).iter().chain(&examinations) {
+    let told = failures::told(&comparison.runs, &comparison.protocol.metrics);
+    for line in told.iter().chain(&examinations) {
         eprintln!("{line}");
     }
     let runs = comparison.runs.len();
-    if is_stopped && !comparison.is_finished() {
+    let all = comparison.examinations.len();
+    let is_examined = !options.doctor || all == comparison.recipes.len();
+    if is_stopped && !(comparison.is_finished() && is_examined) {
         let kept = match &options.store {
             Some(path) => format!(
                 "{runs} runs are kept in `{}`; the same command goes on",
@@ -181,12 +187,50 @@ fn ended(
         };
         return Err(format!("stopped before the end: {kept}").into());
     }
-    match (comparison.failed().count(), examinations.len()) {
-        (0, 0) => Ok(()),
-        (0, failed) => {
-            let all = comparison.examinations.len();
-            Err(format!("{failed} of {all} examinations failed").into())
-        }
-        (failed, _) => Err(format!("{failed} of {runs} runs failed").into()),
+    let failed = [
+        (failed_tuning, "runs of the tuning".to_owned()),
+        (comparison.failed().count(), format!("of {runs} runs")),
+        (examinations.len(), format!("of {all} examinations")),
+    ];
+    let failed = failed.iter().filter(|(count, _)| *count > 0);
+    let failed: Vec<String> = failed.map(|(count, of)| format!("{count} {of}")).collect();
+    match &failed[..] {
+        [] => Ok(()),
+        failed => Err(format!("{} failed", failed.join(", ")).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::{protocol::Protocol, recipe::Recipe, run::TrainingRun};
+
+    #[test]
+    fn what_failed_of_all_parts_is_told_and_a_stopped_examination_is_no_end() {
+        let recipes = [Recipe::baseline("sgd", "")];
+        let init = |runs: &[TrainingRun]| {
+            Comparison::init(&Protocol::classification(), &recipes, runs).unwrap()
+        };
+        let options = |doctor| Options {
+            doctor,
+            ..Options::default()
+        };
+        let told = |comparison: &Comparison, doctor, is_stopped, failed_tuning| {
+            let ended = ended(comparison, &options(doctor), is_stopped, failed_tuning);
+            ended.map_err(|error| error.to_string())
+        };
+        let mut comparison = init(&[]);
+        assert!(comparison.is_finished());
+        assert_eq!(told(&comparison, false, true, 0), Ok(()));
+        let stopped = told(&comparison, true, true, 0).unwrap_err();
+        assert!(stopped.starts_with("stopped before the end"), "{stopped}");
+        let examined = |run| vec![Examination::of(run)];
+        comparison.examinations = examined(TrainingRun::new("sgd", 1));
+        assert_eq!(told(&comparison, true, true, 0), Ok(()));
+
+        let mut comparison = init(&[TrainingRun::failed("sgd", 1, "no disk")]);
+        comparison.examinations = examined(TrainingRun::failed("sgd", 1, "no disk"));
+        let expected = "2 runs of the tuning, 1 of 1 runs, 1 of 1 examinations failed".to_owned();
+        assert_eq!(told(&comparison, true, false, 2), Err(expected));
     }
 }

@@ -1,12 +1,12 @@
 //! What is told of runs that failed or diverged.
 
-use crate::{comparison::comparison::Comparison, outcome::examination::Examination};
+use crate::outcome::{examination::Examination, metric::QualityMetric, run::TrainingRun};
 
 /// Seeds that are listed; the others are counted.
 const LISTED: usize = 5;
 
-/// Each failure, and each metric that is no finite number: once for each recipe, with the seeds.
-pub(crate) fn told(comparison: &Comparison) -> Vec<String> {
+/// Each failure, and each of these metrics that is no finite number: once for each recipe, with the seeds.
+pub(crate) fn told(runs: &[TrainingRun], metrics: &[QualityMetric]) -> Vec<String> {
     let mut groups: Vec<(&str, String, Vec<u64>)> = Vec::new();
     let mut add = |variant, what, seed| {
         let mut same = groups.iter_mut();
@@ -15,12 +15,12 @@ pub(crate) fn told(comparison: &Comparison) -> Vec<String> {
             None => groups.push((variant, what, vec![seed])),
         }
     };
-    for run in &comparison.runs {
+    for run in runs {
         if let Some(failure) = &run.failure {
             add(&*run.variant, format!("failed: {failure}"), run.seed);
             continue;
         }
-        for metric in &comparison.protocol.metrics {
+        for metric in metrics {
             let quality = run.quality.get(&metric.name);
             if let Some(quality) = quality.filter(|quality| !quality.value.is_finite()) {
                 let (name, value) = (&metric.name, quality.value);
@@ -58,7 +58,10 @@ fn listed(seeds: &[u64]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::{protocol::Protocol, recipe::Recipe, run::TrainingRun};
+    use crate::{
+        comparison::comparison::Comparison,
+        outcome::{protocol::Protocol, recipe::Recipe},
+    };
 
     #[test]
     fn one_reason_is_told_once_for_all_its_seeds() {
@@ -78,6 +81,7 @@ mod tests {
             "\"sgd\" with seed 3 ended with \"loss\" NaN, which counts as no model",
             "\"clip\" with seeds 1, 2, 3, 4, 5 and 2 more failed: no disk",
         ];
-        assert_eq!(told(&comparison), expected);
+        let told = told(&comparison.runs, &comparison.protocol.metrics);
+        assert_eq!(told, expected);
     }
 }

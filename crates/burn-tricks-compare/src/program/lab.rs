@@ -14,6 +14,7 @@ use crate::{
     comparison::comparison::Comparison,
     outcome::recipe::Recipe,
     program::{
+        failures,
         options::Options,
         study::Study,
         worker::{Purpose, job},
@@ -114,6 +115,10 @@ pub(crate) fn tune(
         |candidate, seeds| job(study, candidate, seeds, Purpose::Tune),
     )?;
     eprint!("{}", tuned.table());
+    // A rate with which a training diverges is no mistake, and is in the table.
+    for line in failures::told(&tuned.failed, &[]) {
+        eprintln!("{line}");
+    }
     Ok(tuned)
 }
 
@@ -220,6 +225,27 @@ mod tests {
         assert_eq!(one, "at least two changes are needed, got 1");
         let unknown = refused(&|options| options.interactions = names(&["clip", "clap"]));
         assert_eq!(unknown, "there is no recipe `clap`");
+        // Lookahead's own baseline is momentum, from which momentum cannot be left out.
+        let mut of_momentum = known();
+        let momentum = of_momentum[1].settings.clone();
+        let lookahead = Recipe::variant("lookahead", "momentum", "").with_settings({
+            let mut settings = momentum;
+            settings["lookahead"] = json!(5);
+            settings
+        });
+        of_momentum.push(lookahead);
+        let made = |parts: &[&str], onto: Option<&str>| {
+            let options = options(|options| {
+                options.ablate = names(parts);
+                options.onto = onto.map(str::to_owned);
+            });
+            recipes(&of_momentum, &options)
+        };
+        let there = made(&["lookahead", "momentum"], None).unwrap_err();
+        let expected = "\"momentum\" changes nothing of momentum with lookahead";
+        assert!(there.starts_with(expected), "{there}");
+        assert!(made(&["momentum", "lookahead"], None).is_ok());
+        assert!(made(&["lookahead", "momentum"], Some("sgd")).is_ok());
         let alone = refused(&|options| options.onto = Some("sgd".to_owned()));
         assert!(alone.starts_with("`--onto` goes with"));
     }

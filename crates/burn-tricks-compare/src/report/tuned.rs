@@ -34,10 +34,21 @@ impl Tuned {
                 " No value gave a result, so the own one stays: {failed}."
             );
         }
+        match self.failed.len() {
+            0 => {}
+            1 => text += " 1 run ended without a result, and counts as no model.",
+            runs => {
+                let _ = write!(
+                    text,
+                    " {runs} runs ended without a result, and count as no model."
+                );
+            }
+        }
         text
     }
 
-    /// A line for each recipe: its own value, the best one, and every candidate with its number of seeds.
+    /// A line for each recipe: its own value, the best one, and every candidate with its number of seeds, and of those
+    /// that failed.
     pub fn table(&self) -> String {
         let mut text = format!(
             "{:24} {:>10} {:>10}  candidates: seeds\n",
@@ -50,7 +61,12 @@ impl Tuned {
                 .find(|candidate| candidate.factor == 1.0);
             let own = own.map_or(f64::NAN, |own| own.value);
             let tried = arm.candidates.iter().map(|candidate| {
-                format!("{}: {}", significant(candidate.value, 3), candidate.seeds)
+                let failed = match candidate.failed {
+                    0 => String::new(),
+                    failed => format!(" ({failed} failed)"),
+                };
+                let value = significant(candidate.value, 3);
+                format!("{value}: {}{failed}", candidate.seeds)
             });
             let tried = tried.collect::<Vec<String>>().join(", ");
             let edge = if arm.is_at_edge {

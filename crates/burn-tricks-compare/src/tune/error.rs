@@ -33,6 +33,8 @@ pub enum TuningError {
     Stopped {
         /// The runs that there are by then.
         runs: usize,
+        /// The run that failed, and why, if the runner fails fast.
+        failed: Option<String>,
     },
     /// A worker's command could not be made, or a run not be stored.
     Io {
@@ -68,7 +70,13 @@ impl fmt::Display for TuningError {
                 "the seeds of the tuning, from {first} on, are among those that are compared, from \
                  {compared} on"
             ),
-            Self::Stopped { runs } => write!(f, "the tuning was stopped after {runs} runs"),
+            Self::Stopped { runs, failed } => {
+                write!(f, "the tuning was stopped after {runs} runs")?;
+                match failed {
+                    Some(failed) => write!(f, ": {failed}"),
+                    None => Ok(()),
+                }
+            }
             Self::Io { message, .. } => f.write_str(message),
         }
     }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::recipe::Recipe;
+use crate::outcome::{recipe::Recipe, run::TrainingRun};
 
 /// Recipes at their best value of a setting.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct Tuned {
     pub arms: Vec<TunedArm>,
     /// Number of runs for each of them.
     pub runs_per_recipe: usize,
+    /// The runs that ended without a result, each of a candidate, whose name is the variant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<TrainingRun>,
 }
 
 /// What was found for one recipe.
@@ -45,7 +48,7 @@ pub struct Candidate {
     pub factor: f64,
     /// The seeds with which it ran. The more, the longer it stayed among the better half.
     pub seeds: usize,
-    /// The runs among them that failed.
+    /// The runs among them that failed: without a result, or no better than no model.
     pub failed: usize,
     /// The mean over these; less is better. Of a positive metric it is the logarithm, and of one of which more
     /// is better the negative.

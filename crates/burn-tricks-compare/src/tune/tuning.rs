@@ -24,10 +24,14 @@ use crate::{
 /// The distance from the first compared seed to the first with which is tuned.
 const APART: u64 = 1 << 32;
 
+/// Up to this, floats have every whole number.
+const MOST_WHOLE: f64 = (1_u64 << 53) as f64;
+
 /// Tunes one number of each recipe, such as its learning rate, with the same budget for each, so that
 /// each can be compared at its own best.
 ///
-/// The candidates are multiples of the recipe's own value. All run with a few seeds, the better half with
+/// The candidates are multiples of the recipe's own value. If that is written as a whole number, such as a batch size
+/// of 32, so are those of its multiples that are whole. All run with a few seeds, the better half with
 /// twice as many, and so on until one is left: sequential halving (Karnin, Koren & Somekh, 2013, ICML), which is
 /// successive halving with seeds as its budget. Training time would be the other budget: but the rate that is
 /// best in a short run is lower or higher than that of a full run, depending on the schedule (Wu et al., 2018,
@@ -176,10 +180,15 @@ impl Tuning {
                     Some(store) => store.append(run),
                     None => Ok(()),
                 })?;
-            let has_failed = ran.runs.iter().any(|run| run.failure.is_some());
+            let failed = ran.runs.iter().find_map(|run| {
+                let (candidate, seed) = (&run.variant, run.seed);
+                let failure = run.failure.as_ref().filter(|_| runner.fails_fast())?;
+                Some(format!("{candidate:?} with seed {seed} failed: {failure}"))
+            });
             runs.extend(ran.runs);
-            if !ran.stopped.is_empty() || has_failed && runner.fails_fast() {
-                return Err(TuningError::Stopped { runs: runs.len() });
+            if !ran.stopped.is_empty() || failed.is_some() {
+                let runs = runs.len();
+                return Err(TuningError::Stopped { runs, failed });
             }
         }
     }
@@ -198,6 +207,7 @@ impl Tuning {
             .collect();
         let mut wanted: Vec<(usize, WantedRun)> = Vec::new();
         let mut arms = Vec::new();
+        let mut failed = Vec::new();
         for recipe in recipes {
             let own = self.own_value(recipe)?;
             let mut arm: Vec<Candidate> = self
@@ -207,6 +217,7 @@ impl Tuning {
                 .collect();
             let mut seeds = self.first_seeds.get();
             let mut alive: Vec<usize> = (0..arm.len()).collect();
+            let mut told = 0;
             while alive.len() > 1 {
                 let before = wanted.len();
                 for &at in &alive {
@@ -216,7 +227,11 @@ impl Tuning {
                     for place in 0..seeds {
                         let seed = first_seed.wrapping_add(place as u64);
                         match by_name.get(&(&*candidate.name, seed)) {
-                            Some(run) => {
+                            Some(&run) => {
+                                // Those of the seeds before are there from the last round.
+                                if place >= told && run.failure.is_some() {
+                                    failed.push(run.clone());
+                                }
                                 arm[at].failed += usize::from(self.has_failed(run));
                                 found.push(self.score(run, runs));
                             }
@@ -234,6 +249,7 @@ impl Tuning {
                 // The least score first; of several, the one nearest to the recipe's own value.
                 alive.sort_by(|a, b| arm[*a].order(&arm[*b]));
                 alive.truncate(alive.len().div_ceil(2));
+                told = seeds;
                 seeds *= 2;
             }
             arms.push(TunedArm::new(&recipe.name, arm, alive[0]));
@@ -254,6 +270,7 @@ impl Tuning {
             recipes: tuned.collect(),
             arms,
             runs_per_recipe: self.runs_per_recipe(),
+            failed,
         }))
     }
 
@@ -290,8 +307,16 @@ impl Tuning {
 
     fn with_value(&self, recipe: &Recipe, value: f64) -> Value {
         let mut settings = recipe.settings.clone();
-        if let Some(place) = settings.pointer_mut(&self.pointer()) {
-            *place = Value::from(value);
+        if let Some(place) = settings.pointer_mut(&self.pointer())
+            && place.as_f64() != Some(value)
+        {
+            // What reads a whole number reads no float.
+            let is_whole = !place.is_f64() && value.fract() == 0.0 && value <= MOST_WHOLE;
+            *place = if is_whole {
+                Value::from(value as u64)
+            } else {
+                Value::from(value)
+            };
         }
         settings
     }

@@ -4,7 +4,7 @@ use burn_tricks_compare::{
     Job, Looks, Protocol, QualityMetric, RUN_PREFIX, Recipe, Runner, Store, TrainingRun, Tuned,
     Tuning, TuningError,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::noise;
 
@@ -196,6 +196,67 @@ fn a_stopped_tuning_continues_where_it_was() {
         |_, _| unreachable!("every run is there"),
     );
     assert_eq!(text(&from_the_store.unwrap()), text(&tuned().0));
+}
+
+#[test]
+fn what_ends_without_a_result_is_told() {
+    let fails = |candidate: &Recipe, seeds: &[u64]| {
+        let job = job(candidate, seeds)?;
+        Ok(match candidate.settings["optim"]["rate"].as_f64() {
+            Some(rate) if rate > 0.3 => Job {
+                command: Command::new("false"),
+                ..job
+            },
+            _ => job,
+        })
+    };
+    let sgd = &recipes()[..1];
+    let tuned = tuning().run(&protocol(), sgd, &runner(), None, fails);
+    let tuned = tuned.unwrap();
+    // Rates of 0.4, 0.8 and 1.6 with two seeds each.
+    let failed: Vec<&str> = tuned.failed.iter().map(|run| &*run.variant).collect();
+    assert_eq!((failed.len(), failed[0]), (6, "sgd at optim.rate = 0.4"));
+    assert_eq!(tuned.arms[0].chosen, 0.2);
+    let table = tuned.table();
+    assert!(table.contains("0.400: 2 (2 failed)"), "{table}");
+    let method = tuned.method();
+    assert!(
+        method.ends_with(" 6 runs ended without a result, and count as no model."),
+        "{method}"
+    );
+
+    let fast = runner().with_fail_fast(true);
+    let stopped = tuning().run(&protocol(), sgd, &fast, None, fails);
+    let told = stopped.unwrap_err().to_string();
+    assert!(
+        told.contains(" failed: the worker ended with exit status: 1"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_whole_number_stays_one() {
+    let of = |settings| Recipe::baseline("sgd", "").with_settings(settings);
+    let whole = [of(json!({"batch": 32})), of(json!({"batch": u64::MAX}))];
+    let tuning = |factors: &[f64]| {
+        let tuning = Tuning::new("batch", QualityMetric::loss("loss"));
+        tuning.with_factors(factors).unwrap()
+    };
+    let own = tuning(&[]).run(&protocol(), &whole, &runner(), None, |_, _| unreachable!());
+    assert_eq!(own.unwrap().recipes, whole);
+    let candidates = |recipe: &Recipe| {
+        let tuning = tuning(&[0.125, 0.5, 2.0]);
+        let candidates = tuning.candidates(std::slice::from_ref(recipe)).unwrap();
+        let values = candidates.iter().map(|of| of.settings["batch"].clone());
+        values.collect::<Vec<Value>>()
+    };
+    let expected = [4, 16, 32, 64].map(Value::from);
+    assert_eq!(candidates(&whole[0]), expected);
+    // A rate may be written as 1, and one that is not stays as it is.
+    let expected = [json!(0.125), json!(0.5), json!(1), json!(2)];
+    assert_eq!(candidates(&of(json!({"batch": 1}))), expected);
+    let expected = [4.0, 16.0, 32.0, 64.0].map(Value::from);
+    assert_eq!(candidates(&of(json!({"batch": 32.0}))), expected);
 }
 
 #[test]

@@ -1,0 +1,113 @@
+//! A program of `main`, as a user runs it. This test starts itself as that program.
+
+use std::{
+    env,
+    error::Error,
+    fs,
+    path::Path,
+    process::{Command, ExitCode, Output, Stdio},
+    thread::sleep,
+    time::Duration,
+};
+
+use burn_tricks_compare::{
+    ExaminationFinding, Protocol, QualityMetric, Recipe, Reporter, Study, Tuning,
+};
+use serde_json::json;
+
+/// Set where this is the program, and not its test.
+const IS_PROGRAM: &str = "COMPARE_TEST_IS_PROGRAM";
+
+fn main() -> ExitCode {
+    if env::var_os(IS_PROGRAM).is_some() {
+        return program();
+    }
+    a_tuning_whose_runs_fail_says_so();
+    #[cfg(unix)]
+    an_interrupted_examination_is_no_success();
+    println!("the program was tested");
+    ExitCode::SUCCESS
+}
+
+fn program() -> ExitCode {
+    let loss = QualityMetric::loss("loss");
+    let recipe = |recipe: Recipe| recipe.with_settings(json!({"rate": 1.0}));
+    let tuning = Tuning::new("rate", loss.clone()).with_factors(&[4.0]);
+    let study = Study::new(Protocol::new([loss]))
+        .with_recipes([
+            recipe(Recipe::baseline("sgd", "")),
+            recipe(Recipe::variant("clip", "sgd", "")),
+        ])
+        .with_tuning(tuning.expect("a positive multiple"))
+        .with_doctor();
+    burn_tricks_compare::main(study, train)
+}
+
+fn train(recipe: &Recipe, _: u64, report: &mut Reporter) -> Result<(), Box<dyn Error>> {
+    if report.is_examined() {
+        sleep(Duration::from_secs(60));
+        report.finding(ExaminationFinding::default());
+    }
+    if report.is_tuning() && recipe.settings["rate"] != 1.0 {
+        return Err("no memory".into());
+    }
+    report.metric_and_no_model("loss", 0.5, 2.0);
+    Ok(())
+}
+
+fn start(options: &[&str], store: &Path) -> std::process::Child {
+    let mut command = Command::new(env::current_exe().expect("the path of this test"));
+    command.args(options).arg("--store").arg(store);
+    command.env(IS_PROGRAM, "1");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("it starts")
+}
+
+/// What it printed on standard output and on standard error.
+fn told(output: &Output) -> [String; 2] {
+    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+}
+
+fn a_tuning_whose_runs_fail_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("runs.jsonl");
+    // The second time the runs are in the store.
+    for _ in 0..2 {
+        let running = start(&["--tune", "--seeds", "1"], &store);
+        let output = running.wait_with_output().unwrap();
+        let [table, told] = told(&output);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        for recipe in ["sgd", "clip"] {
+            let seeds = "4294967297, 4294967298";
+            let line = format!("\"{recipe} at rate = 4\" with seeds {seeds} failed: no memory");
+            assert!(told.contains(&line), "{told}");
+        }
+        assert!(told.contains("4.00: 2 (2 failed)"), "{told}");
+        assert!(
+            told.contains("error: 4 runs of the tuning failed"),
+            "{told}"
+        );
+        assert!(table.contains("4 runs ended without a result"), "{table}");
+    }
+}
+
+#[cfg(unix)]
+fn an_interrupted_examination_is_no_success() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("runs.jsonl");
+    let running = start(&["--doctor", "--seeds", "1"], &store);
+    while fs::read_to_string(&store).map_or(0, |text| text.lines().count()) < 2 {
+        sleep(Duration::from_millis(5));
+    }
+    let process = running.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &process]).status();
+    assert!(sent.unwrap().success());
+    let output = running.wait_with_output().unwrap();
+    let [table, told] = told(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(table.contains("clip"), "{table}");
+    assert!(
+        told.contains("stopped before the end: 2 runs are kept"),
+        "{told}"
+    );
+}
