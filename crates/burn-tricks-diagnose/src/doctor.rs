@@ -18,7 +18,7 @@ use crate::record::first_non_finite::{self, NonFiniteWatch};
 use crate::record::gradients;
 use crate::record::linearity;
 use crate::record::loss_checks::LossChecks;
-use crate::record::losses::Losses;
+use crate::record::losses::StepLosses;
 use crate::record::modes::{modes, note_modes};
 use crate::record::outputs::Outputs;
 use crate::record::params::Params;
@@ -96,7 +96,7 @@ use burn::tensor::Tensor;
 /// [`diagnose`](Self::diagnose).
 ///
 /// The first weights are kept, so the doctor needs the memory of one more model. What is recorded of steps is bounded. A few
-/// numbers are kept of every step, if they are handed over: 4 bytes for its loss, 24 for its position and 20 for its outputs, as
+/// numbers are kept of every step, if they are handed over: 12 bytes for its loss, 24 for its position and 20 for its outputs, as
 /// for those of a batch of the validation.
 #[derive(Debug)]
 pub struct Doctor {
@@ -106,7 +106,7 @@ pub struct Doctor {
     params: Params,
     steps: Steps,
     previous: Option<Flat>,
-    losses: Losses,
+    losses: StepLosses,
     loss_checks: LossChecks,
     structure: Structure,
     train: RowRecord,
@@ -138,7 +138,7 @@ impl Doctor {
             steps: Steps::new(config.every, params.list.len()),
             params,
             previous: None,
-            losses: Losses::default(),
+            losses: StepLosses::default(),
             loss_checks: LossChecks::default(),
             structure: Structure {
                 modes: modes(model),
@@ -239,11 +239,12 @@ impl Doctor {
         valid.push(self.step, outputs, targets.as_ref(), settings);
     }
 
-    /// Takes the loss of a step: the mean over its elements is kept. In recorded steps it is compared with the loss that
-    /// the outputs and the targets of the step have.
+    /// Takes the loss of a batch, before the step is taken: the mean over its elements is kept. A step for which gradients are
+    /// accumulated over several batches has several losses. In recorded steps the last one is compared with the loss that the
+    /// outputs and the targets of its batch have.
     pub fn observe_loss(&mut self, loss: &Tensor<1>) {
         self.loss_checks.loss(loss);
-        self.losses.push(loss);
+        self.losses.push(self.step + 1, loss);
     }
 
     /// Takes the gradients that the optimizer is about to get, and the learning rate of the step.
@@ -390,6 +391,7 @@ impl Doctor {
             steps_taken: self.step,
             steps,
             losses: self.losses.read(),
+            loss_steps: self.losses.steps(self.step),
             loss_kind: self.loss_kind,
             loss_checks: self.loss_checks.read(),
             params,

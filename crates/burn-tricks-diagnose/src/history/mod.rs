@@ -30,6 +30,7 @@ pub(crate) mod reference;
 pub(crate) mod references;
 pub(crate) mod rows;
 pub(crate) mod series;
+pub(crate) mod step_losses;
 pub(crate) mod structure;
 pub(crate) mod table;
 pub(crate) mod target;
@@ -71,6 +72,11 @@ pub struct History {
     /// The loss of every step at which the doctor was given one.
     #[serde(with = "crate::float")]
     pub losses: Vec<f64>,
+    /// The number of the optimizer step of each loss, from 1, if the steps do not have one loss each: a step has several when
+    /// gradients are accumulated over several batches. Empty if the first loss belongs to the first step, the second to the
+    /// second, and so on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub loss_steps: Vec<usize>,
     /// The loss function, if it was declared.
     pub loss_kind: Option<LossKind>,
     /// The loss of each recorded step against the one that its outputs and targets have, where the loss function was

@@ -28,8 +28,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     else {
         return Vec::new();
     };
-    let first_bad = |values: &[f64]| values.iter().position(|value| !value.is_finite());
-    let loss = first_bad(&history.losses).map(|at| at + 1);
+    let loss = history.first_bad_loss().map(|(step, _)| step);
     let finite_at = |step: usize| outputs.first_non_finite.is_none_or(|bad| bad > step);
     let underflows = outputs.highest - outputs.lowest > UNDERFLOW;
     let from_loss = loss.filter(|step| outputs.batches >= *step && finite_at(*step));
@@ -98,6 +97,9 @@ fn is_ordinary_before(history: &History, step: usize) -> bool {
         .filter(|(at, _)| *at < step)
         .map(|(_, norm)| *norm)
         .collect();
-    let losses = &history.losses[..history.losses.len().min(step - 1)];
-    is_ordinary(&norms) && is_ordinary(losses)
+    let losses: Vec<f64> = (history.step_losses().iter())
+        .take_while(|(at, _)| *at < step)
+        .map(|(_, loss)| *loss)
+        .collect();
+    is_ordinary(&norms) && is_ordinary(&losses)
 }

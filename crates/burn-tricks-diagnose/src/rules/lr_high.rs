@@ -162,10 +162,10 @@ fn diverged(history: &History) -> Option<Finding> {
 /// A loss that has stayed far above its first value for some steps, in a training that has not learned much.
 fn peak(history: &History) -> Option<Finding> {
     let first = history.untrained_loss().filter(|first| *first > 0.0)?;
-    let lowest = |part: &[f64]| part.iter().copied().fold(f64::INFINITY, f64::min);
-    let parts = history.losses.windows(STAYS).enumerate();
-    let parts = parts.map(|(at, part)| (at + 1, lowest(part) / first));
+    let losses = history.step_losses();
+    let parts = losses.windows(STAYS).map(lowest);
     let (step, peak) = parts
+        .map(|(step, lowest)| (step, lowest / first))
         .filter(|(_, peak)| peak.is_finite())
         .max_by(|(_, one), (_, other)| one.total_cmp(other))?;
     let has_learned = history.outcome() == Outcome::Learned;
@@ -186,6 +186,12 @@ fn peak(history: &History) -> Option<Finding> {
             )
             .with(shorter()),
     )
+}
+
+/// The first of these steps, and the lowest of their losses.
+fn lowest(part: &[(usize, f64)]) -> (usize, f64) {
+    let losses = part.iter().map(|(_, loss)| *loss);
+    (part[0].0, losses.fold(f64::INFINITY, f64::min))
 }
 
 /// Weights that have grown far beyond any initialisation, in a training that has not learned much.
@@ -259,9 +265,10 @@ fn worse(history: &History) -> Option<Finding> {
 
 /// A loss that had fallen and has come back to where it began.
 fn lost(history: &History) -> Option<Finding> {
-    let losses = &history.losses;
+    let losses = history.step_losses();
     let width = (losses.len() / 20).clamp(5, 50);
-    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+    let mean =
+        |part: &[(usize, f64)]| part.iter().map(|(_, loss)| loss).sum::<f64>() / part.len() as f64;
     let means: Vec<f64> = losses.chunks_exact(width).map(mean).collect();
     let first = history.untrained_loss()?;
     let [_, .., last] = means[..] else {
@@ -276,16 +283,17 @@ fn lost(history: &History) -> Option<Finding> {
     if share >= LEARNED || last < BACK * first || !last.is_finite() || first <= 0.0 {
         return None;
     }
+    let (step, _) = losses[(at + 1) * width - 1];
     let text = format!(
         "The loss had fallen from {} to {} by step {}, and is {} at the end: steps that are too long for a sharper place, or a momentum that carries past it, have lost what was learned.",
         short(first),
         short(*lowest),
-        (at + 1) * width,
+        step,
         short(last)
     );
     Some(
         Finding::new(FindingKind::LrTooHigh, Severity::Fault, text)
-            .in_step((at + 1) * width)
+            .in_step(step)
             .measured(
                 share,
                 LEARNED,
@@ -343,10 +351,11 @@ fn jump(history: &History) -> Option<(usize, f64)> {
         .train
         .as_ref()
         .is_some_and(|train| train.batches > 0 && train.largest_batch < 8);
+    let losses = history.step_losses();
     let first = if history.begins_trained() {
         history.untrained_loss()?
     } else {
-        *history.losses.first()?
+        losses.first()?.1
     };
     if first <= 0.0 || single {
         return None;
@@ -362,13 +371,12 @@ fn jump(history: &History) -> Option<(usize, f64)> {
         .and_then(|train| train.target)
         .is_some_and(|target| target.kurtosis > HEAVY);
     let width = if is_rare || has_large { STAYS } else { 1 };
-    let lowest = |part: &[f64]| part.iter().copied().fold(f64::INFINITY, f64::min);
-    let early = &history.losses[..history.losses.len().min(EARLY)];
-    let early = early.windows(width).map(lowest).enumerate();
-    let (at, highest) = early
+    let early = losses.partition_point(|(step, _)| *step <= EARLY);
+    let early = losses[..early].windows(width).map(lowest);
+    let (step, highest) = early
         .filter(|(_, loss)| loss.is_finite())
         .max_by(|(_, a), (_, b)| a.total_cmp(b))?;
     let recovered = history.last_loss().is_some_and(|last| last < 0.1 * first);
     let jump = highest / first;
-    (jump > JUMP && !recovered).then_some((at + 1, jump))
+    (jump > JUMP && !recovered).then_some((step, jump))
 }

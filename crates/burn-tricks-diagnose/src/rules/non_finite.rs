@@ -61,8 +61,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
 
 /// The first step whose loss is not finite.
 fn loss(history: &History) -> Option<usize> {
-    let at = history.losses.iter().position(|loss| !loss.is_finite())?;
-    Some(at + 1)
+    history.first_bad_loss().map(|(step, _)| step)
 }
 
 /// What a replay of the steps has found.
@@ -149,8 +148,8 @@ fn of_gradient(history: &History) -> Option<Origin> {
 }
 
 fn of_loss(history: &History) -> Option<Origin> {
-    let step = loss(history)?;
-    let before: Vec<String> = (history.losses[..step - 1].iter().rev().take(3).rev())
+    let (step, before) = history.first_bad_loss()?;
+    let before: Vec<String> = (before.iter().rev().take(3).rev())
         .map(|loss| short(*loss))
         .collect();
     let text = if before.is_empty() {

@@ -1,5 +1,6 @@
 //! Each rule on numbers that were chosen by hand: at its threshold it speaks, below it is silent.
 
+mod accumulation;
 mod capacity;
 mod data;
 mod evidence;
