@@ -31,6 +31,26 @@ pub struct TensorStats {
     pub non_finite: f64,
 }
 
+impl TensorStats {
+    /// Whether all numbers are the same, NaN and NaN too.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let numbers = |of: &Self| {
+            [
+                of.norm,
+                of.mean,
+                of.deviation,
+                of.min,
+                of.max,
+                of.zeros,
+                of.non_finite,
+            ]
+        };
+        let mut pairs = numbers(self).into_iter().zip(numbers(other));
+        let is_same = |(one, other): (f64, f64)| one == other || (one.is_nan() && other.is_nan());
+        pairs.all(is_same)
+    }
+}
+
 /// A parameter over time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]

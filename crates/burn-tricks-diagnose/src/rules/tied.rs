@@ -13,7 +13,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let stale: Vec<&str> = (history.params.iter())
         .filter(|param| {
             let first = param.tied_to.as_deref().and_then(first);
-            first.is_some_and(|first| first.last != param.last)
+            first.is_some_and(|first| !first.last.is_same(&param.last))
         })
         .map(|param| param.path.as_str())
         .collect();

@@ -52,6 +52,11 @@ fn tied_places_with_other_numbers_are_stale() {
     assert_eq!(severity(&of, FindingKind::TiedStale), None);
     of.params[2].last.norm *= 1.01;
     assert_eq!(severity(&of, FindingKind::TiedStale), Some(Severity::Fault));
+    // NaN at one place alone is another number, and NaN at both is the same.
+    of.params[2].last.norm = f64::NAN;
+    assert_eq!(severity(&of, FindingKind::TiedStale), Some(Severity::Fault));
+    of.params[1].last.norm = f64::NAN;
+    assert_eq!(severity(&of, FindingKind::TiedStale), None);
 }
 
 fn epochs(of: &mut History, valid: impl Fn(usize) -> f64, train: f64) {
