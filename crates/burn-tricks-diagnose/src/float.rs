@@ -1,15 +1,58 @@
 //! Serde of floats that may be NaN or infinite, which JSON does not have: they are written as texts.
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
+use std::fmt::Formatter;
 
 /// A number, or the text of one that JSON does not have.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Number {
-    Finite(f64),
-    Text(String),
+pub(crate) struct Number(f64);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.is_finite() {
+            serializer.serialize_f64(self.0)
+        } else {
+            serializer.collect_str(&self.0)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NumberVisitor)
+    }
+}
+
+struct NumberVisitor;
+
+impl Visitor<'_> for NumberVisitor {
+    type Value = Number;
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a number, \"NaN\", \"inf\" or \"-inf\"")
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Number, E> {
+        Ok(Number(number))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Number, E> {
+        Ok(Number(number as f64))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Number, E> {
+        Ok(Number(number as f64))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Number, E> {
+        match text {
+            "NaN" => Ok(Number(f64::NAN)),
+            "inf" => Ok(Number(f64::INFINITY)),
+            "-inf" => Ok(Number(f64::NEG_INFINITY)),
+            _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
+        }
+    }
 }
 
 /// A value with floats, in a form that JSON has.
@@ -24,18 +67,11 @@ impl Written for f64 {
     type Form = Number;
 
     fn form(&self) -> Number {
-        if self.is_finite() {
-            Number::Finite(*self)
-        } else {
-            Number::Text(self.to_string())
-        }
+        Number(*self)
     }
 
     fn read(form: Number) -> Self {
-        match form {
-            Number::Finite(value) => value,
-            Number::Text(text) => text.parse().unwrap_or(f64::NAN),
-        }
+        form.0
     }
 }
 

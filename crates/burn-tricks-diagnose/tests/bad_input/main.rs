@@ -7,7 +7,8 @@ use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_tricks_diagnose::{
-    DataHistory, Diagnosis, DoctorConfig, EpochMetrics, FindingKind, LossKind, Probe, Targets,
+    DataHistory, Diagnosis, DoctorConfig, EpochMetrics, FindingKind, History, LossKind, Probe,
+    Targets,
 };
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -476,4 +477,31 @@ fn a_thousand_columns_and_as_many_targets_come_to_an_end() {
     let diagnosis = examined_for(1, 1000, &both(1, 600), &both(2, 200));
     let train = diagnosis.history.train.unwrap();
     assert_eq!(train.target.map(|target| target.columns), Some(1000));
+}
+
+#[test]
+fn a_text_in_place_of_a_number_is_quoted() {
+    let read = |json: &str| serde_json::from_str::<History>(json);
+    let losses = read(r#"{"losses": [1, 2.5, -3, "NaN", "inf", "-inf"]}"#)
+        .unwrap()
+        .losses;
+    assert_eq!(losses[..3], [1.0, 2.5, -3.0]);
+    assert!(losses[3].is_nan());
+    assert_eq!(losses[4..], [f64::INFINITY, f64::NEG_INFINITY]);
+    for (json, quoted) in [
+        (r#"{"losses": [1, "fast"]}"#, "\"fast\""),
+        (r#"{"steps": [{"lr": "0,01"}]}"#, "\"0,01\""),
+        (r#"{"steps": [{"cosine": "0.5"}]}"#, "\"0.5\""),
+        (r#"{"told_classes": {"1": ""}}"#, "\"\""),
+        (r#"{"losses": [true]}"#, "`true`"),
+        (r#"{"losses": [null]}"#, "null"),
+    ] {
+        let error = read(json).unwrap_err().to_string();
+        let wanted = "expected a number, \"NaN\", \"inf\" or \"-inf\"";
+        assert!(error.contains(quoted) && error.contains(wanted), "{error}");
+    }
+    assert_eq!(
+        read(r#"{"nonlinearity": null}"#).unwrap().nonlinearity,
+        None
+    );
 }
