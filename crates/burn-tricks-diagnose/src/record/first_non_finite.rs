@@ -35,10 +35,9 @@ impl NonFiniteWatch {
         let number = [(step / DIGIT) as f32, (step % DIGIT) as f32];
         parts.insert(0, Tensor::from_floats(number, &device));
         let Some(now) = join(parts) else { return };
-        // Norms are not negative, so their sum is finite only if all of them are.
         self.kept = Some(match self.kept.take() {
             Some(kept) => {
-                let has_found = kept.clone().sum().is_finite().bool_not();
+                let has_found = kept.clone().is_finite().all().bool_not();
                 now.mask_where(has_found.expand(kept.dims()), kept)
             }
             None => now,

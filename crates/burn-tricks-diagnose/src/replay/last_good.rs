@@ -274,5 +274,5 @@ fn is_finite<M: Module>(model: &M) -> bool {
 
     let mut norms = Norms(Vec::new());
     visit(model, &mut norms);
-    join(norms.0).is_none_or(|norms| read(&norms.sum()).iter().all(|sum| sum.is_finite()))
+    join(norms.0).is_none_or(|norms| read(&norms).iter().all(|norm| norm.is_finite()))
 }
