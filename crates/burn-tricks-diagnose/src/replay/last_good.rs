@@ -201,7 +201,8 @@ impl<M: Module> GoodState<M> {
     }
 
     /// Takes up to `steps` steps again from this state, on copies, and returns the first number that is not finite; `None`
-    /// if there is none. Hand it to [`Doctor::observe_non_finite`](crate::Doctor::observe_non_finite).
+    /// if there is none. The weights that the last of these steps makes are looked at too, as those at the beginning of the step
+    /// after it. Hand it to [`Doctor::observe_non_finite`](crate::Doctor::observe_non_finite).
     ///
     /// `loss` gets the model and the number of the step, and returns the loss of its batch. `update` gets the optimizer,
     /// the model, its gradients and the number of the step, and returns the model after the step: it clips if the program
@@ -220,10 +221,12 @@ impl<M: Module> GoodState<M> {
         let (mut model, mut optimizer) = (self.model(), self.optimizer());
         let mut hunt = Hunt::new();
         self.reseed();
-        for step in self.step..self.step.saturating_add(steps) {
+        let end = self.step.saturating_add(steps);
+        for step in self.step..=end {
             hunt.begin(step);
             hunt.model(&model, None);
-            if hunt.found().is_some() {
+            // Of the end, nothing but what the last step has made of the weights is looked at.
+            if hunt.found().is_some() || step == end {
                 break;
             }
             probe.arm(Some(step));
