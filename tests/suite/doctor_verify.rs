@@ -68,6 +68,30 @@ fn a_failed_training_counts_as_no_model() {
 }
 
 #[test]
+fn without_the_score_of_no_model_a_failed_training_ends_it_undecided() {
+    let prescription = Prescription::ScaleLr { factor: 0.1 };
+    let metric = QualityMetric::plain("R²", Better::Higher, 0.01);
+    let mut calls = 0;
+    let train = |prescription: Option<&Prescription>, seed: u64| {
+        calls += 1;
+        match (prescription, seed) {
+            (None, 1003) => f64::NAN,
+            (None, _) => 0.1,
+            (Some(_), _) => 0.9 + 1e-3 * (seed % 5) as f64,
+        }
+    };
+    let verification = VerifyConfig::new().run(&prescription, metric, train);
+    let verification = verification.unwrap();
+    assert_eq!(verification.verdict(), Verdict::Undecided, "{verification}");
+    assert_eq!(verification.answer().unwrap().need, None);
+    assert_eq!(
+        calls,
+        2 * 8,
+        "the first look shows that no other can decide"
+    );
+}
+
+#[test]
 fn looks_that_can_decide_nothing_are_refused_before_the_first_training() {
     let prescription = Prescription::NormLayers;
     for (looks, expected) in [

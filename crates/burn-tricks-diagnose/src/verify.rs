@@ -58,8 +58,8 @@ pub struct VerifyConfig {
     /// verdict is possible; several need more. Default: 8, 14 and 23.
     pub looks: Option<Vec<usize>>,
     /// What is scored without a model, such as the share of the most frequent class or the variance of the target: a run
-    /// that fails, with a metric that is not finite, counts as this. Default: unknown, and the pair of such a run
-    /// counts only if both fail.
+    /// that fails, with a metric that is not finite, counts as this. Default: unknown, and then there is no verdict if one
+    /// run of a pair fails and the other does not.
     pub no_model: Option<f64>,
 }
 
@@ -74,7 +74,8 @@ pub struct Verification {
 }
 
 impl VerifyConfig {
-    /// Trains with and without `prescription`, over seeds, until there is a verdict or the last look is reached.
+    /// Trains with and without `prescription`, over seeds, until there is a verdict, there can be none or the last look is
+    /// reached.
     ///
     /// `train` gets the prescription, or `None` for the training as it is, and a seed, with which it seeds the device, the
     /// weights and the data. It returns the value of `metric` on the validation; NaN if the training failed.
@@ -119,10 +120,7 @@ impl VerifyConfig {
             }
             if looks.seeds().contains(&(place + 1)) {
                 comparison = compare(&runs)?;
-                let decided = comparison
-                    .row(WITH)
-                    .and_then(|row| row.answer(&name)?.verdict);
-                if decided.is_some_and(Verdict::is_decided) {
+                if comparison.is_finished() {
                     break;
                 }
             }
