@@ -12,6 +12,10 @@ use std::cell::RefCell;
 /// How many buffers a thread keeps: for a weight and its gradient.
 const MOST: usize = 2;
 
+/// How many numbers a buffer that is kept has at least: 128 KB, from which on glibc asks the system. Smaller
+/// ones, such as those of biases, would take the places of large ones.
+const SMALLEST: usize = 1 << 15;
+
 /// How many numbers a buffer that is kept may have: 16 MB.
 const LARGEST: usize = 1 << 22;
 
@@ -35,12 +39,12 @@ pub(super) fn numbers(len: usize) -> Vec<f32> {
     }
 }
 
-/// Keeps the buffer of a tensor of `f32` that nobody else holds; the last two are kept.
+/// Keeps the buffer of a tensor of `f32` that nobody else holds, if it is worth keeping; the last two are kept.
 pub(crate) fn keep(tensor: DispatchTensor) {
     let is_spare = |buffer: &FlexTensor| {
         buffer.dtype() == DType::F32
             && buffer.is_unique()
-            && buffer.layout().num_elements() <= LARGEST
+            && (SMALLEST..=LARGEST).contains(&buffer.layout().num_elements())
     };
     if !look(&tensor).is_some_and(is_spare) {
         return;
