@@ -59,7 +59,8 @@ fn more(share: f64, in_f32: bool) -> f64 {
 }
 
 fn count_down<T: Computed>(new: AnySlice<'_>, old: AnySlice<'_>, grad: AnySlice<'_>) -> usize {
-    let counts = threads::map(Threads::All, new.len().div_ceil(GRAIN), &|part| {
+    let (threads, parts) = (Threads::for_len(new.len()), new.len().div_ceil(GRAIN));
+    let counts = threads::map(threads, parts, &|part| {
         let range = part * GRAIN..new.len().min((part + 1) * GRAIN);
         T::run(Count::<T> {
             all: [new, old, grad].map(|all| all.part(range.clone())),
@@ -75,7 +76,8 @@ fn keep_all<T: Computed>(
     grad: AnySlice<'_>,
     more: Option<T>,
 ) {
-    new.for_each_chunk(Threads::All, GRAIN, &|part, new| {
+    let threads = Threads::for_len(new.len());
+    new.for_each_chunk(threads, GRAIN, &|part, new| {
         let range = part * GRAIN..part * GRAIN + new.len();
         T::run(Keep {
             new,
