@@ -8,25 +8,14 @@ use super::vector::Wide;
 use crate::real::Real;
 use pulp::Simd;
 
-/// A number of registers.
-pub(super) trait Lanes {
-    /// So many registers, as stored in memory.
-    type Group<T: Wide, V: Simd>: Copy;
-    /// So many registers to compute with.
+/// `N` registers.
+pub(super) trait Lanes<const N: usize> {
+    /// The registers to compute with.
     type Vectors<T: Wide, V: Simd>: Real;
 
-    /// How many groups before their use the processor is asked to load them: 4,096 bytes, if a register has 32.
-    const AHEAD: usize;
+    fn load<T: Wide, V: Simd>(simd: V, group: [T::Raw<V>; N]) -> Self::Vectors<T, V>;
 
-    /// As many full groups as possible.
-    fn groups<T: Wide, V: Simd>(numbers: &[T]) -> &[Self::Group<T, V>];
-
-    /// Like [`groups`](Self::groups), mutably.
-    fn groups_mut<T: Wide, V: Simd>(numbers: &mut [T]) -> &mut [Self::Group<T, V>];
-
-    fn load<T: Wide, V: Simd>(simd: V, group: Self::Group<T, V>) -> Self::Vectors<T, V>;
-
-    fn store<T: Wide, V: Simd>(vectors: Self::Vectors<T, V>) -> Self::Group<T, V>;
+    fn store<T: Wide, V: Simd>(vectors: Self::Vectors<T, V>) -> [T::Raw<V>; N];
 }
 
 /// Two registers: a cache line, if a register has 32 bytes.
@@ -35,51 +24,25 @@ pub(super) struct Two;
 /// Four registers.
 pub(super) struct Four;
 
-impl Lanes for Two {
-    type Group<T: Wide, V: Simd> = [T::Raw<V>; 2];
+impl Lanes<2> for Two {
     type Vectors<T: Wide, V: Simd> = Pair<T::Vector<V>>;
 
-    const AHEAD: usize = 64;
-
     #[inline(always)]
-    fn groups<T: Wide, V: Simd>(numbers: &[T]) -> &[Self::Group<T, V>] {
-        T::vectors::<V>(numbers).0.as_chunks().0
-    }
-
-    #[inline(always)]
-    fn groups_mut<T: Wide, V: Simd>(numbers: &mut [T]) -> &mut [Self::Group<T, V>] {
-        T::vectors_mut::<V>(numbers).0.as_chunks_mut().0
-    }
-
-    #[inline(always)]
-    fn load<T: Wide, V: Simd>(simd: V, [a, b]: Self::Group<T, V>) -> Self::Vectors<T, V> {
+    fn load<T: Wide, V: Simd>(simd: V, [a, b]: [T::Raw<V>; 2]) -> Self::Vectors<T, V> {
         Pair(T::load(simd, a), T::load(simd, b))
     }
 
     #[inline(always)]
-    fn store<T: Wide, V: Simd>(Pair(a, b): Self::Vectors<T, V>) -> Self::Group<T, V> {
+    fn store<T: Wide, V: Simd>(Pair(a, b): Self::Vectors<T, V>) -> [T::Raw<V>; 2] {
         [T::store(a), T::store(b)]
     }
 }
 
-impl Lanes for Four {
-    type Group<T: Wide, V: Simd> = [T::Raw<V>; 4];
+impl Lanes<4> for Four {
     type Vectors<T: Wide, V: Simd> = Pair<Pair<T::Vector<V>>>;
 
-    const AHEAD: usize = 32;
-
     #[inline(always)]
-    fn groups<T: Wide, V: Simd>(numbers: &[T]) -> &[Self::Group<T, V>] {
-        T::vectors::<V>(numbers).0.as_chunks().0
-    }
-
-    #[inline(always)]
-    fn groups_mut<T: Wide, V: Simd>(numbers: &mut [T]) -> &mut [Self::Group<T, V>] {
-        T::vectors_mut::<V>(numbers).0.as_chunks_mut().0
-    }
-
-    #[inline(always)]
-    fn load<T: Wide, V: Simd>(simd: V, [a, b, c, d]: Self::Group<T, V>) -> Self::Vectors<T, V> {
+    fn load<T: Wide, V: Simd>(simd: V, [a, b, c, d]: [T::Raw<V>; 4]) -> Self::Vectors<T, V> {
         Pair(
             Two::load::<T, V>(simd, [a, b]),
             Two::load::<T, V>(simd, [c, d]),
@@ -87,9 +50,29 @@ impl Lanes for Four {
     }
 
     #[inline(always)]
-    fn store<T: Wide, V: Simd>(Pair(first, second): Self::Vectors<T, V>) -> Self::Group<T, V> {
+    fn store<T: Wide, V: Simd>(Pair(first, second): Self::Vectors<T, V>) -> [T::Raw<V>; 4] {
         let [a, b] = Two::store::<T, V>(first);
         let [c, d] = Two::store::<T, V>(second);
         [a, b, c, d]
     }
+}
+
+/// As many full groups of `N` registers as possible, as stored in memory.
+#[inline(always)]
+pub(super) fn groups<T: Wide, V: Simd, const N: usize>(numbers: &[T]) -> &[[T::Raw<V>; N]] {
+    T::vectors::<V>(numbers).0.as_chunks().0
+}
+
+/// Like [`groups`], mutably.
+#[inline(always)]
+pub(super) fn groups_mut<T: Wide, V: Simd, const N: usize>(
+    numbers: &mut [T],
+) -> &mut [[T::Raw<V>; N]] {
+    T::vectors_mut::<V>(numbers).0.as_chunks_mut().0
+}
+
+/// How many groups of so many registers before their use the processor is asked to load them: 4,096 bytes, if a register
+/// has 32.
+pub(super) const fn ahead(registers: usize) -> usize {
+    128 / registers
 }

@@ -1,7 +1,7 @@
 //! The innermost loop, compiled for the processor that it runs on.
 
 use super::any_slice::{AnySlice, AnySliceMut, Computed};
-use super::lanes::{Four, Lanes, Two};
+use super::lanes::{Four, Lanes, Two, ahead, groups, groups_mut};
 use super::prefetch::prefetch;
 use super::vector::Wide;
 use super::vectorized::has_vectors;
@@ -28,7 +28,7 @@ impl<'a, T> Numbers<'a, T> {
     }
 
     /// The weight and its gradient.
-    fn both(&self) -> (&[T], &[T]) {
+    pub(super) fn both(&self) -> (&[T], &[T]) {
         match self {
             Self::OverWeight(weight, grad) => (weight, grad),
             Self::OverGrad(weight, grad) => (weight, grad),
@@ -36,24 +36,31 @@ impl<'a, T> Numbers<'a, T> {
     }
 
     /// What the new weight overwrites.
-    fn written(&mut self) -> &mut [T] {
+    pub(super) fn written(&mut self) -> &mut [T] {
         match self {
             Self::OverWeight(written, _) | Self::OverGrad(_, written) => written,
         }
     }
 
-    fn split_at(self, at: usize) -> (Self, Self) {
+    /// Takes the first `at` numbers off.
+    pub(super) fn cut(&mut self, at: usize) -> Self {
         match self {
             Self::OverWeight(weight, grad) => {
-                let ((weight, more), (grad, rest)) = (weight.split_at_mut(at), grad.split_at(at));
-                (Self::OverWeight(weight, grad), Self::OverWeight(more, rest))
+                Self::OverWeight(first_mut(weight, at), first(grad, at))
             }
-            Self::OverGrad(weight, grad) => {
-                let ((weight, rest), (grad, more)) = (weight.split_at(at), grad.split_at_mut(at));
-                (Self::OverGrad(weight, grad), Self::OverGrad(rest, more))
-            }
+            Self::OverGrad(weight, grad) => Self::OverGrad(first(weight, at), first_mut(grad, at)),
         }
     }
+}
+
+/// Takes the first `at` numbers off.
+pub(super) fn first<'a, T>(numbers: &mut &'a [T], at: usize) -> &'a [T] {
+    numbers.split_off(..at).expect("so many are left")
+}
+
+/// Like [`first`], mutably.
+pub(super) fn first_mut<'a, T>(numbers: &mut &'a mut [T], at: usize) -> &'a mut [T] {
+    numbers.split_off_mut(..at).expect("so many are left")
 }
 
 /// A [`StepLoop`] over each type in which there is arithmetic.
@@ -105,22 +112,22 @@ impl<T: Wide, R: Step<S>, const S: usize, const OVER_GRAD: bool> WithSimd
     fn with_simd<V: Simd>(self, simd: V) {
         // A step with a state needs the registers for it.
         if S == 0 {
-            self.over::<V, Four>(simd);
+            self.over::<V, Four, 4>(simd);
         } else {
-            self.over::<V, Two>(simd);
+            self.over::<V, Two, 2>(simd);
         }
     }
 }
 
 impl<T: Wide, R: Step<S>, const S: usize, const OVER_GRAD: bool> Run<'_, '_, T, R, S, OVER_GRAD> {
     #[inline(always)]
-    fn over<V: Simd, L: Lanes>(self, simd: V) {
-        let writes = L::groups_mut::<T, V>(self.written);
+    fn over<V: Simd, L: Lanes<N>, const N: usize>(self, simd: V) {
+        let writes = groups_mut::<T, V, N>(self.written);
         let count = writes.len();
-        let reads = &L::groups::<T, V>(self.read)[..count];
-        let states = groups_of_all::<T, V, L, S>(self.state, count);
+        let reads = &groups::<T, V, N>(self.read)[..count];
+        let states = groups_of_all::<T, V, N, S>(self.state, count);
         for i in 0..count {
-            let later = i + L::AHEAD;
+            let later = i + ahead(N);
             if later < count {
                 prefetch(&writes[later]);
                 prefetch(&reads[later]);
@@ -135,7 +142,7 @@ impl<T: Wide, R: Step<S>, const S: usize, const OVER_GRAD: bool> Run<'_, '_, T, 
             } else {
                 (written, read)
             };
-            let state = load_all::<T, V, L, S>(simd, &states, i, weight);
+            let state = load_all::<T, V, L, N, S>(simd, &states, i, weight);
             let (new, now) = self.step.element(weight, grad, state);
             writes[i] = L::store::<T, V>(new);
             for k in 0..S {
@@ -153,22 +160,22 @@ const fn none<'a, T>() -> &'a mut [T] {
 
 /// `count` groups of full registers of each.
 #[inline(always)]
-fn groups_of_all<'a, T: Wide, V: Simd, L: Lanes, const S: usize>(
+fn groups_of_all<'a, T: Wide, V: Simd, const N: usize, const S: usize>(
     state: &'a mut [&mut [T]; S],
     count: usize,
-) -> [&'a mut [L::Group<T, V>]; S] {
+) -> [&'a mut [[T::Raw<V>; N]]; S] {
     let mut groups = [const { none() }; S];
     for (groups, all) in groups.iter_mut().zip(state) {
-        *groups = &mut L::groups_mut::<T, V>(all)[..count];
+        *groups = &mut groups_mut::<T, V, N>(all)[..count];
     }
     groups
 }
 
 /// The registers at one place of each; `like` are any registers.
 #[inline(always)]
-fn load_all<T: Wide, V: Simd, L: Lanes, const S: usize>(
+fn load_all<T: Wide, V: Simd, L: Lanes<N>, const N: usize, const S: usize>(
     simd: V,
-    states: &[&mut [L::Group<T, V>]; S],
+    states: &[&mut [[T::Raw<V>; N]]; S],
     at: usize,
     like: L::Vectors<T, V>,
 ) -> [L::Vectors<T, V>; S] {
@@ -211,7 +218,8 @@ fn in_registers<T: Wide>(step: &dyn StepLoop<T>, numbers: Numbers<'_, T>, state:
     if len == full {
         return step.run(numbers, state);
     }
-    let (numbers, mut rest) = numbers.split_at(full);
+    let mut rest = numbers;
+    let numbers = rest.cut(full);
     let mut ends = Vec::with_capacity(state.len());
     let mut fulls = Vec::with_capacity(state.len());
     for state in state {

@@ -6,7 +6,7 @@ use super::buffer::{
 };
 use super::element_type::{Stored, has_kernels, with_element_type};
 use super::share::share;
-use super::step_loop::{Loops, Numbers, Stepped};
+use super::step_loop::{Loops, Numbers, Stepped, first, first_mut};
 use super::threads::Threads;
 use super::vector::Wide;
 use super::{FlexTensor, GRAIN, elements};
@@ -86,7 +86,8 @@ fn large_in_place(
         let Some(weight) = weight.try_storage_mut() else {
             return false;
         };
-        let (weight, state) = (Weight::InPlace(weight, grad), Vec::new());
+        let weight = Weight::Over(Numbers::OverWeight(weight, grad));
+        let state = Vec::new();
         all.push(Stretch { weight, state });
     }
     share(Stretches(all), |piece| straight::<f32>(step, piece));
@@ -118,7 +119,8 @@ fn in_place<E: Stored>(step: &dyn Loops, weight: &mut FlexTensor, grad: &FlexTen
     make_dense(weight);
     let grad = numbers::<E>(grad);
     if let Some(weight) = weight.try_storage_mut() {
-        return run(step, Weight::<E>::InPlace(weight, &grad), Vec::new());
+        let numbers = Numbers::<E>::OverWeight(weight, &grad);
+        return run(step, Weight::Over(numbers), Vec::new());
     }
     let mut new = vec![E::zeroed(); grad.len()];
     let apart = Weight::<E>::Apart(weight.storage(), &grad, &mut new);
@@ -150,13 +152,13 @@ fn whole<E: Stored>(
     let state = state.iter_mut().map(|state| numbers_mut(&mut state.0));
     let state = state.collect();
     if let Some(weight_numbers) = weight.try_storage_mut() {
-        let grad = grad.storage();
-        run(step, Weight::<E>::InPlace(weight_numbers, grad), state);
+        let numbers = Numbers::<E>::OverWeight(weight_numbers, grad.storage());
+        run(step, Weight::Over(numbers), state);
         return weight;
     }
     if let Some(grad_numbers) = grad.try_storage_mut() {
-        let weight = weight.storage();
-        run(step, Weight::<E>::OverGrad(weight, grad_numbers), state);
+        let numbers = Numbers::<E>::OverGrad(weight.storage(), grad_numbers);
+        run(step, Weight::Over(numbers), state);
         return grad;
     }
     let shape = weight.shape();
@@ -176,43 +178,43 @@ fn run<E: Stored>(step: &dyn Loops, weight: Weight<'_, E>, state: Vec<&mut [E::W
 
 /// A stretch of the weight and of its gradient, and where the new weight is written.
 enum Weight<'a, E> {
-    /// The weight is not shared: it is overwritten.
-    InPlace(&'a mut [E], &'a [E]),
-    /// The weight is shared, for example by Burn's `Learner`, but the gradient is not, and its buffer is
-    /// overwritten.
-    OverGrad(&'a [E], &'a mut [E]),
-    /// Both are shared.
+    /// Over the weight; or over the gradient, where the weight is shared, for example by Burn's `Learner`, and the gradient
+    /// is not.
+    Over(Numbers<'a, E>),
+    /// Into a new buffer, since both are shared.
     Apart(&'a [E], &'a [E], &'a mut [E]),
 }
 
 impl<E> Weight<'_, E> {
     fn len(&self) -> usize {
+        self.both().0.len()
+    }
+
+    /// The weight and its gradient.
+    fn both(&self) -> (&[E], &[E]) {
         match self {
-            Self::InPlace(_, grad) => grad.len(),
-            Self::OverGrad(weight, _) | Self::Apart(weight, ..) => weight.len(),
+            Self::Over(numbers) => numbers.both(),
+            Self::Apart(weight, grad, _) => (weight, grad),
+        }
+    }
+
+    /// Where the new weight is written.
+    fn written(&mut self) -> &mut [E] {
+        match self {
+            Self::Over(numbers) => numbers.written(),
+            Self::Apart(.., new) => new,
         }
     }
 
     /// Takes the first `at` numbers off.
     fn cut(&mut self, at: usize) -> Self {
         match self {
-            Self::InPlace(weight, grad) => Self::InPlace(first_mut(weight, at), first(grad, at)),
-            Self::OverGrad(weight, grad) => Self::OverGrad(first(weight, at), first_mut(grad, at)),
+            Self::Over(numbers) => Self::Over(numbers.cut(at)),
             Self::Apart(weight, grad, new) => {
                 Self::Apart(first(weight, at), first(grad, at), first_mut(new, at))
             }
         }
     }
-}
-
-/// Takes the first `at` numbers off.
-fn first<'a, T>(numbers: &mut &'a [T], at: usize) -> &'a [T] {
-    numbers.split_off(..at).expect("so many are left")
-}
-
-/// Like [`first`], mutably.
-fn first_mut<'a, T>(numbers: &mut &'a mut [T], at: usize) -> &'a mut [T] {
-    numbers.split_off_mut(..at).expect("so many are left")
 }
 
 /// A stretch of a weight and of its state, from which pieces are taken.
@@ -260,10 +262,10 @@ const BLOCK: usize = 1024;
 
 fn straight<E: Stored>(step: &dyn Loops, mut stretch: Stretch<'_, E>) {
     let numbers = match &mut stretch.weight {
-        Weight::InPlace(weight, grad) => E::as_wide_mut(weight)
+        Weight::Over(Numbers::OverWeight(weight, grad)) => E::as_wide_mut(weight)
             .zip(E::as_wide(grad))
             .map(|(weight, grad)| Numbers::OverWeight(weight, grad)),
-        Weight::OverGrad(weight, grad) => E::as_wide(weight)
+        Weight::Over(Numbers::OverGrad(weight, grad)) => E::as_wide(weight)
             .zip(E::as_wide_mut(grad))
             .map(|(weight, grad)| Numbers::OverGrad(weight, grad)),
         Weight::Apart(..) => None,
@@ -281,12 +283,8 @@ fn straight<E: Stored>(step: &dyn Loops, mut stretch: Stretch<'_, E>) {
         }
         state.clear();
         stretch.cut_state(len, &mut state);
-        let weight = stretch.weight.cut(len);
-        let (from, grad): (&[E], &[E]) = match &weight {
-            Weight::InPlace(weight, grad) => (weight, grad),
-            Weight::OverGrad(weight, grad) => (weight, grad),
-            Weight::Apart(weight, grad, _) => (weight, grad),
-        };
+        let mut weight = stretch.weight.cut(len);
+        let (from, grad) = weight.both();
         let numbers = &mut weight_block[..len];
         E::load(from, numbers);
         let grad = match E::as_wide(grad) {
@@ -298,10 +296,7 @@ fn straight<E: Stored>(step: &dyn Loops, mut stretch: Stretch<'_, E>) {
             }
         };
         E::Wide::step(step, Numbers::OverWeight(numbers, grad), &mut state);
-        let to = match weight {
-            Weight::InPlace(to, _) | Weight::OverGrad(_, to) | Weight::Apart(_, _, to) => to,
-        };
-        E::store(numbers, to);
+        E::store(numbers, weight.written());
     }
 }
 
