@@ -161,12 +161,9 @@ pub(super) fn make_dense(buffer: &mut FlexTensor) {
 ///
 /// # Panics
 ///
-/// As [`open`].
+/// If the tensor is on another backend: call [`look`] first.
 pub(super) fn numbers_mut<E: Element + bytemuck::Pod>(tensor: &mut DispatchTensor) -> &mut [E] {
-    let buffer = match &mut tensor.kind {
-        DispatchTensorKind::Flex(BackendTensor::Float(buffer)) => buffer,
-        other => panic!("not a float tensor of the CPU backend: {other:?}"),
-    };
+    let buffer = look_mut(tensor).expect("a float tensor of the CPU backend");
     make_dense(buffer);
     buffer.storage_mut()
 }

@@ -2,8 +2,9 @@
 
 use super::any_slice::{AnySlice, AnySliceMut, Computed, copied, with_wide_type};
 use super::buffer::{for_each_tensor, look, look_mut, make_dense, ordered};
-use super::threads::{self, Threads};
-use super::unit_sums::{FEW, Sums, TILE};
+use super::threads::Threads;
+use super::unit_sums::{FEW, Sums};
+use super::units::Units;
 use super::{FlexTensor, GRAIN, elements};
 use crate::clip_units::assert_fit;
 use crate::unit_clip::UnitClip;
@@ -46,38 +47,25 @@ fn clip_one<T: Computed>(
     if shape.num_elements() == 0 {
         return;
     }
-    let units = Units::of(shape, axis, threads);
+    let units = Units::of(shape, axis);
     let weight = ordered(weight);
     let weight = AnySlice::of(&weight);
     make_dense(grad);
     if units.rows == 1
         && let Some(grad) = AnySliceMut::of(grad)
     {
-        return units.clip_each::<T>(clip, weight, grad);
+        return units.clip_each::<T>(clip, weight, grad, threads);
     }
-    let factors = units.factors::<T>(clip, weight, AnySlice::of(grad));
+    let factors = units.factors::<T>(clip, weight, AnySlice::of(grad), threads);
     if factors.iter().all(|factor| factor.to_f64() == 1.0) {
         return;
     }
     if let Some(grad) = AnySliceMut::of(grad) {
-        return units.multiply(grad, &factors);
+        return units.multiply(grad, &factors, threads);
     }
     *grad = copied(grad);
-    units.multiply(AnySliceMut::of_new(grad), &factors);
+    units.multiply(AnySliceMut::of_new(grad), &factors, threads);
 }
-
-/// How the units lie in memory: `rows` times, `count` runs of `run` numbers each, the first run of the first unit, the
-/// second of the second. With one unit the last run may be shorter.
-#[derive(Debug, Clone, Copy)]
-struct Units {
-    rows: usize,
-    count: usize,
-    run: usize,
-    threads: Threads,
-}
-
-/// From this width on a row is worth a loop of its own.
-const WIDE: usize = FEW;
 
 /// How many numbers are widened at a time.
 const BLOCK: usize = 256;
@@ -85,40 +73,24 @@ const BLOCK: usize = 256;
 /// How many numbers are multiplied or left alone together, where neighbours belong to different units: at most a block.
 const PIECE: usize = 64;
 
+/// Of these threads, those for work on so many numbers.
+fn threads_for(threads: Threads, len: usize) -> Threads {
+    match threads {
+        Threads::One => Threads::One,
+        Threads::All => Threads::for_len(len),
+    }
+}
+
 impl Units {
-    fn of(shape: &[usize], axis: Option<usize>, threads: Threads) -> Self {
-        match axis {
-            Some(axis) if shape[axis] != 1 => Self {
-                rows: shape[..axis].iter().product(),
-                count: shape[axis],
-                run: shape[axis + 1..].iter().product(),
-                threads,
-            },
-            _ => Self::one(shape.iter().product(), threads),
-        }
-    }
-
-    /// One unit, cut into runs so that threads can share them.
-    fn one(len: usize, threads: Threads) -> Self {
-        Self {
-            rows: len.div_ceil(GRAIN),
-            count: 1,
-            run: len.min(GRAIN),
-            threads,
-        }
-    }
-
-    /// The threads for work on so many numbers.
-    fn threads_for(self, len: usize) -> Threads {
-        match self.threads {
-            Threads::One => Threads::One,
-            Threads::All => Threads::for_len(len),
-        }
-    }
-
     /// Clips units that are contiguous in memory, some at a time, so that they are in the cache when they are
     /// multiplied.
-    fn clip_each<T: Computed>(self, clip: UnitClip, weight: AnySlice<'_>, grad: AnySliceMut<'_>) {
+    fn clip_each<T: Computed>(
+        self,
+        clip: UnitClip,
+        weight: AnySlice<'_>,
+        grad: AnySliceMut<'_>,
+        threads: Threads,
+    ) {
         let len = self.run * (GRAIN / 2 / self.run).max(1);
         let clip_some = |part: usize, grad: AnySliceMut<'_>| {
             let weight = weight.part(part * len..part * len + grad.len());
@@ -126,12 +98,12 @@ impl Units {
                 count: grad.len().div_ceil(self.run),
                 ..self
             };
-            let factors = units.factors::<T>(clip, weight, grad.as_ref());
+            let factors = units.factors::<T>(clip, weight, grad.as_ref(), threads);
             if factors.iter().any(|factor| factor.to_f64() != 1.0) {
-                units.multiply(grad, &factors);
+                units.multiply(grad, &factors, threads);
             }
         };
-        let threads = self.threads_for(grad.len());
+        let threads = threads_for(threads, grad.len());
         grad.for_each_chunk(threads, len, &clip_some);
     }
 
@@ -141,6 +113,7 @@ impl Units {
         clip: UnitClip,
         weight: AnySlice<'_>,
         grad: AnySlice<'_>,
+        threads: Threads,
     ) -> Vec<T> {
         let wide = self.wide();
         let mut few = [[0.0; FEW]; 2];
@@ -151,7 +124,20 @@ impl Units {
             many.fill(vec![0.0; wide.count]);
             many.each_mut().map(Vec::as_mut_slice)
         };
-        wide.sums::<T>(weight, grad, &mut sums);
+        let threads = threads_for(threads, grad.len());
+        let slices = sums.each_mut().map(|sums| &mut **sums);
+        wide.add_parts(threads, slices, &|units, rows, sums| {
+            T::run(Sums::<T> {
+                count: wide.count,
+                run: wide.run,
+                units,
+                rows,
+                weight,
+                grad,
+                sums,
+                computed: PhantomData,
+            });
+        });
         let [of_weight, of_grad] = sums.map(|sums| folded(sums, self.count));
         let factor = |unit: usize| {
             let (of_weight, of_grad) = (of_weight[unit], of_grad[unit]);
@@ -172,20 +158,6 @@ impl Units {
             T::of(if factor < 1.0 { factor } else { 1.0 })
         };
         (0..self.count).map(factor).collect()
-    }
-
-    /// The same numbers in longer rows, if each unit has only one number in a row and there are few units: as if there
-    /// were several copies of each.
-    fn wide(self) -> Self {
-        if self.run > 1 || self.rows == 1 || self.count >= WIDE {
-            return self;
-        }
-        let copies = (WIDE / self.count).min(self.rows);
-        Self {
-            rows: self.rows.div_ceil(copies),
-            count: self.count * copies,
-            ..self
-        }
     }
 
     /// Whether sums of squares show without roots and divisions that the unit is not clipped. Where rounding could matter,
@@ -232,59 +204,12 @@ impl Units {
         (largest, sum.sqrt())
     }
 
-    /// Adds the squares of each unit to its sum, those of the weight and those of the gradient. The order of the additions
-    /// depends only on the shape.
-    fn sums<T: Computed>(
-        self,
-        weight: AnySlice<'_>,
-        grad: AnySlice<'_>,
-        sums: &mut [&mut [f64]; 2],
-    ) {
-        let is_one_row_of_runs = self.rows == 1 && self.run > 1;
-        let width = if is_one_row_of_runs { GRAIN } else { TILE };
-        let tile = (width / self.run).clamp(1, self.count);
-        let height = (GRAIN / (tile * self.run)).clamp(1, self.rows);
-        let (across, down) = (self.count.div_ceil(tile), self.rows.div_ceil(height));
-        let add_part = |part: usize, sums: [&mut [f64]; 2]| {
-            let (column, row) = (part / down, part % down);
-            let units = column * tile..self.count.min((column + 1) * tile);
-            let rows = row * height..self.rows.min((row + 1) * height);
-            T::run(Sums::<T> {
-                count: self.count,
-                run: self.run,
-                units,
-                rows,
-                weight,
-                grad,
-                sums,
-                computed: PhantomData,
-            });
-        };
-        let add_part: &(dyn Fn(usize, [&mut [f64]; 2]) + Sync) = &add_part;
-        if across * down == 1 {
-            return add_part(0, sums.each_mut().map(|sums| &mut **sums));
-        }
-        let of_part = |part: usize| {
-            let units = tile.min(self.count - part / down * tile);
-            let mut sums = [vec![0.0; units], vec![0.0; units]];
-            add_part(part, sums.each_mut().map(Vec::as_mut_slice));
-            sums
-        };
-        let parts = threads::map(self.threads_for(grad.len()), across * down, &of_part);
-        for (part, more) in parts.into_iter().enumerate() {
-            let start = part / down * tile;
-            for (sums, more) in sums.iter_mut().zip(more) {
-                let sums = sums[start..].iter_mut().zip(more);
-                sums.for_each(|(sum, more)| *sum += more);
-            }
-        }
-    }
-
     /// Multiplies each unit by its factor.
-    fn multiply<T: Computed>(self, grad: AnySliceMut<'_>, factors: &[T]) {
+    fn multiply<T: Computed>(self, grad: AnySliceMut<'_>, factors: &[T], threads: Threads) {
         let wide = self.wide();
         if wide.count > self.count {
-            return wide.multiply(grad, &factors.repeat(wide.count / self.count));
+            let factors = factors.repeat(wide.count / self.count);
+            return wide.multiply(grad, &factors, threads);
         }
         let runs = (GRAIN / self.run).max(1);
         let multiply = |part: usize, grad: AnySliceMut<'_>| {
@@ -297,7 +222,7 @@ impl Units {
         };
         let multiply: &(dyn Fn(usize, AnySliceMut<'_>) + Sync) = &multiply;
         let (mut grad, len) = (grad, runs * self.run);
-        match self.threads_for(grad.len()) {
+        match threads_for(threads, grad.len()) {
             Threads::All => grad.for_each_chunk(Threads::All, len, multiply),
             Threads::One => {
                 // What was read last is in the cache.

@@ -1,6 +1,7 @@
 //! Sums over the elements of each unit.
 
 use super::any_slice::{AnySlice, Computed};
+use super::unit_sums::of_lanes;
 use super::vector::Wide;
 use pulp::NullaryFnOnce;
 use std::ops::Range;
@@ -26,7 +27,7 @@ pub(super) trait Terms<const N: usize>: Copy + Send + Sync {
 /// [`Terms`] as a loop over thousands of numbers. It is called through a pointer, so that the code around it is not compiled
 /// for each.
 pub(super) trait SumLoop<T, const N: usize>: Sync {
-    fn add(&self, part: SumPart<'_, T>, sums: &mut [Vec<f64>; N]);
+    fn add(&self, part: SumPart<'_, T>, sums: [&mut [f64]; N]);
 }
 
 /// A [`SumLoop`] over each type in which there is arithmetic.
@@ -35,7 +36,7 @@ pub(super) trait SumLoops<const N: usize>: SumLoop<f32, N> + SumLoop<f64, N> {}
 impl<F: SumLoop<f32, N> + SumLoop<f64, N>, const N: usize> SumLoops<N> for F {}
 
 impl<T: Computed, F: Terms<N>, const N: usize> SumLoop<T, N> for F {
-    fn add(&self, part: SumPart<'_, T>, sums: &mut [Vec<f64>; N]) {
+    fn add(&self, part: SumPart<'_, T>, sums: [&mut [f64]; N]) {
         T::run(Sums {
             terms: *self,
             part,
@@ -68,7 +69,7 @@ impl<T> SumPart<'_, T> {
 struct Sums<'a, T, F, const N: usize> {
     terms: F,
     part: SumPart<'a, T>,
-    sums: &'a mut [Vec<f64>; N],
+    sums: [&'a mut [f64]; N],
 }
 
 impl<T: Computed, F: Terms<N>, const N: usize> NullaryFnOnce for Sums<'_, T, F, N> {
@@ -76,12 +77,16 @@ impl<T: Computed, F: Terms<N>, const N: usize> NullaryFnOnce for Sums<'_, T, F, 
 
     #[inline(always)]
     fn call(self) {
-        let Self { terms, part, sums } = self;
+        let Self {
+            terms,
+            part,
+            mut sums,
+        } = self;
         let wide = T::as_slice(part.a).zip(T::as_slice(part.b));
         let mut blocks = [[T::ZERO; BLOCK]; 2];
         if part.run > 1 {
             for row in part.rows.clone() {
-                add_runs(terms, sums, &part, part.range(row), wide, &mut blocks);
+                add_runs(terms, &mut sums, &part, part.range(row), wide, &mut blocks);
             }
             return;
         }
@@ -140,7 +145,7 @@ fn add_each<T: Wide, F: Terms<N>, const N: usize>(
 #[inline(always)]
 fn add_runs<T: Computed, F: Terms<N>, const N: usize>(
     terms: F,
-    sums: &mut [Vec<f64>; N],
+    sums: &mut [&mut [f64]; N],
     part: &SumPart<'_, T>,
     range: Range<usize>,
     wide: Option<(&[T], &[T])>,
@@ -201,7 +206,7 @@ pub(super) fn of_run<T: Wide, F: Terms<N>, const N: usize>(
     }
 }
 
-/// With so many sums side by side; their number is a power of two.
+/// With so many sums side by side.
 #[inline(always)]
 fn in_lanes<T: Wide, F: Terms<N>, const N: usize, const LANES: usize>(
     terms: F,
@@ -235,15 +240,8 @@ fn in_lanes<T: Wide, F: Terms<N>, const N: usize, const LANES: usize>(
         }
     }
     let mut totals = [0.0; N];
-    for (total, sums) in totals.iter_mut().zip(&mut sums) {
-        let mut half = LANES / 2;
-        while half > 0 {
-            for i in 0..half {
-                sums[i] += sums[i + half];
-            }
-            half /= 2;
-        }
-        *total = sums[0];
+    for (total, sums) in totals.iter_mut().zip(&sums) {
+        *total = of_lanes(*sums);
     }
     totals
 }

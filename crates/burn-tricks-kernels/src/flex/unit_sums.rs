@@ -6,9 +6,6 @@ use pulp::NullaryFnOnce;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-/// The width of the part of a row whose sums are kept in the nearest cache.
-pub(super) const TILE: usize = 1024;
-
 /// Sums of so many units are kept without an allocation.
 pub(super) const FEW: usize = 128;
 
@@ -241,7 +238,7 @@ fn squares<T: Wide>(numbers: &[T]) -> f64 {
     }
 }
 
-/// With so many sums side by side; their number is a power of two.
+/// With so many sums side by side.
 #[inline(always)]
 fn squares_in<T: Wide, const LANES: usize>(numbers: &[T]) -> f64 {
     let mut sums = [0.0; LANES];
@@ -281,9 +278,9 @@ fn add_lanes<T: Wide, const LANES: usize>(sums: &mut [f64; LANES], numbers: &[T]
     }
 }
 
-/// The sum of sums side by side.
+/// The sum of sums side by side, whose number is a power of two.
 #[inline(always)]
-fn of_lanes<const LANES: usize>(mut sums: [f64; LANES]) -> f64 {
+pub(super) fn of_lanes<const LANES: usize>(mut sums: [f64; LANES]) -> f64 {
     let mut half = LANES / 2;
     while half > 0 {
         for i in 0..half {

@@ -5,6 +5,7 @@ use super::any_slice::{AnySlice, AnySliceMut, Computed, narrowed, with_wide_type
 use super::term_sums::{SumLoop, SumLoops, SumPart, TILE};
 use super::threads::{self, Threads};
 use super::unit_map::{MapLoop, MapLoops, MapPart};
+use std::ops::Range;
 
 /// `rows` times, `count` runs of `run` numbers each, the first run of the first unit, the second of the second. With one
 /// unit the last run may be shorter.
@@ -17,6 +18,9 @@ pub(super) struct Units {
 
 /// From this width on a row is worth a loop of its own.
 const WIDE: usize = 128;
+
+/// Adds to the sums of some units, over some rows.
+type AddPart<'a, const N: usize> = dyn Fn(Range<usize>, Range<usize>, [&mut [f64]; N]) + Sync + 'a;
 
 impl Units {
     /// The units that `axis` counts; with `None` the whole tensor is one.
@@ -94,40 +98,57 @@ impl Units {
         b: AnySlice<'_>,
         shifts: &[T],
     ) -> [Vec<f64>; N] {
+        let mut sums = zeros::<N>(self.count);
+        let slices = sums.each_mut().map(Vec::as_mut_slice);
+        self.add_parts(Threads::for_len(a.len()), slices, &|units, rows, sums| {
+            let part = SumPart {
+                count: self.count,
+                run: self.run,
+                rows,
+                a,
+                b,
+                shifts: shifts.get(units.clone()).unwrap_or_default(),
+                units,
+            };
+            terms.add(part, sums);
+        });
+        sums
+    }
+
+    /// Adds to the sums of each unit, which are 0 at first. The order of the additions depends only on the shape.
+    pub(super) fn add_parts<const N: usize>(
+        self,
+        threads: Threads,
+        mut sums: [&mut [f64]; N],
+        add: &AddPart<'_, N>,
+    ) {
         let is_one_row_of_runs = self.rows == 1 && self.run > 1;
         let width = if is_one_row_of_runs { GRAIN } else { TILE };
         let tile = (width / self.run.max(1)).clamp(1, self.count.max(1));
         let height = (GRAIN / (tile * self.run).max(1)).clamp(1, self.rows.max(1));
         let (across, down) = (self.count.div_ceil(tile), self.rows.div_ceil(height));
         let of_part = |part: usize| {
-            let (column, row) = (part / down, part % down);
-            let units = column * tile..self.count.min((column + 1) * tile);
-            let mut sums = zeros::<N>(units.len());
-            let part = SumPart {
-                count: self.count,
-                run: self.run,
-                rows: row * height..self.rows.min((row + 1) * height),
-                a,
-                b,
-                shifts: shifts.get(units.clone()).unwrap_or_default(),
-                units,
-            };
-            terms.add(part, &mut sums);
-            sums
+            let (column, row) = (part / down * tile, part % down * height);
+            let units = column..self.count.min(column + tile);
+            (units, row..self.rows.min(row + height))
         };
         if across * down == 1 {
-            return of_part(0);
+            let (units, rows) = of_part(0);
+            return add(units, rows, sums);
         }
-        let parts = threads::map(Threads::for_len(a.len()), across * down, &of_part);
-        let mut sums = zeros::<N>(self.count);
+        let parts = threads::map(threads, across * down, &|part| {
+            let (units, rows) = of_part(part);
+            let mut sums = zeros::<N>(units.len());
+            add(units, rows, sums.each_mut().map(Vec::as_mut_slice));
+            sums
+        });
         for (part, more) in parts.into_iter().enumerate() {
-            let start = part / down * tile;
+            let (units, _) = of_part(part);
             for (sums, more) in sums.iter_mut().zip(more) {
-                let sums = sums[start..].iter_mut().zip(more);
+                let sums = sums[units.clone()].iter_mut().zip(more);
                 sums.for_each(|(sum, more)| *sum += more);
             }
         }
-        sums
     }
 
     /// Writes a number for each number of `a` (`None`: for what stands in `out` itself) and of `b`, with the coefficients of
