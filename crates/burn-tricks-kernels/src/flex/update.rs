@@ -110,7 +110,8 @@ impl<'a> Iterator for Stretches<'a> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.0.len() * rayon::current_num_threads(), None)
+        let least = self.0.iter().map(|stretch| stretch.size_hint().0);
+        (least.sum(), None)
     }
 }
 
@@ -303,7 +304,7 @@ fn straight<E: Stored>(step: &dyn Loops, mut stretch: Stretch<'_, E>) {
 #[cfg(test)]
 #[allow(clippy::disallowed_methods)] // tests read what they compare
 mod tests {
-    use super::GRAIN;
+    use super::{GRAIN, Numbers, Stretch, Stretches, Weight};
     use crate::{TensorList, lerp, lerp_all};
     use burn::tensor::{DType, Device, Tensor};
 
@@ -329,6 +330,24 @@ mod tests {
             let alone = lerp(held, towards, 0.25);
             assert_eq!(moved.into_data(), alone.into_data(), "{what}, {number}");
         }
+    }
+
+    #[test]
+    fn no_more_pieces_are_promised_than_there_are() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(8).build();
+        pool.expect("a pool").install(|| {
+            for len in [1, GRAIN, GRAIN + 1, 5 * GRAIN, 9 * GRAIN + 7] {
+                let (mut weights, grad) = (vec![vec![0.0_f32; len]; 3], vec![0.0; len]);
+                let stretches = weights.iter_mut().map(|weight| Stretch {
+                    weight: Weight::Over(Numbers::OverWeight(weight, &grad)),
+                    state: Vec::new(),
+                });
+                let pieces = Stretches(stretches.collect());
+                let (least, _) = pieces.size_hint();
+                let count = pieces.count();
+                assert!(least <= count, "{least}, but {count} of {len} numbers");
+            }
+        });
     }
 
     #[test]
