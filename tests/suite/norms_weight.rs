@@ -400,6 +400,15 @@ fn a_frozen_weight_stays_frozen_with_its_lengths() {
     let model = Linear::with_grid(&device, DType::F32).no_grad();
     let model = WeightNormConfig::new().attach(model).unwrap();
     assert!(!model.attached::<WeightNorm>().g.is_require_grad());
+    // Where nothing requires a gradient, it is known in training.
+    for frozen in [false, true] {
+        let model: Linear = LinearConfig::new(3, 4).init(&Device::flex());
+        let model = if frozen { model.freeze() } else { model };
+        let model = WeightNormConfig::new().attach(model).unwrap().train();
+        let g = &model.attached::<WeightNorm>().g;
+        let trained = (model.weight.base().is_require_grad(), g.is_require_grad());
+        assert_eq!(trained, (!frozen, !frozen));
+    }
     // Frozen as a layer, spectral norm stops following.
     let model = SpectralNormConfig::new()
         .attach(Linear::with_grid(&device, DType::F32))

@@ -220,7 +220,13 @@ impl Reparameterizer for Attach {
             g = g * Tensor::from_data(kept.as_slice(), (&v.device(), dtype));
         }
         let mut g = Param::from_tensor(g.detach());
-        if v.is_autodiff() && !v.is_require_grad() {
+        let trains = if v.is_autodiff() {
+            v.is_require_grad()
+        } else {
+            // Without autodiff no tensor requires a gradient; the parameter knows whether it will in training.
+            param.clone().train().is_require_grad()
+        };
+        if !trains {
             g = g.set_require_grad(false); // with the frozen weight it belongs to
         }
         let norm = WeightNorm { g, units };
