@@ -197,7 +197,9 @@ impl GradualUnfreezing {
     fn trains(&self, group: usize, epoch: usize) -> bool {
         let begins = match &self.config.begin_epochs {
             Some(epochs) => epochs[group],
-            None => 1 + group * self.config.every_epochs,
+            None => group
+                .saturating_mul(self.config.every_epochs)
+                .saturating_add(1),
         };
         epoch.max(1) >= begins
     }
