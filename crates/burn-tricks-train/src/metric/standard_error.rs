@@ -49,6 +49,10 @@ pub(crate) fn standard_error_name(name: &str) -> String {
 /// it. If the metric does not say how many samples its batches have, as Burn's `LossMetric` does not, each batch
 /// counts as one sample, which is right for batches of equal size.
 ///
+/// It is made for validation, which takes place on one device. In training on k devices (`multi`), the standard error of
+/// a [`SampleLossMetric`](crate::SampleLossMetric) is √k times too large: of the k losses of a step, only the first
+/// counts, as if it were the mean over the samples of all devices.
+///
 /// # Cost
 ///
 /// The cost of a second copy of the metric, on the thread of the metrics.
