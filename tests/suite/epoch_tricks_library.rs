@@ -18,7 +18,7 @@ use burn_tricks::prelude::*;
 use burn_tricks::schedule::LinearRampConfig;
 use burn_tricks::stop::BestWeights;
 use burn_tricks::stop::{
-    CheckLimitConfig, EarlyStopping, NoiseAwareConfig, Observation, RollBackConfig, StopReason,
+    Any, CheckLimitConfig, EarlyStopping, NoiseAwareConfig, Observation, RollBackConfig, StopReason,
 };
 use burn_tricks::train::{
     AsTrick, EpochContext, GradualUnfreezingConfig, LaunchError, Outcome, RollBackTrick,
@@ -385,6 +385,26 @@ fn a_run_that_went_back_often_enough_ends() {
         (reason, Some(3))
     );
     assert_eq!(later.model.tricks().done(), 1);
+    // Also if no loss beats the baseline.
+    let baseline = || {
+        EarlyStoppingConfig::new(Goal::Minimize)
+            .with_patience(2)
+            .with_baseline(Some(-1.0))
+            .init()
+            .unwrap()
+    };
+    let reason = Some(StopReason::BaselineNotBeaten {
+        baseline: -1.0,
+        checks: 2,
+    });
+    for (goes_back, last, done) in [(false, 2, 0), (true, 4, 1)] {
+        let ended = run_until(baseline(), impatient(goes_back), EPOCHS);
+        assert_eq!(
+            (ended.outcome.stop_reason(), ended.last_epoch),
+            (reason, Some(last))
+        );
+        assert_eq!(ended.model.tricks().done(), done);
+    }
     let config = RollBackConfig::new(1).with_lr_factor(2.0);
     let error = RollBackTrick::<Net>::init(&config).unwrap_err();
     assert!(error.to_string().contains("lr_factor"), "{error}");
@@ -415,6 +435,67 @@ fn a_run_goes_back_whatever_else_diverged_and_stops_at_a_limit() {
     let reason = StopReason::CheckLimit { checks: 2 };
     assert_eq!(limited.outcome.stop_reason(), Some(reason));
     assert_eq!(limited.model.tricks().1.done(), 1);
+    // Also of the criterion that it obeys, which then has a reason to stop that is no divergence.
+    let within = |limit| {
+        let folder = tempfile::tempdir().unwrap();
+        let session = session(folder.path(), &EpochClock::new());
+        let limit = CheckLimitConfig::new(limit).init().unwrap();
+        let stop = Any::init((patience(9), limit)).unwrap();
+        let back = |_: &Net| {
+            let back = RollBackTrick::<Net>::init(&RollBackConfig::new(1)).unwrap();
+            (Diverges { at: 5 }, back)
+        };
+        let session = session.stop_early(SampleLossMetric::new(), stop);
+        launch(session, back, EPOCHS).unwrap()
+    };
+    let whole = within(9);
+    assert!(matches!(whole.outcome, Outcome::LastEpoch), "{whole}");
+    assert_eq!(whole.model.tricks().1.done(), 1);
+    let limited = within(2);
+    assert_eq!(limited.outcome.stop_reason(), Some(reason));
+    assert_eq!(
+        (limited.last_epoch, limited.model.tricks().1.done()),
+        (Some(2), 0)
+    );
+}
+
+/// A trick that goes back whatever the criterion says.
+#[test]
+fn a_limit_ends_a_run_that_goes_back_for_another_reason() {
+    #[derive(Debug)]
+    struct Back;
+
+    impl<M: Module> Trick<M> for Back {
+        fn epoch_end(
+            &mut self,
+            model: M,
+            epoch: &mut EpochContext<'_, M>,
+        ) -> Result<M, TrickError> {
+            epoch.roll_back();
+            Ok(model)
+        }
+    }
+
+    let _alone = alone();
+    let run = |limit| {
+        let folder = tempfile::tempdir().unwrap();
+        let session = session(folder.path(), &EpochClock::new());
+        let limit = CheckLimitConfig::new(limit).init().unwrap();
+        // No loss is smaller than a hundredth of the first.
+        let tired = EarlyStoppingConfig::new(Goal::Minimize)
+            .with_patience(1)
+            .with_min_delta(burn_tricks::MinDelta::Relative(0.99))
+            .init()
+            .unwrap();
+        let stop = Any::init((limit, tired)).unwrap();
+        let session = session.stop_early(SampleLossMetric::new(), stop);
+        launch(session, |_| Back, EPOCHS).unwrap()
+    };
+    assert!(matches!(run(9).outcome, Outcome::LastEpoch));
+    let limited = run(2);
+    let reason = StopReason::CheckLimit { checks: 2 };
+    assert_eq!(limited.outcome.stop_reason(), Some(reason));
+    assert_eq!(limited.last_epoch, Some(2));
 }
 
 /// Patience that knows the noise has no standard error of a loss that is NaN, and needs none.
@@ -516,6 +597,11 @@ fn groups_are_unfrozen_one_after_the_other() {
     let trick = tricks(&begun);
     assert_eq!(trick.trained_groups(2), ["last"]);
     assert_eq!(trick.trained_groups(9), ["last", "first.weight"]);
+    let late = GradualUnfreezingConfig::for_paths(["last", "norm", "first"]);
+    let late = late.with_every_epochs(usize::MAX).init(&begun).unwrap();
+    for epoch in [1, 9] {
+        assert_eq!(late.trained_groups(epoch), ["last"]);
+    }
 
     // An epoch of its own for each group, in any order.
     let at = |epochs: &[usize]| {

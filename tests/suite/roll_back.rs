@@ -254,7 +254,9 @@ fn a_divergence_shows_through_any_and_all() {
         back.after_check(&decision, &best, model, &mut criterion, |_| ())
             .is_some()
     }
-    assert!(goes_back(Any::init((stop(), limit(2))).unwrap(), &model));
+    assert!(goes_back(Any::init((stop(), limit(3))).unwrap(), &model));
+    // A limit that is reached ends the run, wherever it stands.
+    assert!(!goes_back(Any::init((stop(), limit(2))).unwrap(), &model));
     assert!(!goes_back(Any::init((limit(2), stop())).unwrap(), &model));
     // Whether the least number of checks is reached or not.
     for least in [2, 9] {

@@ -126,7 +126,8 @@ several! {
     /// Several criteria at once, which stop the training when one of them asks to.
     ///
     /// ```text
-    /// Any: stop, for the first reason in the order of the criteria, if one of them asks at this check
+    /// Any: stop, for the first reason in the order of the criteria, if one of them asks at this check;
+    ///      if that is a divergence, and a limit is reached too, for the limit
     /// All: stop if each of them asks at this check; the reason is a divergence, if one of them saw it
     /// ```
     ///
@@ -177,9 +178,8 @@ several! {
     /// Use it wherever a single criterion is used. `Any` and `All` nest.
     ///
     /// A divergence that one of the criteria sees is in [`Decision::divergence`], even if `All` does not stop, and
-    /// so [`RollBack`](crate::RollBack) sees it. If a limit and a divergence make `Any` stop at the same check,
-    /// their order decides: if the limit comes first, the run ends; if the divergence comes first, the run may roll
-    /// back.
+    /// so [`RollBack`](crate::RollBack) sees it. If a limit of time or of checks and a divergence make `Any` stop at the
+    /// same check, the limit is the reason, whatever their order, and the run ends without a roll-back.
     ///
     /// # Cost
     ///
@@ -197,7 +197,13 @@ several! {
     /// # References
     ///
     /// - Lightning, `Trainer(min_epochs, max_time)`: `All` and `Any` with fixed members
-    Any: |decisions| decisions.iter().find_map(|decision| decision.stop)
+    Any: |decisions| {
+        let mut reasons = decisions.iter().filter_map(|decision| decision.stop);
+        let first = reasons.next()?;
+        // A run that goes back from a divergence is over all the same if it has reached its limit.
+        let limit = reasons.find(|reason| first.is_divergence() && reason.is_limit());
+        limit.or(Some(first))
+    }
 }
 
 several! {

@@ -84,6 +84,12 @@ impl StopReason {
     pub fn is_divergence(self) -> bool {
         matches!(self, Self::Diverged { .. } | Self::NonFinite)
     }
+
+    /// Whether a limit is reached, whatever the metric is: true for [`TimeLimit`](Self::TimeLimit) and
+    /// [`CheckLimit`](Self::CheckLimit).
+    pub fn is_limit(self) -> bool {
+        matches!(self, Self::TimeLimit { .. } | Self::CheckLimit { .. })
+    }
 }
 
 impl Display for StopReason {

@@ -34,7 +34,7 @@ pub(crate) trait EpochHook: Send {
     }
 
     /// A trick has gone back to other weights: patience counts anew, and the run continues although it diverged. If
-    /// `obeyed`, this hook is the criterion of the roll-back, and none of its reasons stops the run any more.
+    /// `obeyed`, this hook is the criterion of the roll-back, and none of its reasons but a limit stops the run any more.
     fn rolled_back(&mut self, _obeyed: bool) {}
 
     /// Forgets that the hook stopped the run before, because its configuration has changed.

@@ -103,10 +103,14 @@ impl<C: StopCriterion> StopHandle<C> {
         lock(&self.0).stop.clone()
     }
 
-    /// The epochs that counted, the best first; among equal epochs the earliest first.
+    /// The epochs that counted: first the best one, by what the criterion looks at, which may be a smoothed metric; then
+    /// the others by the metric itself, among equal epochs the earliest first.
     pub(crate) fn ranking(&self) -> Vec<usize> {
         let progress = lock(&self.0);
-        progress.ranking.iter().map(|(epoch, _)| *epoch).collect()
+        let best = progress.best_epoch;
+        let others = progress.ranking.iter().map(|(epoch, _)| *epoch);
+        let others = others.filter(|epoch| Some(*epoch) != best);
+        best.into_iter().chain(others).collect()
     }
 
     pub(crate) fn needs_standard_error(&self) -> bool {
@@ -153,12 +157,13 @@ impl<C: StopCriterion> StopHandle<C> {
 
     /// The run continues from other weights than those that were judged: patience counts anew. A divergence does not
     /// stop the run any more. If `obeyed`, this criterion caused the roll-back, and none of its reasons stops the
-    /// run.
+    /// run but a limit.
     pub(crate) fn rolled_back(&self, obeyed: bool) {
         let mut progress = lock(&self.0);
         progress.stop.reset_waiting();
         if let Some((_, Ok(decision))) = &mut progress.last {
-            decision.stop = (decision.stop).filter(|stop| !obeyed && !stop.is_divergence());
+            let stands = |stop: &StopReason| stop.is_limit() || !(obeyed || stop.is_divergence());
+            decision.stop = decision.stop.filter(stands);
         }
     }
 

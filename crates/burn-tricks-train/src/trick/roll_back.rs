@@ -126,7 +126,9 @@ impl<M: Module> RollBackTrick<M> {
         })
     }
 
-    /// Goes back also when the patience of the criterion is used up.
+    /// Goes back also when the patience of the criterion is used up, whether or not it has a baseline that was not
+    /// beaten. If the criterion is an [`Any`](burn_tricks_stop::Any), list its limits before the patience: the first
+    /// reason counts, and a run whose limit is reached at the same check is to end.
     #[must_use]
     pub fn on_no_improvement(mut self) -> Self {
         self.on_no_improvement = true;
@@ -141,7 +143,8 @@ impl<M: Module> RollBackTrick<M> {
     /// The decision, in which a reason to go back is a divergence.
     fn judged(&self, decision: Decision) -> Decision {
         let mut judged = decision;
-        if let Some(StopReason::NoImprovement { .. }) = decision.stop
+        use StopReason::{BaselineNotBeaten, NoImprovement};
+        if let Some(NoImprovement { .. } | BaselineNotBeaten { .. }) = decision.stop
             && self.on_no_improvement
         {
             judged.divergence = judged.divergence.or(judged.stop.take());
