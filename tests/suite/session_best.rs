@@ -17,7 +17,7 @@ use burn::train::{
 use burn_tricks::average::EmaWarmup;
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::ReduceOnPlateau;
-use burn_tricks::stop::{Any, StopReason, TimeLimitConfig};
+use burn_tricks::stop::{Any, SmoothedConfig, StopReason, TimeLimitConfig};
 use burn_tricks::train::{
     GradNorm, Outcome, SessionError, SessionResult, SharedPlateau, StateError, UpdateRatio,
 };
@@ -126,6 +126,61 @@ fn the_best_model_has_the_running_statistics_of_its_epoch() {
     assert_eq!(best, first.validated);
 }
 
+/// After which the validation losses are 4, 1, 3, 1.25, 1.5, 3 and 3.
+#[derive(Clone)]
+struct Scripted(u32);
+
+impl LrScheduler for Scripted {
+    fn step(&mut self) -> LearningRate {
+        let rates = [7.0, -3.0, 2.0, -1.75, 0.25, 1.5];
+        let rate = rates.get(self.0 as usize).copied().unwrap_or(0.0);
+        self.0 += 1;
+        rate
+    }
+
+    fn to_record(&self) -> LrSchedulerRecord {
+        LrSchedulerRecord::new().with_scalar("step", self.0)
+    }
+
+    fn load_record(&mut self, record: LrSchedulerRecord) {
+        self.0 = record.scalar("step").unwrap();
+    }
+}
+
+/// With β = 1/2 the losses are 4, 2, 2.57, 1.87, 1.68, 2.35 and 2.68.
+#[test]
+fn the_best_epoch_by_a_smoothed_metric_is_the_first_of_the_best() {
+    let _alone = alone();
+    let session = |folder: &Path| {
+        let smoothed = SmoothedConfig::new(0.5).init(patience(2)).unwrap();
+        let session = counting(folder).without_clock();
+        session.stop_early(LossMetric::new(), smoothed)
+    };
+    for kept in [1, 2] {
+        let folder = tempfile::tempdir().unwrap();
+        let session = session(folder.path()).resumable(2).unwrap();
+        let session = session.keep_best_checkpoints(kept).unwrap();
+        let finished = session.launch(learner((), Scripted(0))).unwrap();
+        assert_eq!(
+            (finished.best_epoch, finished.last_epoch),
+            (Some(5), Some(7))
+        );
+        // The others by the metric itself.
+        assert_eq!(finished.best_epochs, [5, 2][..kept]);
+        assert_eq!(weight(&finished.best_model().unwrap()), 4.5);
+        for epoch in finished.best_epochs.iter().copied() {
+            let model = finished.model_of(epoch).unwrap();
+            assert_eq!(weight(&model), if epoch == 5 { 4.5 } else { 4.0 });
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let finished = session(folder.path())
+        .launch(learner((), Scripted(0)))
+        .unwrap();
+    assert_eq!(finished.best_epochs, [5]);
+    assert_eq!(weight(&finished.model_of(5).unwrap()), 4.5);
+}
+
 /// A rate of 1 that does something when it is saved, and tells when it was.
 #[derive(Clone)]
 struct When<F>(F, Arc<Mutex<usize>>);
@@ -216,6 +271,40 @@ fn nothing_is_overwritten_that_cannot_be_read() {
     assert_eq!(finished.resumed_after, Some(2));
     assert_eq!(finished.incomplete.len(), 1);
     assert_eq!(files(folder.path()), sets(&[2]));
+}
+
+/// Killed while a set was deleted, of which Burn's threads delete a file each.
+#[test]
+fn what_is_left_of_a_deleted_set_goes_with_the_next_one() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let run = |epochs| {
+        let session = counting(folder.path()).num_epochs(epochs).without_clock();
+        let session = session.resumable(2).unwrap();
+        session.launch(learner((), 1.0)).unwrap()
+    };
+    drop(run(4));
+    let checkpoints = folder.path().join("checkpoint");
+    for (name, at) in [
+        ("optim-4.bpk", "optim-1.bpk"),
+        ("optim-4.crc32", "optim-1.crc32"),
+        ("tricks-4.state", "tricks-2.state"),
+    ] {
+        std::fs::copy(checkpoints.join(name), checkpoints.join(at)).unwrap();
+    }
+    // Without a checksum it is not the session's.
+    std::fs::write(checkpoints.join("model-0.bpk"), b"not ours").unwrap();
+    let finished = run(5);
+    let incomplete: Vec<_> = finished
+        .incomplete
+        .iter()
+        .map(|(epoch, _)| *epoch)
+        .collect();
+    assert_eq!(incomplete, [0, 1, 2]);
+    let mut left = sets(&[4, 5]);
+    left.insert("model-0.bpk".to_owned());
+    assert_eq!(files(folder.path()), left);
+    assert_eq!(run(6).incomplete.len(), 1);
 }
 
 /// A rate of 1 at which a step takes an hour.

@@ -6,7 +6,7 @@ use crate::tricked::{Own, Sum};
 use burn::data::dataset::InMemDataset;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::Module;
-use burn::optim::{GradientsParams, SgdConfig};
+use burn::optim::{AdamConfig, GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor};
 use burn::train::metric::LossMetric;
 use burn::train::{Interrupter, Learner, SupervisedTraining};
@@ -17,6 +17,7 @@ use burn_tricks::train::{
     AsTrick, EpochClock, EpochContext, EpochLoaderConfig, Outcome, RollBackTrick, SessionResult,
     StepContext, StopAfterMarked, StopAfterSkips, Trick, TrickError,
 };
+use std::path::Path;
 
 #[test]
 fn a_training_stops_after_so_many_skipped_steps_in_a_row() {
@@ -307,6 +308,44 @@ fn another_reason_of_a_trick_ends_a_run_that_goes_back() {
     }
 }
 
+/// Nothing says what an optimizer keeps before its first step.
+#[test]
+fn a_run_that_skipped_all_steps_so_far_is_resumed() {
+    let _alone = alone();
+    let launch = |folder: &Path, epochs, optimizer| {
+        let bad = Bad {
+            gradients: &[1, 2],
+            weight: 0,
+        };
+        let session = counting(folder).num_epochs(epochs).without_clock();
+        let session = session.resumable(2).unwrap();
+        let model = Counter::new().with_tricks((bad, StepGuard::new()));
+        session.launch(Learner::new(model, optimizer, 1.0))
+    };
+    let adam = || AdamConfig::new().init();
+    let folder = tempfile::tempdir().unwrap();
+    let whole = launch(folder.path(), 5, adam()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for epochs in 1..=5 {
+        let resumed = launch(folder.path(), epochs, adam()).unwrap();
+        assert_eq!(resumed.resumed_after, (epochs > 1).then_some(epochs - 1));
+        if epochs == 5 {
+            let weights = [whole.model.model(), resumed.model.model()].map(weight);
+            assert_eq!(weights[0], weights[1]);
+        }
+    }
+    // From its first step on the state of another optimizer is a change.
+    let error = launch(folder.path(), 6, SgdConfig::new().init()).unwrap_err();
+    assert!(error.to_string().contains("optimizer state"), "{error}");
+    let folder = tempfile::tempdir().unwrap();
+    let sgd = || burn_tricks::optim::SgdConfig::new().init().unwrap();
+    for epochs in 1..=3 {
+        launch(folder.path(), epochs, sgd()).unwrap();
+    }
+    let error = launch(folder.path(), 4, adam()).unwrap_err();
+    assert!(error.to_string().contains("optimizer state"), "{error}");
+}
+
 #[test]
 fn a_session_stops_at_the_end_of_an_epoch_with_too_many_skips_and_stays_stopped() {
     let _alone = alone();
@@ -325,6 +364,35 @@ fn a_session_stops_at_the_end_of_an_epoch_with_too_many_skips_and_stays_stopped(
         assert_eq!(stopped.last_epoch, Some(7));
         assert_eq!(weight(stopped.model.model()), 2.0);
     }
+}
+
+#[test]
+fn a_run_that_a_trick_stopped_goes_on_if_the_trick_has_changed() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let launch = |limit, accepted: &[&str]| {
+        let bad = Bad {
+            gradients: &[2, 3, 4],
+            weight: 0,
+        };
+        let stop = StopAfterSkips::at_end_of_epoch(limit).unwrap();
+        let session = counting(folder.path()).num_epochs(6).without_clock();
+        let session = session.resumable(2).unwrap();
+        let session = session.accept_changes(accepted.iter().copied());
+        session.launch(learner((bad, StepGuard::new(), stop), 1.0))
+    };
+    for accepted in [&[][..], &["trick 3"]] {
+        let stopped = launch(2, accepted).unwrap();
+        let reason = Some(StopReason::NonFinite);
+        assert_eq!(stopped.outcome.stop_reason(), reason, "{stopped}");
+        assert_eq!(stopped.last_epoch, Some(3));
+    }
+    let error = launch(100, &[]).unwrap_err();
+    assert!(error.to_string().contains("trick 3"), "{error}");
+    let resumed = launch(100, &["trick 3"]).unwrap();
+    assert_eq!(resumed.resumed_after, Some(3));
+    assert!(matches!(resumed.outcome, Outcome::LastEpoch), "{resumed}");
+    assert_eq!(weight(resumed.model.model()), 3.0, "the steps 1, 5 and 6");
 }
 
 /// The rates of steps that were taken: the line of the schedule, the warm-up of the group, half of it after a roll-back.

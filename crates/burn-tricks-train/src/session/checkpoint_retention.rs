@@ -4,7 +4,7 @@
 #[derive(Debug)]
 pub(crate) struct Retention {
     keep: usize,
-    /// The epochs that have files, oldest first.
+    /// The epochs that have files: the remains of sets, then the complete sets, oldest first.
     saved: Vec<usize>,
     /// The best epochs as of the epoch before the last. Until all files of the last epoch are written, a run that is
     /// killed resumes from the epoch before, which knows only these.

@@ -8,7 +8,7 @@ use crate::lock::lock;
 use crate::metric::split_metric::MissingMetric;
 use crate::session::epoch_hook::EpochHook;
 use crate::session::results::{CriterionResult, PlateauResult};
-use crate::session::run_description::Setup;
+use crate::session::run_description::{Setup, is_trick};
 use crate::trick::shared::TricksEnd;
 use crate::trick::trick_error::TrickError;
 use burn::train::metric::MetricName;
@@ -236,7 +236,8 @@ impl EpochEnd {
         hooks.iter().filter_map(|hook| hook.plateau()).collect()
     }
 
-    /// Lets the hooks of these names, which have changed since the run was saved, forget that they stopped it.
+    /// Lets the hooks and tricks of these names, which have changed since the run was saved, forget that they stopped it.
+    /// Which of the tricks did is not known: it may be any that has changed.
     pub(crate) fn reconsider<'a>(&self, names: impl Iterator<Item = &'a str>) {
         let changed: Vec<&str> = names.collect();
         let inner = &mut *lock(&self.0);
@@ -244,6 +245,9 @@ impl EpochEnd {
             if changed.contains(&name.as_str()) {
                 hook.reconsider();
             }
+        }
+        if changed.iter().any(|name| is_trick(name)) {
+            inner.stopped_by_trick = None;
         }
     }
 

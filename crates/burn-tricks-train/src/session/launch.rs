@@ -2,6 +2,7 @@
 
 use crate::lock::lock;
 use crate::session::builder::Session;
+use crate::session::checkpoint_fault::CheckpointFault;
 use crate::session::checkpoint_retention::Retention;
 use crate::session::epoch_end::{EndObserver, EpochEnd};
 use crate::session::launch_error::LaunchError;
@@ -9,12 +10,13 @@ use crate::session::learner_view::{rates, unshared};
 use crate::session::record_file::RecordFile;
 use crate::session::records_on_trial::check_records;
 use crate::session::registered_metric::logged_twice;
-use crate::session::run_description::Setup;
-use crate::session::run_files::{Found, RunFiles, RunState};
+use crate::session::run_description::{Setup, TRICK};
+use crate::session::run_files::{RunFiles, RunState};
 use crate::session::session_error::SessionError;
 use crate::session::session_result::{Best, Outcome, SessionResult};
 use crate::session::validated::{BestInMemory, OtherRecord, Validated};
 use crate::trick::Trick;
+use crate::trick::shared::has_taken_steps;
 use crate::trick::tricked::Tricked;
 use burn::module::Module;
 use burn::train::checkpoint::{CheckpointerError, CheckpointingAction, CheckpointingStrategy};
@@ -50,7 +52,7 @@ where
     /// - if a resumable session has no clock;
     /// - if another process trains in the same directory;
     /// - if a checkpoint cannot be read, or is of another version or another configuration;
-    /// - if there are several checkpoints and none is complete.
+    /// - if there are several checkpoints and none is complete, unless the run was killed before the first one was.
     pub fn launch(
         mut self,
         learner: Learner<Tricked<M, H>>,
@@ -104,7 +106,7 @@ where
                     );
                 }
                 resumed_after = plan.resumes_after;
-                incomplete = plan.found.incomplete;
+                incomplete = plan.incomplete;
                 accepted = plan.accepted;
                 let tricks = learner.model().shared_tricks();
                 let validated = OtherRecord::default();
@@ -125,7 +127,7 @@ where
                         files: files.clone(),
                         sets: Retention::new(
                             plan.keep,
-                            plan.found.complete,
+                            plan.saved,
                             end.best_epochs(best_checkpoints),
                         ),
                         best_checkpoints,
@@ -203,7 +205,7 @@ where
         let tricks = learner.model().shared_tricks();
         let mut setup = Setup::default();
         end.describe(&mut setup);
-        setup.number("trick", tricks.describe());
+        setup.number(TRICK, tricks.describe());
         setup.set("learning rates", rates(learner));
         self.declared.apart_from(&setup)?;
         setup.extend(&self.declared);
@@ -213,9 +215,11 @@ where
         if let Some(state) = &found.newest {
             let epoch = state.epoch;
             let mut changes = state.setup.changes_to(&setup);
+            let unfit = |error| SessionError::State { epoch, error };
+            let has_stepped = has_taken_steps(&state.tricks).map_err(unfit)?;
             // A schedule may share what it is told with whoever made it: a `SharedPlateau` does.
             let undo = end.undo();
-            let checked = check_records(&files, epoch, learner);
+            let checked = check_records(&files, epoch, has_stepped, learner);
             undo();
             changes.extend(checked?);
             let named = |name: &str| self.accepted.iter().any(|accepted| accepted == name);
@@ -225,18 +229,18 @@ where
                 let changes = refused;
                 return Err(SessionError::Changed { epoch, changes });
             }
-            let unfit = |error| SessionError::State { epoch, error };
             tricks.load_state(&state.tricks).map_err(unfit)?;
             end.load_states(&state.hooks, named).map_err(unfit)?;
             end.reconsider(accepted.iter().map(|change| &*change.name));
         }
         files.clean(&found)?;
         Ok(Plan {
+            saved: files.saved(&found),
             files,
             keep,
             resumes_after: found.newest.as_ref().map(|state| state.epoch),
             setup,
-            found,
+            incomplete: found.incomplete,
             accepted,
         })
     }
@@ -258,7 +262,9 @@ struct Plan {
     keep: usize,
     resumes_after: Option<usize>,
     setup: Setup,
-    found: Found,
+    /// The epochs that have files.
+    saved: Vec<usize>,
+    incomplete: Vec<(usize, CheckpointFault)>,
     accepted: Vec<Change>,
 }
 

@@ -21,10 +21,12 @@ use burn_tricks_checkpoint::Change;
 use burn_tricks_optim::check_optimizer_record;
 
 /// Checks that model, schedule and optimizer can load their records of `epoch`. Returns whether the optimizer keeps
-/// another kind of state than the saved one.
+/// another kind of state than the saved one, which is not known before its first step: `has_stepped` says whether it had
+/// taken one.
 pub(crate) fn check_records<M, H>(
     files: &RunFiles,
     epoch: usize,
+    has_stepped: bool,
     learner: &Learner<Tricked<M, H>>,
 ) -> Result<Option<Change>, SessionError>
 where
@@ -58,6 +60,7 @@ where
     let layouts = || -> Result<_, RecordError> {
         let recorded = layout(bytes.clone())?;
         let present = match recorded.as_str() {
+            STATELESS if !has_stepped => return Ok((recorded.clone(), recorded)),
             // Also an optimizer that has a state takes none.
             STATELESS => stepped(optimizer, model.model()),
             _ => optimizer.load_record(OptimizerRecord::from_bytes(bytes)?),

@@ -8,6 +8,17 @@ use std::collections::BTreeMap;
 /// What the optimizer keeps: compared, not recorded here.
 pub(crate) const OPTIMIZER_STATE: &str = "optimizer state";
 
+/// The kind of the parts that are tricks.
+pub(crate) const TRICK: &str = "trick";
+
+/// Whether this is the name of a trick, as [`Setup::number`] makes it.
+pub(crate) fn is_trick(name: &str) -> bool {
+    let number = name
+        .strip_prefix(TRICK)
+        .and_then(|rest| rest.strip_prefix(' '));
+    number.is_some_and(|number| number.parse::<usize>().is_ok())
+}
+
 /// The parts of a run by their names. The text of a part differs if the part differs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Setup(BTreeMap<String, String>);

@@ -179,7 +179,8 @@ impl RunFiles {
     /// # Errors
     ///
     /// If a file cannot be read, if a state is of another version, or if there are sets of several epochs and none is
-    /// complete, since a run that began anew would overwrite them.
+    /// complete, since a run that began anew would overwrite them. A run that was killed before the first set was
+    /// complete begins anew.
     pub(crate) fn find(&self) -> Result<Found, SessionError> {
         let mut found = Found {
             newest: None,
@@ -208,13 +209,40 @@ impl RunFiles {
             }
         }
         match (&found.newest, found.incomplete.last()) {
-            // After the first epoch there is always a complete set, unless something else harmed it.
-            (None, Some((epoch, _))) if *epoch > 1 => Err(SessionError::NoneComplete {
-                folder: self.folder.clone(),
-                incomplete: found.incomplete,
-            }),
+            // From the second epoch on there is always a complete set, unless something else harmed it, or the run was
+            // killed at the end of the second epoch while files of the first were still being written.
+            (None, Some((epoch, _)))
+                if *epoch > 2 || *epoch == 2 && !self.first_is_being_written() =>
+            {
+                Err(SessionError::NoneComplete {
+                    folder: self.folder.clone(),
+                    incomplete: found.incomplete,
+                })
+            }
             _ => Ok(found),
         }
+    }
+
+    /// Whether one of Burn's threads has not yet written its file of the first epoch, and so none of the second.
+    fn first_is_being_written(&self) -> bool {
+        let is_written = |name: &&str| {
+            let later = [self.record(name, 2), self.checksum(name, 2)];
+            self.checksum(name, 1).exists() || later.iter().any(|path| path.exists())
+        };
+        !RECORDS.iter().all(is_written)
+    }
+
+    /// The epochs whose files stay when a run is resumed. Those that are to be deleted first come first: what is left of
+    /// older sets, whose deletion was interrupted. Files without a checksum and a state are not the session's.
+    pub(crate) fn saved(&self, found: &Found) -> Vec<usize> {
+        let newest = found.newest.as_ref().map_or(0, |state| state.epoch);
+        let is_ours = |epoch: usize| {
+            let mut checksums = RECORDS.iter().map(|name| self.checksum(name, epoch));
+            self.state_file(epoch).exists() || checksums.any(|path| path.exists())
+        };
+        let incomplete = found.incomplete.iter().map(|(epoch, _)| *epoch);
+        let remains = incomplete.filter(|epoch| *epoch < newest && is_ours(*epoch));
+        remains.chain(found.complete.iter().copied()).collect()
     }
 
     /// Deletes the remains of sets newer than the newest complete one, so that a set never mixes old and new files.

@@ -15,6 +15,7 @@ use burn_tricks_core::{StateError, state_from_bytes, state_to_bytes};
 use burn_tricks_grad::{GradientOrder, GradientOrderError};
 use burn_tricks_kernels::numbers;
 use burn_tricks_stop::{Decision, StopReason};
+use serde::{Deserialize, Serialize};
 use std::any::type_name;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -24,6 +25,8 @@ use std::sync::{Arc, Mutex};
 pub(crate) struct SharedTricks<H> {
     tricks: Arc<Mutex<H>>,
     steps: Arc<AtomicU64>,
+    /// How many of them the tricks let through to the optimizer.
+    taken: Arc<AtomicU64>,
     /// Those whose gradients the next step gets.
     micro_batches: MicroBatches,
     /// Whether Burn's `ddp` trains the model, whose workers have a copy of it each.
@@ -37,6 +40,7 @@ impl<H> Clone for SharedTricks<H> {
         Self {
             tricks: self.tricks.clone(),
             steps: self.steps.clone(),
+            taken: self.taken.clone(),
             micro_batches: self.micro_batches.clone(),
             distributed: self.distributed.clone(),
             kept: self.kept.clone(),
@@ -55,6 +59,7 @@ impl<H> SharedTricks<H> {
         Self {
             tricks: Arc::new(Mutex::new(tricks)),
             steps: Arc::default(),
+            taken: Arc::default(),
             micro_batches: MicroBatches::default(),
             distributed: Arc::default(),
             kept: Arc::default(),
@@ -87,6 +92,11 @@ impl<H> SharedTricks<H> {
         self.steps.fetch_add(1, SeqCst) + 1
     }
 
+    /// Notes that the tricks let a step through to the optimizer.
+    pub(crate) fn note_taken(&self) {
+        self.taken.fetch_add(1, SeqCst);
+    }
+
     /// Whether the tricks see the gradients in the right order.
     pub(crate) fn check_order<M: Module>(&self) -> Result<(), GradientOrderError>
     where
@@ -109,6 +119,7 @@ impl<H> SharedTricks<H> {
         H: Trick<M>,
     {
         self.steps.store(0, SeqCst);
+        self.taken.store(0, SeqCst);
         *lock(&self.kept) = None;
         lock(&self.tricks).restart(model);
     }
@@ -118,9 +129,12 @@ impl<H> SharedTricks<H> {
     where
         H: Trick<M>,
     {
-        let kept = lock(&self.kept).clone();
-        let state = (self.steps.load(SeqCst), lock(&self.tricks).state(), kept);
-        state_to_bytes(&state)
+        state_to_bytes(&State {
+            steps: self.steps.load(SeqCst),
+            tricks: lock(&self.tricks).state(),
+            kept: lock(&self.kept).clone(),
+            taken: self.taken.load(SeqCst),
+        })
     }
 
     /// Resumes from a saved state.
@@ -128,12 +142,12 @@ impl<H> SharedTricks<H> {
     where
         H: Trick<M>,
     {
-        type State = (u64, Option<Vec<u8>>, Option<Vec<u8>>);
-        let (steps, state, kept): State = state_from_bytes(state)?;
+        let state = State::from_bytes(state)?;
         let tricks = &mut *lock(&self.tricks);
-        load_part(tricks, state).map_err(|error| error.of_trick(0, || tricks.name()))?;
-        self.steps.store(steps, SeqCst);
-        *lock(&self.kept) = kept;
+        load_part(tricks, state.tricks).map_err(|error| error.of_trick(0, || tricks.name()))?;
+        self.steps.store(state.steps, SeqCst);
+        self.taken.store(state.taken, SeqCst);
+        *lock(&self.kept) = state.kept;
         Ok(())
     }
 
@@ -188,6 +202,37 @@ impl<H> SharedTricks<H> {
             model,
         }))
     }
+}
+
+/// What a resumed run needs.
+#[derive(Serialize, Deserialize)]
+struct State {
+    steps: u64,
+    tricks: Option<Vec<u8>>,
+    kept: Option<Vec<u8>>,
+    taken: u64,
+}
+
+impl State {
+    fn from_bytes(bytes: &[u8]) -> Result<Self, StateError> {
+        // States were saved without the number of steps that were taken.
+        type Before = (u64, Option<Vec<u8>>, Option<Vec<u8>>);
+        state_from_bytes(bytes).or_else(|error| {
+            let (steps, tricks, kept) = state_from_bytes::<Before>(bytes).map_err(|_| error)?;
+            let taken = steps;
+            Ok(Self {
+                steps,
+                tricks,
+                kept,
+                taken,
+            })
+        })
+    }
+}
+
+/// Whether the tricks had let a step through to the optimizer when they were saved.
+pub(crate) fn has_taken_steps(state: &[u8]) -> Result<bool, StateError> {
+    State::from_bytes(state).map(|state| state.taken > 0)
 }
 
 /// The order in which the tricks see the gradients.
@@ -257,7 +302,7 @@ fn has_changed<M: Module>(before: &M, after: &M) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::nn::LinearConfig;
+    use burn::nn::{Linear, LinearConfig};
     use burn::tensor::Device;
 
     struct Scaled(f32);
@@ -265,6 +310,27 @@ mod tests {
     impl ModuleMapper for Scaled {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             param.map(|value| value * self.0)
+        }
+    }
+
+    #[test]
+    fn a_state_without_the_number_of_steps_taken_is_loaded() {
+        type Plain = Linear;
+        let none: Option<Vec<u8>> = None;
+        let before = state_to_bytes(&(3_u64, &none, Some(vec![1_u8, 2])));
+        let shared = SharedTricks::new(());
+        shared.load_state::<Plain>(&before).unwrap();
+        assert_eq!(shared.next_step(), 4);
+        assert!(has_taken_steps(&before).unwrap());
+        let now = shared.state::<Plain>();
+        assert!(has_taken_steps(&now).unwrap() && now.len() > before.len());
+        assert!(!has_taken_steps(&SharedTricks::new(()).state::<Plain>()).unwrap());
+        for bad in [
+            &now[1..],
+            &now[..before.len() - 1],
+            &[&now[..], &[7]].concat(),
+        ] {
+            assert!(shared.load_state::<Plain>(bad).is_err());
         }
     }
 

@@ -146,6 +146,31 @@ fn what_would_be_overwritten_is_an_error() {
     assert_eq!(files.find().unwrap().complete, [2]);
 }
 
+/// The state of the second epoch is written before Burn waits for its files of the first.
+#[test]
+fn a_run_that_is_killed_before_its_first_set_is_complete_begins_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = RunFiles::new(directory.path()).unwrap();
+    write_set(&files, 1);
+    for path in [files.record("optim", 1), files.checksum("optim", 1)] {
+        std::fs::remove_file(path).unwrap();
+    }
+    files.write(&state(2)).unwrap();
+    let found = files.find().unwrap();
+    assert!(found.newest.is_none() && found.incomplete.len() == 2);
+    // Another thread has already written its file of the second epoch.
+    let model = LinearConfig::new(2, 2).init(&Device::flex()).into_record();
+    checkpointer(&files, "model").save(2, model).unwrap();
+    assert!(files.find().unwrap().newest.is_none());
+    // Burn writes no file of the second epoch before that of the first: something else has harmed the first set.
+    let optim = AdamConfig::new().init().to_record();
+    checkpointer(&files, "optim").save(2, optim).unwrap();
+    assert!(matches!(
+        files.find(),
+        Err(SessionError::NoneComplete { .. })
+    ));
+}
+
 #[test]
 fn a_flipped_bit_and_a_renamed_file_are_noticed() {
     let directory = tempfile::tempdir().unwrap();

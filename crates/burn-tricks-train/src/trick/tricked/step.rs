@@ -130,7 +130,10 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
         let model = self.model.into_current();
         tricks.begin(&model, optim, &mut step);
         let (model, step) = match take(model, optim, &mut tricks, &step) {
-            Step::Taken(model) => (model, step),
+            Step::Taken(model) => {
+                self.tricks.note_taken();
+                (model, step)
+            }
             Step::Skipped(model) => (model, step.with_skipped(true)),
         };
         let model = Trained::new(tricks.after(model, &step));
