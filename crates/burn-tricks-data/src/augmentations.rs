@@ -1,17 +1,15 @@
-//! Augmentations one after the other, and the batcher that applies them.
+//! Augmentations one after the other.
 
 use crate::augmentation::Augmentation;
 use crate::sample_seeds::SampleSeeds;
-use crate::seeded::Seeded;
-use burn::data::dataloader::batcher::Batcher;
-use burn::tensor::Device;
 use std::fmt::Debug;
 
 /// Random changes of training batches, one after the other, on the batch's device.
 ///
 /// # Example
 ///
-/// In a loader, which gives each sample its seed:
+/// In a loader, which gives each sample its seed (with the feature `dataset`, which the feature `train` of `burn-tricks`
+/// turns on):
 ///
 /// ```
 /// use burn::data::dataloader::batcher::Batcher;
@@ -86,7 +84,7 @@ use std::fmt::Debug;
 ///
 /// # Never in validation
 ///
-/// [`Augmented`] takes [`Seeded`] samples. A validation loader, which `EpochLoaderConfig::init` or Burn's
+/// [`Augmented`](crate::Augmented) takes [`Seeded`](crate::Seeded) samples. A validation loader, which `EpochLoaderConfig::init` or Burn's
 /// `DataLoaderBuilder` makes, gives samples without a seed, and this program does not compile:
 ///
 /// ```compile_fail,E0277
@@ -142,14 +140,6 @@ impl<B> Augmentations<B> {
             augmentation.augment(batch, &SampleSeeds::new(seeds, place))
         })
     }
-
-    /// The batcher that makes batches with `inner` and changes them.
-    pub fn batcher<Inner>(self, inner: Inner) -> Augmented<Inner, B> {
-        Augmented {
-            inner,
-            augmentations: self,
-        }
-    }
 }
 
 impl<B> Default for Augmentations<B> {
@@ -161,23 +151,5 @@ impl<B> Default for Augmentations<B> {
 impl<B> Debug for Augmentations<B> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(&self.list).finish()
-    }
-}
-
-/// A batcher whose batches are augmented, for training. Made by [`Augmentations::batcher`].
-#[derive(Debug)]
-pub struct Augmented<Inner, B> {
-    inner: Inner,
-    augmentations: Augmentations<B>,
-}
-
-impl<I, B, Inner: Batcher<I, B>> Batcher<Seeded<I>, B> for Augmented<Inner, B> {
-    fn batch(&self, items: Vec<Seeded<I>>, device: &Device) -> B {
-        let (items, seeds): (Vec<I>, Vec<u64>) = items
-            .into_iter()
-            .map(|Seeded { item, seed }| (item, seed))
-            .unzip();
-        let batch = self.inner.batch(items, device);
-        self.augmentations.apply(batch, &seeds)
     }
 }

@@ -3,6 +3,8 @@
 
 mod augmentation;
 mod augmentations;
+#[cfg(feature = "dataset")]
+mod augmented;
 mod cutout;
 mod draws;
 mod erase;
@@ -16,7 +18,9 @@ mod sample_seeds;
 mod seeded;
 
 pub use augmentation::{Augmentation, MapImages, MapTargets};
-pub use augmentations::{Augmentations, Augmented};
+pub use augmentations::Augmentations;
+#[cfg(feature = "dataset")]
+pub use augmented::Augmented;
 pub use burn_tricks_core::ConfigError;
 pub use cutout::{Cutout, CutoutConfig};
 pub use draws::Draws;
