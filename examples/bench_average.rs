@@ -12,7 +12,7 @@ use burn::tensor::{Device, Distribution, Tensor};
 use burn_tricks::average::{EmaConfig, EmaSet, average_checkpoints, uniform_soup};
 use burn_tricks::kernels::lerp;
 use burn_tricks::optim::SgdConfig;
-use burn_tricks_examples::bench::{in_turn, timed};
+use burn_tricks_examples::bench::{at_least_one, in_turn, timed};
 use clap::Parser;
 use peak_alloc::PeakAlloc;
 use std::time::Instant;
@@ -30,7 +30,7 @@ struct Arguments {
     #[arg(long, default_value_t = 100)]
     megabytes: usize,
     /// Timed repetitions.
-    #[arg(long, default_value_t = 15)]
+    #[arg(long, default_value_t = 15, value_parser = at_least_one)]
     rounds: usize,
     /// Five files of 4 MB, three repetitions.
     #[arg(long)]

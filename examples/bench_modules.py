@@ -18,16 +18,14 @@ person.
 """
 
 import argparse
-import importlib.util
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-from bench_step import load, machine
+from bench_step import at_least_one, lines_of, load, machine, need_torch, spread
 
 # Width of the hidden layers, and samples of a batch.
 CASES = {"mlp": (512, 64), "small": (64, 32)}
@@ -150,13 +148,6 @@ def run_torch(case, threads, rounds):
     print(json.dumps({"torch": torch.__version__, "times": times}))
 
 
-def lines_of(command, **more):
-    done = subprocess.run(command, capture_output=True, text=True, **more)
-    if done.returncode != 0:
-        sys.exit(f"{done.stderr}{' '.join(map(str, command))} ended with status {done.returncode}")
-    return done.stdout.splitlines()
-
-
 def torch_times(case, options):
     command = [sys.executable, __file__, "--torch", "--cases", case]
     command += ["--threads", str(options.threads), "--rounds", str(options.rounds)]
@@ -168,10 +159,6 @@ def our_times(case, options):
     command = [options.bench, "--json", "--only", case, "--rounds", str(options.rounds)]
     rows = map(json.loads, lines_of(command, env=os.environ | {"RAYON_NUM_THREADS": str(options.threads)}))
     return {"times": {row["module"]: (row["ms"], row["plain_ms"]) for row in rows}}
-
-
-def spread(ratios):
-    return {"ratio": statistics.median(ratios), "least": min(ratios), "most": max(ratios)}
 
 
 def side(runs, name):
@@ -218,12 +205,6 @@ def table_row(row):
     return f"{text}  {columns(row['torch'])}  {ratios(row['ours_per_torch'])}"
 
 
-def at_least_one(text):
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than one")
-    return int(text)
-
-
 def main():
     target = os.environ.get("CARGO_TARGET_DIR", Path(__file__).parent.parent / "target")
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -239,8 +220,7 @@ def main():
     for case in cases:
         if case not in CASES:
             parser.error(f"there is no case {case!r}; there are: {', '.join(CASES)}")
-    if importlib.util.find_spec("torch") is None:
-        parser.error("PyTorch is not installed: pip install torch")
+    need_torch(parser)
     if options.torch and len(cases) > 1:
         parser.error("--torch times one case: --cases " + cases[0])
     if options.torch:

@@ -11,7 +11,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use burn_tricks::optim::SgdConfig;
 use burn_tricks_examples::additions::{ADDITIONS, AddedMlp, Addition, Between, attached};
-use burn_tricks_examples::bench::{in_turn, timed};
+use burn_tricks_examples::bench::{at_least_one, in_turn, timed};
 use burn_tricks_examples::device::Backend;
 use clap::Parser;
 use peakmem_alloc::{PeakMemAlloc, PeakMemAllocTrait as _};
@@ -48,14 +48,6 @@ struct Options {
     /// The backend to run on.
     #[arg(long, value_enum, default_value = "flex")]
     device: Backend,
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse::<usize>() {
-        Ok(0) => Err("at least one round is needed".to_owned()),
-        Ok(count) => Ok(count),
-        Err(error) => Err(format!("{error}")),
-    }
 }
 
 /// A network in training.

@@ -2,7 +2,7 @@
 
     pip install torch
     cargo build --release --locked --example bench_step
-    python examples/bench_step.py [--cases a,b,c] [--alternations 7] [--threads 2]
+    python examples/bench_step.py [--cases a,b,c] [--alternations 7] [--threads 2] [--json]
 
 The two programs run in turn, each in a process of its own, and each goes first every other time. An optimizer's time in
 one run is the median of its rounds. The table has the median over the alternations of the times in milliseconds, and of
@@ -16,6 +16,7 @@ with SGD. PyTorch is several GB, so nothing runs this but a person.
 
 import argparse
 import glob
+import importlib.util
 import json
 import os
 import platform
@@ -68,24 +69,33 @@ def run_torch(case, threads, rounds):
     times = {"torch": torch.__version__}
     for name, make in optimizers(torch).items():
         times[name] = median_ms(make(params).step, rounds)
-    times["clip, nothing clipped"] = median_ms(lambda: torch.nn.utils.clip_grad_norm_(params, 1e9), rounds)
+    # It multiplies the gradients by one if their norm is below the threshold.
+    for name, threshold in (("clip, nothing clipped", 1e9), ("clip, all clipped", 1e-9)):
+        times[name] = median_ms(lambda: torch.nn.utils.clip_grad_norm_(params, threshold), rounds)
     mean = [param.detach().clone() for param in params]
     live = [param.detach() for param in params]
     times["average"] = median_ms(lambda: torch._foreach_lerp_(mean, live, 0.001), rounds)
     print(json.dumps(times))
 
 
+def lines_of(command, **more):
+    done = subprocess.run(command, capture_output=True, text=True, **more)
+    if done.returncode != 0:
+        sys.exit(f"{done.stderr}{' '.join(map(str, command))} ended with status {done.returncode}")
+    return done.stdout.splitlines()
+
+
 def torch_times(case, options):
     command = [sys.executable, __file__, "--torch", "--cases", case]
     command += ["--threads", str(options.threads), "--rounds", str(options.rounds)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    [line] = lines_of(command)
+    return json.loads(line)
 
 
 def our_times(case, options):
     command = [options.bench, "--json", "--only", f"pytorch-{case}", "--rounds", str(options.rounds)]
-    env = os.environ | {"RAYON_NUM_THREADS": str(options.threads)}
-    lines = subprocess.run(command, check=True, capture_output=True, text=True, env=env).stdout.splitlines()
-    return {row["name"]: row["ours_ms"] for row in map(json.loads, lines)}
+    rows = map(json.loads, lines_of(command, env=os.environ | {"RAYON_NUM_THREADS": str(options.threads)}))
+    return {row["name"]: row["ours_ms"] for row in rows}
 
 
 def machine(options):
@@ -112,6 +122,10 @@ def load():
     return "load average of the last minute: %.2f" % os.getloadavg()[0]
 
 
+def spread(ratios):
+    return {"ratio": statistics.median(ratios), "least": min(ratios), "most": max(ratios)}
+
+
 def compare(case, options):
     ours, torch = {}, {}
     for alternation in range(options.alternations):
@@ -119,44 +133,71 @@ def compare(case, options):
         for run, times in programs if alternation % 2 == 0 else reversed(programs):
             for name, ms in run(case, options).items():
                 times.setdefault(name, []).append(ms)
-    print(f"\n({case}) limit {LIMITS[case]}; PyTorch {torch['torch'][0]}; {load()}")
-    print(f"{'':<26} {'ours':>9} {'PyTorch':>9} {'ratio':>6} {'least':>6} {'most':>6}  {'PyTorch: least':>14} {'most':>7}")
+    version = torch["torch"][0]
+    of_case = {"case": case, "machine": machine(options), "load_average": os.getloadavg()[0], "torch_version": version}
+    if not options.json:
+        print(f"\n({case}) limit {LIMITS[case]}; PyTorch {version}; {load()}")
+        print(f"{'':<26} {'ours':>9} {'PyTorch':>9} {'ratio':>6} {'least':>6} {'most':>6}  {'PyTorch: least':>14} {'most':>7}")
     for name, mine in ours.items():
         theirs = torch["SGD" if name == WALK else name.removeprefix("FusedStep, ")]
-        ratios = [a / b for a, b in zip(mine, theirs)]
-        ratio = statistics.median(ratios)
-        note = "OVER" if ratio > LIMITS[case] else ""
-        if name in NOT_FUSED:
-            note = "not fused"
-        elif name == WALK:
-            note = "Burn's alone"
-        medians = f"{statistics.median(mine):9.3f} {statistics.median(theirs):9.3f}"
-        spread = f"{min(theirs):14.3f} {max(theirs):7.3f}"
-        print(f"{name:<26} {medians} {ratio:6.2f} {min(ratios):6.2f} {max(ratios):6.2f}  {spread}  {note}".rstrip(), flush=True)
+        row = {"name": name, "ours_ms": statistics.median(mine), "torch_ms": statistics.median(theirs)}
+        row |= {"torch_least_ms": min(theirs), "torch_most_ms": max(theirs)}
+        row |= spread([a / b for a, b in zip(mine, theirs)])
+        row["note"] = note(name, row["ratio"], LIMITS[case])
+        print(json.dumps(of_case | row) if options.json else table_row(row), flush=True)
+
+
+def note(name, ratio, limit):
+    if name in NOT_FUSED:
+        return "not fused"
+    if name == WALK:
+        return "Burn's alone"
+    return "OVER" if ratio > limit else ""
+
+
+def table_row(row):
+    medians = f"{row['ours_ms']:9.3f} {row['torch_ms']:9.3f}"
+    ratios = f"{row['ratio']:6.2f} {row['least']:6.2f} {row['most']:6.2f}"
+    torch = f"{row['torch_least_ms']:14.3f} {row['torch_most_ms']:7.3f}"
+    return f"{row['name']:<26} {medians} {ratios}  {torch}  {row['note']}".rstrip()
+
+
+def at_least_one(text):
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than one")
+    return int(text)
+
+
+def need_torch(parser):
+    if importlib.util.find_spec("torch") is None:
+        parser.error("PyTorch is not installed: pip install torch")
 
 
 def main():
     target = os.environ.get("CARGO_TARGET_DIR", Path(__file__).parent.parent / "target")
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--cases", default="a,b,c", help="of a, b, c; separated by commas")
-    parser.add_argument("--alternations", type=int, default=7)
-    parser.add_argument("--rounds", type=int, default=15, help="of one optimizer in one run")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--alternations", type=at_least_one, default=7)
+    parser.add_argument("--rounds", type=at_least_one, default=15, help="of one optimizer in one run")
+    parser.add_argument("--threads", type=at_least_one, default=os.cpu_count())
     parser.add_argument("--bench", default=Path(target) / "release/examples/bench_step", help="our program")
+    parser.add_argument("--json", action="store_true", help="one JSON object per line instead of the table")
     parser.add_argument("--torch", action="store_true", help="PyTorch's times of one case alone, as JSON")
     options = parser.parse_args()
     cases = options.cases.split(",")
     for case in cases:
         if case not in CASES:
             parser.error(f"there is no case {case!r}; there are: {', '.join(CASES)}")
+    need_torch(parser)
     if options.torch and len(cases) > 1:
         parser.error("--torch times one case: --cases " + cases[0])
     if options.torch:
         return run_torch(options.cases, options.threads, options.rounds)
     if not Path(options.bench).exists():
         parser.error(f"{options.bench} is not there: cargo build --release --locked --example bench_step")
-    print(machine(options))
-    print(f"{options.alternations} alternations of {options.rounds} rounds; before them the {load()}")
+    if not options.json:
+        print(machine(options))
+        print(f"{options.alternations} alternations of {options.rounds} rounds; before them the {load()}")
     for case in cases:
         compare(case, options)
 

@@ -12,7 +12,7 @@ mod transforms;
 mod walk;
 
 use burn::tensor::Device;
-use burn_tricks_examples::bench::{Weights, triad};
+use burn_tricks_examples::bench::{Weights, at_least_one, triad};
 use burn_tricks_examples::device::Backend;
 use clap::Parser;
 use pairs::{FAMILY, FAMILY_OF_TENSORS, LACKING, PAIRS, Pair};
@@ -28,7 +28,7 @@ struct Options {
     #[arg(long, value_name = "CASE", value_delimiter = ',', value_parser = CASES)]
     only: Vec<String>,
     /// Rounds that count.
-    #[arg(long, default_value_t = 15)]
+    #[arg(long, default_value_t = 15, value_parser = at_least_one)]
     rounds: usize,
     /// Tensors of an eighth of the size, to see that it runs.
     #[arg(long)]

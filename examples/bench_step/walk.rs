@@ -240,7 +240,7 @@ fn listed(tensors: &[Tensor<2>]) -> TensorList {
 }
 
 /// A gradient for each parameter, in a buffer of its own.
-fn grads_of<M: Module>(model: &M) -> GradientsParams {
+pub(crate) fn grads_of<M: Module>(model: &M) -> GradientsParams {
     struct Grads(GradientsParams);
     impl ModuleVisitor for Grads {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {

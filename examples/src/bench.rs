@@ -6,6 +6,15 @@ use burn::tensor::{DType, Device, Distribution, Tensor};
 use rayon::prelude::*;
 use std::time::{Duration, Instant};
 
+/// For an option of the command line: a number that is at least one.
+pub fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("0 is less than one".to_owned()),
+        Ok(count) => Ok(count),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
 /// Times two closures in turn, `rounds` times after two of warm-up, and gives their medians in
 /// milliseconds. Each closure returns the time of the part that counts.
 pub fn in_turn(
