@@ -7,7 +7,7 @@ use burn::data::dataloader::DataLoader;
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataset::InMemDataset;
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
+use burn::nn::{Dropout, DropoutConfig, Initializer, Linear, LinearConfig};
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Distribution, Tensor};
@@ -233,6 +233,56 @@ fn a_sound_training_has_no_origin_and_a_state_is_kept_every_so_many_steps() {
     let spoiled = optim.step(1.0, spoiled, grads);
     assert!(!none.keep(1, &spoiled, &optim));
     assert!(none.state().is_none());
+}
+
+#[test]
+fn a_weight_that_the_last_step_of_a_replay_spoils_is_found() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let model = Hunted::new(&device);
+    let mut last_good = LastGoodConfig::new().init().unwrap();
+    assert!(last_good.keep(1, &model, &SgdConfig::new().init()));
+    let state = last_good.state().unwrap();
+    let replay = |steps: usize| {
+        let update = |optim: &mut ModuleOptimizer, model, grads, step| {
+            let mut model: Hunted = optim.step(1e-2, model, grads);
+            if step == 5 {
+                model.second.weight = model.second.weight.map(|weight| weight * f32::INFINITY);
+            }
+            model
+        };
+        let loss = |model: &Hunted, step| model.loss(batch(step, &device), |hidden| hidden);
+        state.replay(steps, None, loss, update)
+    };
+    assert_eq!(replay(4), None);
+    let origin = replay(5).unwrap();
+    assert_eq!((origin.step, origin.place), (6, NonFinitePlace::Weight));
+    assert_eq!(origin.paths, ["second.weight"]);
+    assert_eq!(replay(6).unwrap().step, 6);
+}
+
+/// The norms of two layers add up to more than `f32` can hold.
+#[test]
+fn finite_numbers_whose_norms_add_up_to_infinity_are_finite() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let value = 3e38;
+    let layer = LinearConfig::new(1, 1)
+        .with_bias(false)
+        .with_initializer(Initializer::Constant { value });
+    let model = vec![layer.init(&device), layer.init(&device)];
+    let mut last_good = LastGoodConfig::new().init().unwrap();
+    assert!(last_good.keep(1, &model, &SgdConfig::new().init()));
+    let mut doctor = DoctorConfig::new().init(&model).unwrap();
+    for factor in [value as f32, f32::NAN] {
+        let input = Tensor::<2>::ones([1, 1], &device);
+        let outputs = model[0].forward(input.clone()) + model[1].forward(input) * 0.9;
+        let grads = GradientsParams::from_grads((outputs * factor).sum().backward(), &model);
+        doctor.before_step(&model, &grads, 1e-3);
+        doctor.after_step(&model);
+    }
+    let first = doctor.history(&model).first_non_finite.unwrap();
+    assert_eq!((first.step, first.paths.len()), (2, 2));
 }
 
 /// A step that is not recorded: the 27th.
