@@ -15,6 +15,7 @@ use burn::tensor::FloatDType::{self, BF16, F16, F32};
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::nn::{BranchScale, ResNetConfig, ResNetVersion};
 use burn_tricks_examples::additions::{ADDITIONS, Addition};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Steps of a training that is compared.
 const STEPS: usize = 6;
@@ -282,6 +283,12 @@ impl Compared<'_> {
         let here = here.cast(self.dtype);
         let (loss_there, actual) = loss_and_gradients(&here.fork(self.device));
         let (_, rounded) = loss_and_gradients(&here);
+        let (paths, expected): (Vec<_>, Vec<_>) = expected.into_iter().unzip();
+        let (paths_there, actual): (Vec<_>, Vec<_>) = actual.into_iter().unzip();
+        if let Some(missing) = missing(&paths_there, &paths) {
+            return row.failed(missing);
+        }
+        let rounded: Numbers = rounded.into_iter().map(|(_, grad)| grad).collect();
         let off = (loss_there / loss - 1.0).abs();
         let row = within(row, off, self.of_modules(true));
         if row.fails() {
@@ -298,25 +305,27 @@ impl Compared<'_> {
         Device::flex().seed(1);
         self.device.seed(1);
         let sums = |problem: &Problem| {
-            let mut sums = Vec::new();
+            let (mut losses, mut squares) = (0.0, BTreeMap::<String, f64>::new());
             for _ in 0..DRAWS {
                 let (loss, grads) = loss_and_gradients(problem);
-                let squares = grads
-                    .iter()
-                    .map(|grad| length(grad.iter().copied()).powi(2));
-                sums.resize(grads.len() + 1, 0.0);
-                let all = [loss].into_iter().chain(squares);
-                sums.iter_mut().zip(all).for_each(|(sum, one)| *sum += one);
+                losses += loss;
+                for (path, grad) in grads {
+                    *squares.entry(path).or_default() += length(grad.into_iter()).powi(2);
+                }
             }
-            sums
+            (losses, squares)
         };
-        let pairs = sums(&here).into_iter().zip(sums(&there));
-        let mut errors = pairs.map(|(expected, actual)| (actual / expected - 1.0).abs());
-        let of_loss = errors.next().unwrap_or(f64::NAN);
-        let row = within(row, of_loss, LOSS_CHANCE);
+        let ((loss, expected), (loss_there, actual)) = (sums(&here), sums(&there));
+        if let Some(missing) = missing(actual.keys(), expected.keys()) {
+            return row.failed(missing);
+        }
+        let off = |actual: f64, expected: f64| (actual / expected - 1.0).abs();
+        let row = within(row, off(loss_there, loss), LOSS_CHANCE);
         if row.fails() {
             return by(row, "the mean loss of some passes, since it is random");
         }
+        let pairs = actual.into_values().zip(expected.into_values());
+        let errors = pairs.map(|(actual, expected)| off(actual, expected));
         let row = within(row, errors.fold(0.0, largest_or_nan), CHANCE);
         by(row, "mean squares of the gradients, since it is random")
     }
@@ -404,8 +413,21 @@ fn largest_or_nan(a: f64, b: f64) -> f64 {
     if b.is_nan() { f64::INFINITY } else { a.max(b) }
 }
 
-/// The loss, and the gradient of every parameter, times [`LOSS_SCALE`].
-fn loss_and_gradients(problem: &Problem) -> (f64, Vec<Vec<f64>>) {
+/// Says which parameters have a gradient on one of the two alone.
+fn missing<'a>(
+    there: impl IntoIterator<Item = &'a String>,
+    here: impl IntoIterator<Item = &'a String>,
+) -> Option<String> {
+    let [there, here] = [BTreeSet::from_iter(there), BTreeSet::from_iter(here)];
+    let alone: Vec<&str> = (there.symmetric_difference(&here))
+        .map(|path| path.as_str())
+        .collect();
+    let text = || format!("the device or flex has no gradient of {}", alone.join(", "));
+    (!alone.is_empty()).then(text)
+}
+
+/// The loss, and the gradient of every parameter by its path, times [`LOSS_SCALE`].
+fn loss_and_gradients(problem: &Problem) -> (f64, Vec<(String, Vec<f64>)>) {
     let loss = problem.loss(&problem.net);
     let value = f64::from(loss.clone().into_scalar::<f32>());
     let grads = (loss * LOSS_SCALE).backward();

@@ -277,23 +277,37 @@ fn passes<M: Module, const I: usize, const O: usize>(
     let of_input = input.grad(&grads).expect("the output depends on the input");
     let mut all = vec![read(output), read(of_input)];
     let grads = GradientsParams::from_grads(grads, module);
-    all.extend(gradients(module, &grads));
+    all.extend(gradients(module, &grads).into_iter().map(|(_, grad)| grad));
     all
 }
 
-/// The gradient of every parameter that has one.
-pub(crate) fn gradients(module: &impl Module, grads: &GradientsParams) -> Numbers {
-    struct Read<'a>(&'a GradientsParams, Numbers);
+/// The path and the gradient of every parameter that has one.
+pub(crate) fn gradients(module: &impl Module, grads: &GradientsParams) -> Vec<(String, Vec<f64>)> {
+    struct Read<'a> {
+        grads: &'a GradientsParams,
+        names: Vec<String>,
+        all: Vec<(String, Vec<f64>)>,
+    }
     impl ModuleVisitor for Read<'_> {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.names.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.names.pop();
+        }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if let Some(grad) = self.0.get::<D>(param.id) {
-                self.1.push(read(grad));
+            if let Some(grad) = self.grads.get::<D>(param.id) {
+                self.all.push((self.names.join("."), read(grad)));
             }
         }
     }
-    let mut all = Read(grads, Vec::new());
-    module.visit(&mut all);
-    all.1
+    let mut read = Read {
+        grads,
+        names: Vec::new(),
+        all: Vec::new(),
+    };
+    module.visit(&mut read);
+    read.all
 }
 
 /// Numbers in (-1, 1) in this place, with autodiff.
