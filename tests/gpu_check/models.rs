@@ -10,8 +10,8 @@ use burn_tricks::average::{
     Combine, EnsembleConfig, Predict, RecalibrationConfig, TestTimeAugmentationConfig, uniform_soup,
 };
 use burn_tricks::data::{
-    Augmentations, CutoutConfig, ErasingFill, HorizontalFlipConfig, MixSamplesConfig,
-    RandomCropConfig, RandomErasingConfig,
+    Augmentations, CutoutConfig, ErasingFill, HorizontalFlipConfig, LabelSmoothingConfig,
+    MixSamplesConfig, RandomCropConfig, RandomErasingConfig,
 };
 use burn_tricks::nn::{InitWeightsConfig, LsuvConfig, TorchBatchNormConfig, WeightInit};
 use std::convert::Infallible;
@@ -19,7 +19,7 @@ use std::convert::Infallible;
 /// Seeds of the samples of a batch.
 const SEEDS: [u64; 8] = [3, 1, 4, 15, 9, 2, 6, 5];
 
-pub(crate) const MODELS: [Named; 10] = [
+pub(crate) const MODELS: [Named; 11] = [
     ("augmented images", |place| {
         let augmentations = Augmentations::new()
             .with(RandomCropConfig::new([8, 8]).with_padding(2).init()?)
@@ -36,6 +36,12 @@ pub(crate) const MODELS: [Named; 10] = [
     ("mixup", |place| mixed(MixSamplesConfig::mixup(0.8), place)),
     ("cutmix", |place| {
         mixed(MixSamplesConfig::cutmix(1.0), place)
+    }),
+    ("label smoothing", |place| {
+        let smoothing = Augmentations::new().with(LabelSmoothingConfig::new(0.1).init()?);
+        let targets = values([SEEDS.len(), 5], place).inner();
+        let (_, targets) = smoothing.apply((images(place), targets), &SEEDS);
+        Ok(vec![read(targets)])
     }),
     // Each device draws another matrix, whose rows are orthogonal.
     ("orthogonal initialisation", |place| {

@@ -16,9 +16,10 @@ const ON_A_GPU: [&str; 2] = [
     include_str!("../../examples/bench_step/pairs.rs"),
 ];
 
-/// What `gpu_check` calls otherwise: layers, losses, scalers.
-const MODULES_ON_A_GPU: [&str; 3] = [
+/// What `gpu_check` calls otherwise: layers, losses, scalers, changes of batches, models made of others.
+const MODULES_ON_A_GPU: [&str; 4] = [
     include_str!("../gpu_check/modules.rs"),
+    include_str!("../gpu_check/models.rs"),
     include_str!("../gpu_check/compare.rs"),
     include_str!("../../examples/src/additions.rs"),
 ];
@@ -226,16 +227,12 @@ fn everything_that_acts_in_a_step_is_checked_on_a_gpu() {
     );
 }
 
-/// Whatever is made of a configuration that the prelude or the crate of layers exports.
+/// Whatever is made of a configuration that the prelude, or the crate of layers or of data, exports.
 #[test]
 fn every_layer_and_whatever_the_prelude_names_is_checked_on_a_gpu() {
     let elsewhere = [
-        ("InitWeightsConfig", "it draws weights before the training"),
-        ("LsuvConfig", "it scales weights before the training"),
         ("ResidualConfig", "a `ResNet` is made of them"),
         ("InceptionBlockConfig", "an `Inception` is made of them"),
-        ("EnsembleConfig", "`ensemble::` is in `suites.txt`"),
-        ("RecalibrationConfig", "it calls the layers of Burn"),
         ("EpochLoaderConfig", "it orders samples on the host"),
         ("WarmupConfig", "a schedule: numbers on the host"),
         ("CosineConfig", "a schedule: numbers on the host"),
@@ -247,7 +244,8 @@ fn every_layer_and_whatever_the_prelude_names_is_checked_on_a_gpu() {
     let facade = include_str!("../../crates/burn-tricks/src/lib.rs");
     let (_, prelude) = facade.split_once("pub mod prelude {").expect("a prelude");
     let layers = include_str!("../../crates/burn-tricks-nn/src/lib.rs");
-    let exported = words(prelude).into_iter().chain(words(layers));
+    let data = include_str!("../../crates/burn-tricks-data/src/lib.rs");
+    let exported = [prelude, layers, data].into_iter().flat_map(words);
     let exported: BTreeSet<_> = exported
         .filter(|name| name.ends_with("Config") && name != "Config")
         .collect();
