@@ -3,8 +3,9 @@
 use crate::norms::{assert_json, assert_refused};
 use crate::oracle::assert_close;
 use burn_tricks::stop::{
-    All, Any, EarlyStoppingConfig, GeneralizationLossConfig, Goal, NoiseAwareConfig, Observation,
-    ProgressQuotientConfig, RisingStripsConfig, SmoothedConfig, StopCriterion, StopReason,
+    All, Any, Decision, EarlyStoppingConfig, GeneralizationLossConfig, Goal, NoiseAwareConfig,
+    Observation, ProgressQuotientConfig, RisingStripsConfig, SmoothedConfig, StopCriterion,
+    StopReason,
 };
 
 /// A validation error with two minima and a slow rise, and a training error that falls ever more slowly.
@@ -245,6 +246,103 @@ fn patience_on_a_smoothed_metric_ignores_single_checks() {
     };
     let bound = 2.0 * 0.1_f64.hypot(0.1 * 0.3125_f64.sqrt() / 0.75);
     assert!(improved(bound + 1e-6) && !improved(bound - 1e-6), "{bound}");
+}
+
+/// A metric of 50 would weigh on the next checks, although the weights are the best ones again.
+#[test]
+fn a_roll_back_takes_the_smoothed_metric_back_to_the_best_check() {
+    fn check(mut stop: impl StopCriterion) {
+        for value in [0.5, 0.5] {
+            assert!(!stop.observe(value).should_stop());
+        }
+        assert!(stop.observe(50.0).divergence.is_some());
+        let state = serde_json::to_vec(&stop.state()).unwrap();
+        let mut stop = stop.with_state(serde_json::from_slice(&state).unwrap());
+        stop.reset_waiting();
+        let decision = stop.observe(0.4);
+        assert_eq!(decision.stop, None);
+        // As if it were the second check: (0.25 · 0.5 + 0.5 · 0.4) / 0.75.
+        assert_close(
+            &[decision.best.unwrap()],
+            &[0.325 / 0.75],
+            1e-12,
+            "the best",
+        );
+        assert!(decision.is_best);
+    }
+    let config = EarlyStoppingConfig::new(Goal::Minimize);
+    let patience = config.clone().init().unwrap();
+    let limit = config.with_divergence_limit(Some(10.0)).init().unwrap();
+    let smoothed = SmoothedConfig::new(0.5);
+    // The limit of the smoothed metric, and of the metric itself.
+    check(smoothed.init(limit.clone()).unwrap());
+    check(Any::init((smoothed.init(patience).unwrap(), limit)).unwrap());
+}
+
+#[test]
+fn a_standard_error_that_is_none_does_not_spoil_the_smoothed_ones() {
+    for bad in [f64::NAN, f64::INFINITY, -0.1] {
+        let aware = NoiseAwareConfig::new(Goal::Minimize).init().unwrap();
+        let mut stop = SmoothedConfig::new(0.5).init(aware).unwrap();
+        let mut observe = |value: f64, error: f64| {
+            stop.observe(Observation::from(value).with_standard_error(error));
+            let state = serde_json::to_string(&stop.state()).unwrap();
+            stop = stop
+                .clone()
+                .with_state(serde_json::from_str(&state).unwrap());
+            stop.inner().undecided()
+        };
+        assert_eq!(observe(1.0, 0.1), 0, "{bad}");
+        // 1.22 and exact: beyond two standard errors of the first, and with a standard error of its own it would not be.
+        assert_eq!(observe(1.33, bad), 0, "{bad}");
+        // 1.215 with a standard error of 0.059: within two of the difference, and if it were exact it would not be.
+        assert_eq!(observe(1.21125, 0.1), 1, "{bad}");
+    }
+    // Its square would be infinite.
+    let aware = NoiseAwareConfig::new(Goal::Minimize).init().unwrap();
+    let mut stop = SmoothedConfig::new(0.5).init(aware).unwrap();
+    stop.observe(Observation::from(1.0).with_standard_error(1e200));
+    let state = serde_json::to_string(&stop.state()).unwrap();
+    let state = serde_json::from_str(&state).unwrap();
+    assert_eq!(stop.clone().with_state(state), stop);
+}
+
+/// What is the best is asked of the criterion that decides, which may look at a smoothed metric.
+#[test]
+fn several_criteria_report_the_best_of_the_one_that_decides() {
+    let patience = || EarlyStoppingConfig::new(Goal::Minimize).init().unwrap();
+    let smoothed = || SmoothedConfig::new(0.5).init(patience()).unwrap();
+    let mut alone = smoothed();
+    let mut any = Any::init((smoothed(), patience())).unwrap();
+    let mut all = All::init(vec![smoothed()]).unwrap();
+    for value in [1.0, 0.4, 0.45, 0.9] {
+        let best = |decision: Decision| (decision.is_best, decision.best, decision.best_check);
+        let expected = best(alone.observe(value));
+        assert_eq!(best(any.observe(value)), expected, "{value}");
+        assert_eq!(best(all.observe(value)), expected, "{value}");
+        assert_eq!((any.best(), all.best()), (alone.best(), alone.best()));
+    }
+}
+
+/// Of the rejected check no weights are kept, so that nothing may be measured against it.
+#[test]
+fn a_check_whose_training_error_is_none_is_not_the_best() {
+    for bad in [Some(f64::NAN), Some(-0.5), None] {
+        let mut stop = ProgressQuotientConfig::new(1.0).init().unwrap();
+        let observation = |value: f64, training| Observation {
+            training,
+            ..value.into()
+        };
+        assert!(stop.observe(observation(0.5, Some(0.5))).is_best);
+        let decision = stop.observe(observation(0.3, bad));
+        assert!(!decision.is_best && decision.should_stop(), "{bad:?}");
+        assert_eq!((decision.check, decision.best_check), (2, Some(1)));
+        assert_eq!((decision.waited, stop.best()), (1, Some(0.5)), "{bad:?}");
+        stop.reset_waiting();
+        let decision = stop.observe(observation(0.4, Some(0.4)));
+        assert!(decision.is_best && !decision.should_stop(), "{bad:?}");
+        assert_eq!((decision.check, decision.best), (3, Some(0.4)));
+    }
 }
 
 #[test]

@@ -16,18 +16,17 @@ pub struct SeveralState<S> {
 
 /// The common decision of several criteria about the metric: that of the criterion at position `with_metric`, except
 /// that a check which another criterion finds diverged is neither the best nor an improvement. `best` is the best
-/// value so far, which is updated.
+/// value so far, as that criterion sees it, and its check; it is updated.
 fn together(
     decisions: &[Decision],
     with_metric: Option<usize>,
-    value: f64,
     best: &mut Option<(f64, usize)>,
 ) -> Decision {
     let decision = decisions[with_metric.unwrap_or(0)];
     let divergence = decisions.iter().find_map(|decision| decision.divergence);
     let is_best = decision.is_best && divergence.is_none();
     if is_best {
-        *best = Some((value, decision.check));
+        *best = decision.best.map(|best| (best, decision.check));
     }
     Decision {
         is_best,
@@ -91,13 +90,12 @@ macro_rules! several {
             }
 
             fn observe(&mut self, observation: impl Into<Observation>) -> Decision {
-                let observation = observation.into();
-                let decisions = self.criteria.observe_each(observation);
+                let decisions = self.criteria.observe_each(observation.into());
                 let with_metric = self.criteria.first_with_metric();
                 let stop: fn(&[Decision]) -> Option<StopReason> = $stop;
                 Decision {
                     stop: stop(&decisions),
-                    ..together(&decisions, with_metric, observation.value, &mut self.best)
+                    ..together(&decisions, with_metric, &mut self.best)
                 }
             }
 
@@ -134,7 +132,8 @@ several! {
     /// Every criterion observes every check, whatever the others decide. One criterion decides which check is the best,
     /// whether a check is an improvement, and how many checks patience has waited: the first in the list that looks at
     /// the metric, which limits of time and of checks do not. If another criterion finds at a check that the metric
-    /// diverged, that check is neither the best nor an improvement. If no criterion looks at the metric, no check is
+    /// diverged, that check is neither the best nor an improvement; later checks are compared with it all the same, by the
+    /// criterion that decides. If no criterion looks at the metric, no check is
     /// known to be the best: [`Decision::best`] is none, and [`BestWeights`](crate::BestWeights) keeps nothing.
     ///
     /// `All` stops if all criteria ask to stop at the same check: a request at an earlier check does not count later.

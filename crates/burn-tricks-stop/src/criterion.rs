@@ -137,6 +137,7 @@ pub trait StopCriterion {
         Self: Sized;
 
     /// Starts counting patience anew; the best value, the value that improvements are measured against and the rest
-    /// of the state stay. [`RollBack`](crate::RollBack) calls this when a run continues from its best weights.
+    /// of the state stay, except that the average of a [`Smoothed`](crate::Smoothed) goes back to that of the best check.
+    /// [`RollBack`](crate::RollBack) calls this when a run continues from its best weights.
     fn reset_waiting(&mut self);
 }

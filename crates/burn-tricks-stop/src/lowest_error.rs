@@ -31,6 +31,12 @@ impl LowestError {
         Ok(is_lowest)
     }
 
+    /// The decision on a check whose error does not count, for this reason.
+    pub(crate) fn skip(&mut self, reason: StopReason) -> Decision {
+        self.checks += 1;
+        self.decision(false, Some(reason))
+    }
+
     /// By how many percent `error` exceeds the lowest error: Prechelt's GL. It is infinite above a lowest error of 0.
     pub(crate) fn loss(&self, error: f64) -> f64 {
         match self.lowest() {

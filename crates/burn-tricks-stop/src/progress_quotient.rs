@@ -45,7 +45,7 @@ use serde::{Deserialize, Serialize};
 /// [`Observation::with_training`]: the mean of the loss over the epoch. A `Session` of `burn-tricks-train` does so if
 /// the metric is registered for the training split too. An observation without it stops the training with
 /// [`StopReason::NoTrainingError`], and errors that are negative or not finite stop it as for
-/// [`GeneralizationLoss`](crate::GeneralizationLoss).
+/// [`GeneralizationLoss`](crate::GeneralizationLoss). Such a check is never the best, even if its validation error is the lowest.
 ///
 /// # Cost
 ///
@@ -129,12 +129,11 @@ impl StopCriterion for ProgressQuotient {
         let watched = &mut self.state.error;
         let training = training.ok_or(StopReason::NoTrainingError);
         let checked = training.and_then(|training| check(training).map(|()| training));
-        let (is_best, training) = match (watched.take(value), checked) {
-            (Ok(is_best), Ok(training)) => (is_best, training),
-            (Err(reason), _) | (Ok(_), Err(reason)) => {
-                return watched.decision(false, Some(reason));
-            }
+        let training = match check(value).and(checked) {
+            Ok(training) => training,
+            Err(reason) => return watched.skip(reason),
         };
+        let is_best = watched.take(value) == Ok(true);
         self.state.training.push(training);
         let mut stop = None;
         if self.state.training.len() >= self.config.strip {

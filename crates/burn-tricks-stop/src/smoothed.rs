@@ -35,11 +35,15 @@ use serde::{Deserialize, Serialize};
 /// with smoothed values. In a `Session` that keeps several checkpoints, the others are ranked by the metric itself.
 ///
 /// A value that is NaN or infinite is passed on as it is, and leaves the average alone. A standard error is smoothed as
-/// that of a weighted mean of independent values; a training error is passed on as it is.
+/// that of a weighted mean of independent values; without one, or with one that is negative or not finite, the value
+/// counts as exact. A training error is passed on as it is.
+///
+/// When the run goes back to its best weights, by a [`RollBack`](crate::RollBack), the average goes back to that of the
+/// best check, so that it does not remember how the metric diverged.
 ///
 /// # Cost
 ///
-/// Three numbers.
+/// Six numbers.
 ///
 /// # Differences
 ///
@@ -68,6 +72,7 @@ impl SmoothedConfig {
             config: self.clone(),
             inner: criterion,
             average: Average::default(),
+            best: Average::default(),
         })
     }
 }
@@ -79,8 +84,8 @@ struct Average {
     mean: f64,
     /// 1 − βᵗ.
     weight: f64,
-    /// The variance of mₜ, from the standard errors of the values.
-    variance: f64,
+    /// The standard error of mₜ, from those of the values.
+    standard_error: f64,
 }
 
 /// The part of [`Smoothed`] that a resumed run needs.
@@ -88,6 +93,8 @@ struct Average {
 pub struct SmoothedState<S> {
     inner: S,
     average: Average,
+    /// The average at the best check.
+    best: Average,
 }
 
 /// A criterion that observes a moving average of its metric. Made by [`SmoothedConfig::init`].
@@ -96,6 +103,8 @@ pub struct Smoothed<C> {
     config: SmoothedConfig,
     inner: C,
     average: Average,
+    /// The average at the best check.
+    best: Average,
 }
 
 impl<C> Smoothed<C> {
@@ -121,16 +130,17 @@ impl<C> Smoothed<C> {
         }
         let old = self.config.decay;
         let new = 1.0 - old;
-        let error = standard_error.unwrap_or(0.0);
+        let error = standard_error.filter(|error| error.is_finite() && *error >= 0.0);
         let average = Average {
             mean: old * self.average.mean + new * value,
             weight: old * self.average.weight + new,
-            variance: old * old * self.average.variance + new * new * error * error,
+            // The root of a sum of squares, none of which overflows.
+            standard_error: (old * self.average.standard_error).hypot(new * error.unwrap_or(0.0)),
         };
         self.average = average;
         Observation {
             value: average.mean / average.weight,
-            standard_error: standard_error.map(|_| average.variance.sqrt() / average.weight),
+            standard_error: error.map(|_| average.standard_error / average.weight),
             training,
         }
     }
@@ -161,13 +171,18 @@ impl<C: StopCriterion> StopCriterion for Smoothed<C> {
 
     fn observe(&mut self, observation: impl Into<Observation>) -> Decision {
         let smoothed = self.smooth(observation.into());
-        self.inner.observe(smoothed)
+        let decision = self.inner.observe(smoothed);
+        if decision.is_best {
+            self.best = self.average;
+        }
+        decision
     }
 
     fn state(&self) -> Self::State {
         SmoothedState {
             inner: self.inner.state(),
             average: self.average,
+            best: self.best,
         }
     }
 
@@ -175,11 +190,14 @@ impl<C: StopCriterion> StopCriterion for Smoothed<C> {
         Self {
             inner: self.inner.with_state(state.inner),
             average: state.average,
+            best: state.best,
             ..self
         }
     }
 
+    /// The average, too, goes back to the best check.
     fn reset_waiting(&mut self) {
+        self.average = self.best;
         self.inner.reset_waiting();
     }
 }
