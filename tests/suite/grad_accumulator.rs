@@ -100,6 +100,43 @@ fn a_window_belongs_to_one_network() {
     assert!(shared.add(&other, other.loss(0, 3).backward(), 3).is_some());
 }
 
+/// The gradients of the first head would be lost, silently.
+#[test]
+fn networks_that_share_their_first_parameter_are_two() {
+    let device = training_devices().remove(0).1;
+    let model = || Model::new(DType::F32, &device);
+    let (encoder, [head_a, head_b]) = (model(), [model(), model()]);
+    let loss = |head: &Model| encoder.loss(0, 3) + head.loss(0, 3);
+    let (a, b) = ((encoder.clone(), head_a), (encoder.clone(), head_b));
+    let refused = |work: &mut dyn FnMut()| {
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        let panic = panic.expect_err("another network");
+        let text = panic.downcast_ref::<&str>().expect("a text");
+        assert!(
+            text.contains("use one accumulator for each network"),
+            "{text}"
+        );
+    };
+    let mut shared = accumulator(2);
+    assert!(shared.add(&a, loss(&a.1).backward(), 3).is_none());
+    refused(&mut || drop(shared.state(&b)));
+    refused(&mut || drop(shared.add(&b, loss(&b.1).backward(), 3)));
+    // As one module each head has its part, half of its gradient.
+    let all = (encoder.clone(), a.1.clone(), b.1.clone());
+    let mut accumulator = accumulator(2);
+    assert!(accumulator.add(&all, loss(&a.1).backward(), 3).is_none());
+    let mean = (accumulator.add(&all, loss(&b.1).backward(), 3)).expect("full");
+    let whole = encoder.read(&GradientsParams::from_grads(
+        encoder.loss(0, 3).backward(),
+        &encoder,
+    ));
+    assert_close(&encoder.read(&mean), &whole, 1e-6, "the encoder");
+    let half: Vec<f64> = whole.iter().map(|grad| grad / 2.0).collect();
+    for head in [&a.1, &b.1] {
+        assert_close(&head.read(&mean), &half, 1e-6, "a head");
+    }
+}
+
 /// As few bytes as they are, they show whose they are.
 #[test]
 fn a_state_of_something_else_is_refused_by_name() {

@@ -942,7 +942,7 @@ fn a_factor_below_the_normal_numbers_of_f32_is_exact() {
 fn a_factor_of_the_gradients_is_one_of_the_transform() {
     fn check<T: GradientTransform>(on: &(&'static str, Device), make: impl Fn() -> T) {
         let (pair, _) = Pair::with_grads(&[3.0, -4.0], &[0.5], DType::F32, &on.1);
-        for factor in [0.25, 4.0, 1.0 / 3.0, 1.0, 0.0] {
+        for factor in [0.25, 4.0, 1.0 / 3.0, 1.0, 0.0, -1.0, -0.25] {
             let (mut once, mut twice) = (make(), make());
             for step in 1..5 {
                 let step = f64::from(step);
@@ -975,6 +975,7 @@ fn a_factor_of_the_gradients_is_one_of_the_transform() {
     let noise = || GradNoiseConfig::new(0.1).init().unwrap();
     for on in &devices() {
         check(on, || clip(1.5));
+        check(on, || clip(10.0));
         check(on, || clip(1e6));
         let each = ClipGradNormConfig::new(1.5).with_scope(NormScope::Tensor);
         check(on, || each.init().unwrap());

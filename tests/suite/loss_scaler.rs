@@ -402,6 +402,32 @@ fn a_scaler_of_some_parameters_is_refused() {
     assert_eq!(pair.read_grads_a(&grads), [1.0]);
 }
 
+/// The optimizer of the other network would step on gradients that are too large by the scale.
+#[test]
+fn a_module_without_some_of_the_parameters_is_refused() {
+    let pair = Pair::new(&[1.0], &[2.0], DType::F32, &devices()[0].1);
+    let mut scaler = LossScalerConfig::new().init().unwrap();
+    scale_a_loss(&scaler);
+    let grads = pair.grads(&[65536.0], &[65536.0]);
+    let panic = catch_unwind(AssertUnwindSafe(|| scaler.unscale(&pair.a, grads))).unwrap_err();
+    let text = *panic.downcast::<String>().unwrap();
+    let said = "`LossScaler` would leave the gradients of 1 parameters multiplied by 65536";
+    assert!(text.starts_with(said), "{text}");
+    // Gradients that are none of the module's are no step that was taken.
+    scale_a_loss(&scaler);
+    let mut grads = pair.grads(&[65536.0], &[65536.0]);
+    grads.remove::<1>(pair.a.id);
+    assert!(catch_unwind(AssertUnwindSafe(|| scaler.unscale(&pair.a, grads))).is_err());
+    // Nothing is multiplied by a scaler that is off, nor are there others.
+    let mut off = LossScalerConfig::new().with_enabled(false).init().unwrap();
+    assert!(off.unscale(&pair.a, pair.grads(&[1.0], &[1.0])).is_some());
+    scale_a_loss(&scaler);
+    let mut grads = pair.grads(&[65536.0], &[65536.0]);
+    grads.remove::<1>(pair.b.id);
+    let grads = scaler.unscale(&pair.a, grads).expect("finite");
+    assert_eq!(pair.read_grads_a(&grads), [1.0]);
+}
+
 /// A transform of a user with a state, which declares that and nothing else.
 #[derive(Debug)]
 struct Remembers {

@@ -124,13 +124,33 @@ fn a_gradient_of_zero_makes_no_step_and_one_beyond_the_squares_the_right_one() {
 #[test]
 fn a_loss_or_gradient_that_is_not_finite_shows() {
     let polyak = PolyakStepConfig::new().init().unwrap();
-    for (grads, loss) in [([f64::NAN, 1.0], 1.0), ([1.0, 1.0], f64::NAN)] {
+    let of_loss = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY].map(|loss| ([1.0, 1.0], loss));
+    let of_grad = [([f64::NAN, 1.0], 1.0)];
+    for (grads, loss) in of_grad.into_iter().chain(of_loss) {
         for got in scaled(&polyak, grads, loss, DType::F32) {
             assert!(
                 got.iter().all(|grad| grad.is_nan()),
                 "{grads:?} {loss}: {got:?}"
             );
         }
+    }
+}
+
+#[test]
+fn an_infinite_loss_shows_with_every_setting() {
+    for epsilon in [0.0, 0.1] {
+        let config = PolyakStepConfig::new().with_epsilon(epsilon);
+        let polyak = config.with_never_uphill(true).init().unwrap();
+        for loss in [f64::INFINITY, f64::NEG_INFINITY] {
+            for got in scaled(&polyak, [1.0, 1.0], loss, DType::F32) {
+                assert!(got.iter().all(|grad| grad.is_nan()), "{loss}: {got:?}");
+            }
+        }
+    }
+    // An infinity in a gradient: NaN there and 0 elsewhere.
+    let polyak = PolyakStepConfig::new().init().unwrap();
+    for [a, b] in scaled(&polyak, [f64::INFINITY, 1.0], 1.0, DType::F32) {
+        assert!(a.is_nan() && b == 0.0, "{a} {b}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::gradient_order::GradientOrder;
 use crate::norm::{NormKind, ScaledNorm};
-use crate::rescale::{NonFinite, of_multiple, rescale, rescale_list, rescale_up_to_factor};
+use crate::rescale::{NonFinite, of_multiple, rescale, rescale_list, rescale_up_to_factor, signed};
 use crate::stored::Stored;
 use crate::transform::GradientTransform;
 use burn::module::Module;
@@ -157,6 +157,7 @@ impl AutoClip {
         times: f64,
     ) -> GradientsParams {
         let (norm, non_finite) = (self.config.norm, self.config.non_finite);
+        let (grads, times) = signed(module, grads, times);
         let mut factor = of_multiple(|norm: &ScaledNorm| self.factor(norm), times);
         let scope = NormScope::Model;
         rescale(module, grads, norm, scope, non_finite, &mut factor).0

@@ -3,7 +3,7 @@
 use crate::norm::{NormKind, ScaledNorm, under};
 use crate::rescale::{
     NonFinite, check_scope, factor_by_kernel, of_multiple, rescale, rescale_list,
-    rescale_up_to_factor,
+    rescale_up_to_factor, signed,
 };
 use crate::transform::GradientTransform;
 use burn::module::Module;
@@ -206,6 +206,7 @@ impl ClipGradNorm {
             non_finite,
             ..
         } = self.config;
+        let (grads, times) = signed(module, grads, times);
         let mut factor = of_multiple(|norm: &ScaledNorm| self.factor(norm), times);
         rescale(module, grads, norm, scope, non_finite, &mut factor)
     }

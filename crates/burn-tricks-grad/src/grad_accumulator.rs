@@ -134,8 +134,10 @@ impl GradAccumulator {
     ///
     /// # Panics
     ///
-    /// If the window was begun with another network, which is recognised by the id of its first parameter: use one accumulator
-    /// for each network. Parameters may be frozen and unfrozen within a window.
+    /// If the window was begun with another network, which is recognised by the id of its first parameter and by gradients
+    /// of parameters that `module` does not have: use one accumulator for each network. Networks that share a part, such as
+    /// an encoder with several heads, are accumulated as one module that has all of them. Parameters may be frozen and
+    /// unfrozen within a window.
     #[must_use = "the gradients of a full window are in the result"]
     pub fn add<M: Module>(
         &mut self,
@@ -192,11 +194,7 @@ impl GradAccumulator {
     fn begin_or_check<M: Module>(&mut self, module: &M) {
         let first = First::of(module);
         let begun = self.first.or(first);
-        assert!(
-            first == begun,
-            "this window of a `GradAccumulator` was begun with the gradients of another network: use one accumulator for \
-             each network, and call `clear()` before a window for other parameters"
-        );
+        assert_same_network(first == begun);
         self.first = begun;
     }
 
@@ -220,6 +218,10 @@ impl GradAccumulator {
     /// The state that a run needs which is resumed in the middle of a window: the mean so far, by the paths of
     /// `module`, and the numbers of micro-batches and samples in it. Waits for the device. Between two windows
     /// nothing needs to be saved.
+    ///
+    /// # Panics
+    ///
+    /// If the window has gradients of parameters that `module` does not have.
     pub fn state<M: Module>(&self, module: &M) -> Vec<u8> {
         let mut save = Save {
             mean: self.mean.clone().into_params(),
@@ -227,6 +229,7 @@ impl GradAccumulator {
             saved: BTreeMap::new(),
         };
         visit(module, &mut save);
+        assert_same_network(save.saved.len() == save.mean.len());
         named_state_to_bytes(
             NAME,
             &State {
@@ -323,6 +326,14 @@ impl Visitor for Load {
     }
 }
 
+fn assert_same_network(is_same: bool) {
+    assert!(
+        is_same,
+        "this window of a `GradAccumulator` was begun with the gradients of another network: use one accumulator for \
+         each network, and call `clear()` before a window for other parameters"
+    );
+}
+
 /// The id of the first float parameter of a module, trainable or not.
 #[derive(Default)]
 struct First(Option<ParamId>);
@@ -394,7 +405,11 @@ impl Merge {
             alone: GradientList::default(),
         };
         module.visit(&mut merge);
-        let Self { both, alone, .. } = merge;
+        let Self {
+            old, both, alone, ..
+        } = merge;
+        // Also of a network that shares its first parameter with this one.
+        assert_same_network(old.is_empty());
         let (mut mean, new) = both;
         // All at once, as where all have both.
         mean.list = lerp_all(mean.list, &new, share);

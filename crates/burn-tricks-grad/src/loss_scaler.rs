@@ -1,8 +1,9 @@
 //! Dynamic loss scaling.
 
-use crate::finite::is_finite;
+use crate::finite::list_is_finite;
+use crate::gradient_list::take;
 use crate::gradient_order::GradientOrder;
-use crate::rescale::scale_gradients;
+use crate::rescale::{scale_gradients, scaled};
 use crate::transform::GradientTransform;
 use burn::module::Module;
 use burn::optim::GradientsParams;
@@ -243,7 +244,8 @@ impl LossScaler {
     /// # Panics
     ///
     /// If there are gradients, and neither this scaler nor a clone of it has scaled a loss since the last call: those
-    /// gradients are not scaled.
+    /// gradients are not scaled. Also if there are gradients of parameters that `module` does not have, since they would stay
+    /// multiplied by s. A scaler that is off does not panic.
     #[must_use]
     pub fn unscale<M: Module>(
         &mut self,
@@ -270,9 +272,16 @@ impl LossScaler {
             "`LossScaler` would divide the gradients by {used}, and has scaled no loss since the last step: call `scale` of \
              this scaler, or of a clone of it, with the loss before `backward`"
         );
-        if is_finite(module, &grads).unwrap_or(true) {
+        let (others, taken) = take(module, grads);
+        assert!(
+            others.is_empty(),
+            "`LossScaler` would leave the gradients of {} parameters multiplied by {used}, since the module does not have \
+             these parameters: call `unscale` with the module that has all of them, and split the gradients afterwards",
+            others.len()
+        );
+        if list_is_finite(&taken.list).unwrap_or(true) {
             self.grow();
-            Some(scale_gradients(module, grads, times / f64::from(used)))
+            Some(scaled(taken, times / f64::from(used)).into_params())
         } else {
             self.back_off();
             None

@@ -98,8 +98,8 @@ use burn_tricks_core::{Config, ConfigError, NormScope};
 ///   estimate, set [`never_uphill`](PolyakStepConfig::never_uphill).
 /// - Loizou et al. also divide the gap by a constant c, which is ½ in their convex theory, and let γ_max grow
 ///   smoothly from step to step.
-/// - A loss or a gradient that is not finite makes every gradient NaN; a [`StepGuard`](crate::StepGuard) after
-///   it skips the step.
+/// - A loss that is NaN or infinite makes every gradient NaN, unless all are zero. A NaN in a gradient does so too, and an
+///   infinity becomes NaN while all other numbers become zero. A [`StepGuard`](crate::StepGuard) after it skips the step.
 ///
 /// # Suggested values
 ///
@@ -185,6 +185,9 @@ impl PolyakStep {
         let device = norm.root.device();
         let loss = loss.clone().to_device(&device).cast(norm.root.dtype());
         let gap = loss.sub_scalar(min_loss);
+        // An infinite one would make the longest step.
+        let beyond = gap.clone().is_finite().bool_not();
+        let gap = gap.mask_fill(beyond, f64::NAN);
         let gap = if never_uphill {
             let below = gap.clone().lower_elem(0.0);
             gap.mask_fill(below, 0.0)

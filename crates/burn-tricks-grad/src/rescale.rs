@@ -1,7 +1,7 @@
 //! What clipping and normalising have in common: they compute the norm of all gradients, and multiply every
 //! gradient by a factor that depends on it, all on the device.
 
-use crate::gradient_list::take;
+use crate::gradient_list::{GradientList, take};
 use crate::norm::{NormKind, ScaledNorm, ScaledSum};
 use burn::module::Module;
 use burn::optim::GradientsParams;
@@ -43,7 +43,21 @@ pub(crate) fn check_scope(scope: NormScope) -> Result<(), ConfigError> {
 /// Computes from a norm the factor by which the gradients are multiplied.
 pub(crate) type ToFactor<'a> = &'a mut dyn FnMut(&ScaledNorm) -> Tensor<1>;
 
-/// The factor of the gradients, from that of `times` the gradients.
+/// The gradients with the sign of `times`, and its magnitude. A negative number costs a pass of its own: the factors of a
+/// norm are at least 0.
+pub(crate) fn signed<M: Module>(
+    module: &M,
+    grads: GradientsParams,
+    times: f64,
+) -> (GradientsParams, f64) {
+    if times < 0.0 {
+        (scale_gradients(module, grads, -1.0), -times)
+    } else {
+        (grads, times)
+    }
+}
+
+/// The factor of the gradients, from that of `times` the gradients, where `times` is at least 0.
 pub(crate) fn of_multiple(
     mut factor: impl FnMut(&ScaledNorm) -> Tensor<1>,
     times: f64,
@@ -166,17 +180,22 @@ pub fn scale_gradients<M: Module>(
     if factor == 1.0 {
         return grads;
     }
-    let (mut grads, mut taken) = take(module, grads);
+    let (mut grads, taken) = take(module, grads);
+    scaled(taken, factor).put_into(&mut grads);
+    grads
+}
+
+/// The gradients times `factor`.
+pub(crate) fn scaled(mut taken: GradientList, factor: f64) -> GradientList {
     let Some(device) = taken.device.clone() else {
-        return grads;
+        return taken;
     };
     let dtype: DType = taken.list.accumulation_dtype().into();
     for factor in normal_factors(factor) {
         let factor = Tensor::from_data([factor], (&device, dtype));
         taken.list = scale(taken.list, &factor);
     }
-    taken.put_into(&mut grads);
-    grads
+    taken
 }
 
 /// One or two numbers whose product is `factor`, and that are normal in `f32` (if `factor` is above 6.4e-58). A subnormal number has few digits, and many GPUs

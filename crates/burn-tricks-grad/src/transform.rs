@@ -92,7 +92,7 @@ pub trait GradientTransform: Debug + Send {
     fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams;
 
     /// [`apply`](Self::apply) to `factor` times the gradients. A transform that multiplies the gradients by a factor of its own,
-    /// such as a clip, implements it to multiply once. Default: multiplies, and then applies.
+    /// such as a clip, implements it to multiply once (twice if `factor` is negative). Default: multiplies, and then applies.
     #[must_use]
     fn apply_scaled<M: Module>(
         &mut self,
