@@ -57,6 +57,7 @@ fn every_wrapper_answers() {
     assert_eq!(ends(&restarts(4), 12), plain);
     assert_eq!(ends(&restarts(4).at_least(0.2).unwrap(), 12), plain);
     assert_eq!(ends(&restarts(4).at_most(0.8).unwrap(), 12), plain);
+    assert_eq!(ends(&restarts(4).scaled(0.5).unwrap(), 12), plain);
     let reduced = restarts(4).reduced_on_plateau(&plateau()).unwrap();
     assert_eq!(ends(&reduced, 12), plain);
     assert_eq!(ends(&SharedPlateau::new(reduced), 12), plain);
@@ -67,6 +68,7 @@ fn every_wrapper_answers() {
     assert_eq!(troughs(&wave(), 12), plain);
     assert_eq!(troughs(&wave().at_least(0.2).unwrap(), 12), plain);
     assert_eq!(troughs(&wave().at_most(0.8).unwrap(), 12), plain);
+    assert_eq!(troughs(&wave().scaled(0.5).unwrap(), 12), plain);
     let reduced = wave().reduced_on_plateau(&plateau()).unwrap();
     assert_eq!(troughs(&reduced, 12), plain);
     assert_eq!(troughs(&SharedPlateau::new(reduced), 12), plain);
@@ -111,7 +113,8 @@ fn in_a_sequence_each_phase_has_its_own() {
 fn a_schedule_without_cycles_has_no_end_and_one_cycle_has_one() {
     let linear = LinearRampConfig::new(1.0, 0.1, 9).init().unwrap();
     let cosine = CosineConfig::new(1.0, 9).init().unwrap();
-    let none: [&dyn Cycles; 3] = [&linear, &cosine, &0.1];
+    let rex = RexConfig::new(1.0, 9).init().unwrap();
+    let none: [&dyn Cycles; 4] = [&linear, &cosine, &rex, &0.1];
     for schedule in none {
         assert!(ends(schedule, 30).is_empty() && troughs(schedule, 30).is_empty());
     }

@@ -18,9 +18,9 @@ fn rates(schedule: &dyn LrScheduler, count: usize) -> Vec<f64> {
     (0..count).map(|_| schedule.step()).collect()
 }
 
-/// A schedule that is closed-form, and what it is as one of Burn's.
-trait Closed: Curve + LrScheduler {}
-impl<S: Curve + LrScheduler> Closed for S {}
+/// A schedule that is closed-form, what it is as one of Burn's, and what it says of its cycles.
+trait Closed: Curve + LrScheduler + Cycles {}
+impl<S: Curve + LrScheduler + Cycles> Closed for S {}
 
 /// Every closed-form schedule, with cycles and ends within the first steps, beginning at 0.7.
 fn curves() -> Vec<(&'static str, Box<dyn Closed>)> {

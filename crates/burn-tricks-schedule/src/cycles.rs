@@ -6,6 +6,7 @@ use crate::inverse_sqrt::InverseSqrt;
 use crate::linear_ramp::LinearRamp;
 use crate::multi_step::MultiStep;
 use crate::polynomial::Polynomial;
+use crate::rex::Rex;
 use crate::warmup_stable_decay::WarmupStableDecay;
 use burn::lr_scheduler::constant::ConstantLr;
 
@@ -47,7 +48,7 @@ use burn::lr_scheduler::constant::ConstantLr;
 ///
 /// | wrapper | |
 /// | --- | --- |
-/// | [`Floor`](crate::Floor), [`Ceiling`](crate::Ceiling), [`ReduceOnPlateau`](crate::ReduceOnPlateau) | at the same steps, whatever the wrapper does to the learning rate |
+/// | [`Floor`](crate::Floor), [`Ceiling`](crate::Ceiling), [`Scaled`](crate::Scaled), [`ReduceOnPlateau`](crate::ReduceOnPlateau) | at the same steps, whatever the wrapper does to the learning rate |
 /// | [`RepeatSkipped`](crate::RepeatSkipped) | at the same steps, counting only steps that were taken |
 /// | [`Warmup`](crate::Warmup) | later by the length of the warm-up; with [`WarmupMode::Over`](crate::WarmupMode::Over), at the same steps |
 /// | [`PerEpoch`] | at the last step of the epoch |
@@ -89,6 +90,7 @@ without_cycles!(
     LinearRamp,
     MultiStep,
     Polynomial,
+    Rex,
     WarmupStableDecay,
 );
 
