@@ -55,6 +55,18 @@ fn balanced() -> Draws {
     Draws::class_balanced((0..SAMPLES).map(|at| usize::from(at % 10 == 3)))
 }
 
+/// Not a list as long as the largest label, nor a label of -100 that is read as an index.
+#[test]
+fn labels_are_names_of_any_size() {
+    for large in [usize::MAX, -100_i64 as usize, 10_000_000_000] {
+        let weights = vec![0.5, 1.0, 0.5];
+        let draws = Draws::class_balanced([0, large, 0]);
+        assert_eq!(draws, Draws::Weighted { weights }, "{large}");
+    }
+    let weights = Vec::new();
+    assert_eq!(Draws::class_balanced([]), Draws::Weighted { weights });
+}
+
 #[test]
 fn classes_are_drawn_equally_often_and_samples_of_a_class_too() {
     let clock = EpochClock::new();

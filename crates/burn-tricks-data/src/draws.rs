@@ -1,6 +1,5 @@
 //! Which samples an epoch has.
 
-use crate::label::class_weights::class_counts;
 use burn_tricks_core::{Bootstrap, ConfigError};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -59,13 +58,17 @@ pub enum Draws {
 
 impl Draws {
     /// Weighted draws in which each class that has samples is equally probable. `labels` are those of the samples, in
-    /// the order of the dataset.
+    /// the order of the dataset; any numbers will do.
     pub fn class_balanced(labels: impl IntoIterator<Item = usize>) -> Self {
         let labels: Vec<usize> = labels.into_iter().collect();
-        let classes = labels.iter().max().map_or(0, |last| last + 1);
-        // No label is beyond the last.
-        let counts = class_counts(labels.iter().copied(), classes).unwrap_or_default();
-        let weights = labels.iter().map(|label| 1.0 / counts[*label] as f64);
+        let mut sorted = labels.clone();
+        sorted.sort_unstable();
+        // A list of counts by label would be as long as the largest label.
+        let up_to = |label: usize| sorted.partition_point(|other| *other <= label);
+        let below = |label: usize| sorted.partition_point(|other| *other < label);
+        let weights = labels
+            .iter()
+            .map(|label| 1.0 / (up_to(*label) - below(*label)) as f64);
         Self::Weighted {
             weights: weights.collect(),
         }
