@@ -4,7 +4,7 @@ use crate::devices::devices;
 use crate::oracle::{assert_close, case, numbers, read};
 use burn::tensor::loss::cross_entropy_with_logits;
 use burn::tensor::ops::PadMode;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, IntDType, Tensor, TensorData};
 use burn_tricks::data::*;
 use serde_json::Value;
 
@@ -172,6 +172,18 @@ fn erased_flipped_and_cropped_images_are_those_of_torchvision() {
             let expected = numbers(case("erasing", key));
             assert_eq!(flat(actual), expected, "{key} on {name}");
         }
+    }
+}
+
+#[test]
+fn labels_of_any_integer_type_become_soft_targets() {
+    for dtype in [IntDType::U8, IntDType::I64, IntDType::U32] {
+        let labels = Tensor::<1, Int>::from_data([2, 0], &Device::flex()).cast(dtype);
+        // More classes than the smallest type has numbers.
+        let targets = flat(soft_targets(labels, 300));
+        let ones: Vec<usize> = (0..600).filter(|at| targets[*at] == 1.0).collect();
+        assert_eq!(ones, [2, 300], "{dtype:?}");
+        assert!(targets.iter().all(|target| [0.0, 1.0].contains(target)));
     }
 }
 

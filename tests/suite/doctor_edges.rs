@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, Distribution, Int, Tensor};
+use burn::tensor::{Device, Distribution, Int, IntDType, Tensor};
 use burn::train::Learner;
 use burn_tricks::diagnose::{
     Diagnosis, DoctorConfig, EpochMetrics, FindingKind, LossKind, LrRangeTestConfig, NoiseScale,
@@ -84,6 +84,19 @@ fn one_sample_one_class_and_nan_are_findings_and_no_panic() {
         diagnosis.accuses(FindingKind::ConstantInputs),
         "{diagnosis}"
     );
+}
+
+/// As a dataset has them: the doctor compares them with class numbers of the device's own type.
+#[test]
+fn class_labels_may_be_of_any_integer_type() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let inputs = Tensor::<2>::random([30, 2], Distribution::Normal(0.0, 1.0), &device);
+    for dtype in [IntDType::U8, IntDType::I64, IntDType::U32] {
+        let labels = Tensor::<1, Int>::ones([30], &device).cast(dtype);
+        let diagnosis = trained(&inputs, &labels);
+        assert!(diagnosis.accuses(FindingKind::SingleClass), "{diagnosis}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::devices::{devices, training_devices};
 use crate::oracle::{assert_close, case, numbers, read};
 use burn::nn::loss::CrossEntropyLossConfig;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, IntDType, Tensor, TensorData};
 use burn_tricks::data::{balanced_class_weights, class_counts};
 use burn_tricks::nn::{SigmoidFocalLossConfig, SoftmaxFocalLossConfig};
 
@@ -52,6 +52,19 @@ fn the_sigmoid_form_is_that_of_torchvision() {
                 assert_close(&flat(mean), &[expected], 1e-6, &what);
             }
         }
+    }
+}
+
+/// Class indices as a dataset has them.
+#[test]
+fn labels_of_any_integer_type_are_taken() {
+    let device = Device::flex();
+    let config = SoftmaxFocalLossConfig::new().with_class_weights(Some(vec![1.0, 2.0, 3.0]));
+    let loss = config.init(&device).unwrap();
+    let of = |labels| flat(loss.forward_no_reduction(matrix("logits", &device), labels));
+    let expected = of(labels(&device));
+    for dtype in [IntDType::U8, IntDType::I64, IntDType::U32] {
+        assert_eq!(of(labels(&device).cast(dtype)), expected, "{dtype:?}");
     }
 }
 

@@ -4,7 +4,7 @@ use crate::devices::devices;
 use crate::models::{Net, alone, dtypes, values};
 use crate::oracle::assert_close;
 use burn::module::{Module, Param};
-use burn::tensor::{DType, Device, Int, Tensor};
+use burn::tensor::{DType, Device, Int, IntDType, Tensor};
 use burn_tricks::average::{
     Combine, Ensemble, EnsembleConfig, Predict, brier_score, disagreement,
     expected_calibration_error, negative_log_likelihood,
@@ -52,6 +52,26 @@ fn who_is_sure_and_wrong_is_not_calibrated_one_unit_above_1_either() {
             assert_eq!(measures(&sure, &[0, 1]), [0.0, 0.0, 0.0], "{what}");
             assert_eq!(measures(&sure, &[0, 0])[2], 0.5, "{what}");
         }
+    }
+}
+
+/// Class indices as a dataset has them.
+#[test]
+fn classes_of_any_integer_type_are_taken() {
+    let device = Device::flex();
+    let p = table([[0.75, 0.25], [0.5, 0.5]], (&device, DType::F32));
+    let classes = classes(&[0, 1], &device);
+    let measured = |classes: Tensor<1, Int>| {
+        [
+            negative_log_likelihood(p.clone(), classes.clone()),
+            brier_score(p.clone(), classes.clone()),
+            expected_calibration_error(p.clone(), classes, 10),
+        ]
+        .map(|measure| values(measure)[0])
+    };
+    let expected = measured(classes.clone());
+    for dtype in [IntDType::U8, IntDType::I64, IntDType::U32] {
+        assert_eq!(measured(classes.clone().cast(dtype)), expected, "{dtype:?}");
     }
 }
 

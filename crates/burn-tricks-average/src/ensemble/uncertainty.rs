@@ -137,6 +137,8 @@ impl Checked {
             samples, labels,
             "`probabilities` and `classes` must be of as many samples"
         );
+        // In the type of the device, with whose class numbers they are compared.
+        let classes = classes.cast(probabilities.device().settings().int_dtype);
         let tolerance = (8.0 * epsilon(probabilities.dtype())).max(1e-3);
         let wide = accumulation_dtype(probabilities.dtype());
         let p = probabilities.cast(wide);

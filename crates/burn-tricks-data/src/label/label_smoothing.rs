@@ -5,7 +5,7 @@ use crate::sample_seeds::SampleSeeds;
 use burn::tensor::{Int, Tensor};
 use burn_tricks_core::{Config, ConfigError};
 
-/// One-hot targets, `[batch, classes]`, of class indices, `[batch]`: 1 for the sample's class, 0 for the others. The
+/// One-hot targets, `[batch, classes]`, of class indices of any integer type, `[batch]`: 1 for the sample's class, 0 for the others. The
 /// row of a label that is not in `0..classes` is NaN, and so is the loss of its batch: a wrong label shows at once, and
 /// nothing is read from the device. (With a row of zeros the sample would cost nothing, and nobody would notice.)
 ///
@@ -26,6 +26,7 @@ use burn_tricks_core::{Config, ConfigError};
 pub fn soft_targets(labels: Tensor<1, Int>, classes: usize) -> Tensor<2> {
     let [batch] = labels.dims();
     let class = Tensor::<1, Int>::arange(0..classes as i64, &labels.device());
+    let labels = labels.cast(class.dtype());
     let class = class.unsqueeze::<2>().expand([batch, classes]);
     let labels = labels.unsqueeze_dim::<2>(1).expand([batch, classes]);
     let is_wrong = labels.clone().lower_elem(0);

@@ -126,6 +126,7 @@ fn wanted(targets: Targets, outputs: &Tensor<2>) -> Option<Tensor<2>> {
                 classes.float().without_autodiff()
             } else {
                 let numbers = Tensor::<1, Int>::arange(0..columns as i64, &classes.device());
+                let classes = classes.cast(numbers.dtype());
                 let numbers = numbers.reshape([1, columns]).expand([rows, columns]);
                 // A class without an output becomes a row of zeros.
                 let is_class = classes.expand([rows, columns]).equal(numbers);

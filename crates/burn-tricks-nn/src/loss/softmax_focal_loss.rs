@@ -131,6 +131,7 @@ impl SoftmaxFocalLoss {
         let [batch, classes] = logits.dims();
         let (dtype, device) = (logits.dtype(), logits.device());
         let class = Tensor::<1, Int>::arange(0..classes as i64, &device);
+        let labels = labels.cast(class.dtype());
         let class = class.unsqueeze::<2>().expand([batch, classes]);
         let column = labels.clone().unsqueeze_dim::<2>(1);
         let is_label = class.equal(column.clone().expand([batch, classes]));
