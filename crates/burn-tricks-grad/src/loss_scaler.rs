@@ -252,15 +252,17 @@ impl LossScaler {
         module: &M,
         grads: GradientsParams,
     ) -> Option<GradientsParams> {
-        self.unscale_multiple(module, grads, 1.0)
+        self.unscale_multiple(module, grads, 1.0, true)
     }
 
-    /// [`unscale`](Self::unscale) of `times` the gradients.
+    /// [`unscale`](Self::unscale) of `times` the gradients. Those of parameters that `module` does not have stay as they
+    /// are, or are refused.
     fn unscale_multiple<M: Module>(
         &mut self,
         module: &M,
         grads: GradientsParams,
         times: f64,
+        refuses_others: bool,
     ) -> Option<GradientsParams> {
         if !self.config.enabled {
             return Some(scale_gradients(module, grads, times));
@@ -272,16 +274,17 @@ impl LossScaler {
             "`LossScaler` would divide the gradients by {used}, and has scaled no loss since the last step: call `scale` of \
              this scaler, or of a clone of it, with the loss before `backward`"
         );
-        let (others, taken) = take(module, grads);
+        let (mut grads, taken) = take(module, grads);
         assert!(
-            others.is_empty(),
+            grads.is_empty() || !refuses_others,
             "`LossScaler` would leave the gradients of {} parameters multiplied by {used}, since the module does not have \
              these parameters: call `unscale` with the module that has all of them, and split the gradients afterwards",
-            others.len()
+            grads.len()
         );
         if list_is_finite(&taken.list).unwrap_or(true) {
             self.grow();
-            Some(scaled(taken, times / f64::from(used)).into_params())
+            scaled(taken, times / f64::from(used)).put_into(&mut grads);
+            Some(grads)
         } else {
             self.back_off();
             None
@@ -362,10 +365,12 @@ impl LossScaler {
     }
 }
 
-/// A skipped step has no gradients.
+/// A skipped step has no gradients. Like every transform it leaves gradients of parameters that the model does not have as
+/// they are, which is multiplied by s: [`unscale`](LossScaler::unscale) refuses them.
 impl GradientTransform for LossScaler {
     fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-        self.unscale(model, grads).unwrap_or_default()
+        self.unscale_multiple(model, grads, 1.0, false)
+            .unwrap_or_default()
     }
 
     fn apply_scaled<M: Module>(
@@ -374,7 +379,7 @@ impl GradientTransform for LossScaler {
         grads: GradientsParams,
         factor: f64,
     ) -> GradientsParams {
-        self.unscale_multiple(model, grads, factor)
+        self.unscale_multiple(model, grads, factor, false)
             .unwrap_or_default()
     }
 
