@@ -1,5 +1,5 @@
 //! How sure is a prediction? A network that is too sure of itself, one number that calibrates it, and models drawn from
-//! the distribution of its weights (SWAG), next to an ensemble by bagging.
+//! the distribution of its weights (SWAG), next to ensembles of five networks, without and with bagging.
 //!
 //!     cargo run --release --example 26_calibration
 
@@ -106,12 +106,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     show("twenty models of SWAG", &drawn.predict(images.clone()))?;
 
     let init = |device: &Device| config.init(device);
-    let bagged = EnsembleConfig::new().train(5, &device, 42, init, |member, model| {
-        let sample = member.bootstrap(SAMPLES);
-        let (model, _) = train(model, &samples, sample.indices(), member.seed);
-        Ok::<_, Box<dyn Error>>(model)
-    })?;
-    show("five networks, by bagging", &bagged.predict(images))?;
+    for (what, bagging) in [
+        ("five networks, on all samples", false),
+        ("five networks, by bagging", true),
+    ] {
+        let five = EnsembleConfig::new().train(5, &device, 42, init, |member, model| {
+            let sample = member.bootstrap(SAMPLES);
+            let indices = if bagging { sample.indices() } else { &all };
+            let (model, _) = train(model, &samples, indices, member.seed);
+            Ok::<_, Box<dyn Error>>(model)
+        })?;
+        show(what, &five.predict(images.clone()))?;
+    }
 
     if let Some(folder) = out.parent() {
         std::fs::create_dir_all(folder)?;

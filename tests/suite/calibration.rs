@@ -269,4 +269,13 @@ fn each_member_has_a_bootstrap_sample_of_its_own() {
         // 500 / e is 184, and its standard deviation about 7.
         assert!((149..219).contains(&outside.len()), "{}", outside.len());
     }
+    // Nor is one the other shifted: 500 / e³ is 25, and its standard deviation below 5.
+    assert_ne!(samples[0].indices()[1..], samples[1].indices()[..499]);
+    let outside_all = |index: &usize| {
+        samples
+            .iter()
+            .all(|sample| !sample.indices().contains(index))
+    };
+    let outside_all = (0..500).filter(outside_all).count();
+    assert!((5..45).contains(&outside_all), "{outside_all}");
 }

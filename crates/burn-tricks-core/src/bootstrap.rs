@@ -31,7 +31,10 @@ impl Bootstrap {
     /// The sample of a data set of `samples` samples that belongs to `seed`. It is drawn on the host, and the same on every
     /// machine.
     pub fn new(samples: usize, seed: u64) -> Self {
+        // Seeds that differ by what the generator adds to its state at each draw, as those of an ensemble's members do, would
+        // otherwise give the same draws, shifted by one.
         let mut state = seed;
+        state = split_mix(&mut state);
         let indices = (0..samples).map(|_| below(&mut state, samples as u64));
         Self {
             indices: indices.collect(),
