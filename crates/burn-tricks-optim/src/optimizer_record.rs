@@ -65,12 +65,13 @@ use std::path::{Path, PathBuf};
 /// a parameter's state. For other optimizers, whose states may have any shape, only the rank that Burn records is
 /// checked. An optimizer of your own whose state has the names of one of these, for example a tensor `momentum` and
 /// nothing else as that of Lion, is taken for it: if the shape may differ, choose another name. Damage that changes only
-/// the values of numbers cannot be detected here: keep a checksum. A parameter without a state is no error, since
+/// the values of numbers cannot be detected here: keep a checksum. Nor can another [`scope`](crate::NormalizedGradientConfig::scope)
+/// of `NormalizedGradientConfig`: the first step then panics, and names the setting. A parameter without a state is no error, since
 /// frozen and unused parameters have none; [`check_optimizer_record`] lists these parameters.
 ///
 /// # Cost
 ///
-/// While a record is loaded, it is in memory twice.
+/// While a record is loaded, its numbers are in memory three times.
 pub trait ModuleOptimizerExt: Sized {
     /// This optimizer with the state of `record`, which must have been saved for `model`. Never panics.
     ///
@@ -151,15 +152,15 @@ fn load_checked<M: Module, O>(
 ) -> Result<O, OptimizerRecordError> {
     guarded(|| {
         let bytes = bytes.shared();
-        check_optimizer_record(model, bytes.clone())?;
-        let record = OptimizerRecord::from_bytes(bytes.clone())?;
-        let recorded = record.len();
-        let optim = load(record);
-        let loaded = to_record(&optim);
-        // As many tensors as were recorded: all states were read.
-        if recorded == 0 || loaded.len() != recorded {
-            all_restored(model, &entries(bytes)?, &entries(loaded.into_bytes()?)?)?;
+        let mut recorded = entries(bytes.clone())?;
+        check(model, &recorded)?;
+        // From here on the names are enough.
+        for entry in recorded.values_mut() {
+            entry.tensors.clear();
         }
+        let optim = load(OptimizerRecord::from_bytes(bytes)?);
+        let loaded = entries(to_record(&optim).into_bytes()?)?;
+        all_restored(model, &recorded, &loaded)?;
         Ok(optim)
     })
 }

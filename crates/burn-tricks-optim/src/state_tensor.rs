@@ -20,6 +20,10 @@ pub(crate) enum StateTensor {
 const ANOTHERS: &str = "it is the state of another parameter or model (`ModuleOptimizerExt::try_load_record` \
                         finds this when a record is loaded, and names the parameter)";
 
+/// Of a squared norm, which is a number for each element or for the whole tensor: the shape is right with either scope.
+const OTHER_SCOPE: &str = "it was recorded with another `scope` of `NormalizedGradientConfig`, which a record does not \
+                           hold";
+
 impl StateTensor {
     /// The tensor of a parameter of `rank` dimensions, on this device.
     pub(crate) fn moved_to(self, device: &Device, rank: usize) -> Self {
@@ -124,9 +128,15 @@ impl StateTensor {
 fn refuse(tensor: &AnyTensor, expected: &Shape, weight: &AnyTensor, field: &str) -> ! {
     let (got, shape) = (tensor.shape(), weight.shape());
     let name = field.rsplit('.').next().unwrap_or(field);
+    let of_other_scope = got == shape || got == vec![1; weight.rank()].into();
+    let reason = if name == "accumulator" && of_other_scope {
+        OTHER_SCOPE
+    } else {
+        ANOTHERS
+    };
     panic!(
         "the optimizer's state does not fit its parameter: `{name}` has the shape {got:?} and must have \
-         {expected:?} for a parameter of {shape:?}: {ANOTHERS}"
+         {expected:?} for a parameter of {shape:?}: {reason}"
     );
 }
 
