@@ -2,13 +2,16 @@
 //! mean whose two shares add up to 1.
 
 use crate::devices::devices;
-use crate::models::{Noise, values};
-use burn::optim::Optimizer;
-use burn::tensor::{Device, Tensor};
+use crate::models::{Noise, Pair, values};
+use burn::optim::{ModuleOptimizer, Optimizer};
+use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::kernels::{
     AdamStep, Mean, NormMemory, NormalizedStep, RmsPropStep, Step, UpdateMemory, WeightDecayTerm,
 };
-use burn_tricks::optim::{Epsilon, Memory, MomentumMemory, NormScope, NormalizedGradientConfig};
+use burn_tricks::optim::{
+    AdaBeliefConfig, AdaDeltaConfig, AdamConfig, AdamWConfig, Epsilon, Memory, MomentumMemory,
+    NAdamConfig, NormScope, NormalizedGradientConfig, RAdamConfig, RmsPropConfig,
+};
 
 const BETA: f64 = 0.999;
 const STEPS: usize = 6000;
@@ -117,5 +120,46 @@ fn the_means_of_a_whole_tensor_are_too() {
                 );
             }
         }
+    }
+}
+
+/// As their documentation says: where the square of a gradient overflows, the mean square is infinite, and NaN a step later.
+#[test]
+fn a_gradient_whose_square_overflows_makes_its_weight_nan_in_the_next_step() {
+    let device = Device::flex().autodiff();
+    let steps = |mut optim: ModuleOptimizer| {
+        let mut pair = Pair::new(&[1.0], &[1.0], DType::F32, &device);
+        for grad in [4e19, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5] {
+            let grads = pair.grads(&[grad], &[0.5]);
+            pair = optim.step(0.01, pair, grads);
+        }
+        let (a, b) = pair.values();
+        (a[0], b[0])
+    };
+    let decay = Memory::Decay { beta: 0.9 };
+    let of = |scope| {
+        let config = NormalizedGradientConfig::new().with_memory(decay);
+        config.with_scope(scope).init().unwrap()
+    };
+    for (name, optim) in [
+        ("Adam", AdamConfig::new().init().unwrap()),
+        ("AdamW", AdamWConfig::new().init().unwrap()),
+        ("NAdam", NAdamConfig::new().init().unwrap()),
+        ("RAdam", RAdamConfig::new().init().unwrap()),
+        ("RMSProp", RmsPropConfig::new().init().unwrap()),
+        ("AdaDelta", AdaDeltaConfig::new().init().unwrap()),
+        ("AdaBelief", AdaBeliefConfig::new().init().unwrap()),
+        ("elements", of(NormScope::Element)),
+        ("tensors", of(NormScope::Tensor)),
+    ] {
+        let (a, b) = steps(optim);
+        assert!(a.is_nan() && b.is_finite(), "{name}: {a}, {b}");
+    }
+    for (name, optim) in [
+        ("Adam", burn::optim::AdamConfig::new().init()),
+        ("RMSProp", burn::optim::RmsPropConfig::new().init()),
+    ] {
+        let (a, b) = steps(optim);
+        assert!(a.is_finite() && b.is_finite(), "Burn's {name}: {a}, {b}");
     }
 }

@@ -77,6 +77,8 @@ optimizer_config! {
     ///   rectifies at ρₜ = 5.
     /// - Decay is decoupled, as in the authors' code.
     /// - The state of `f16` and `bf16` weights is kept in `f32`.
+    /// - A deviation g − m above 1.8e19, whose square overflows in `f32`, makes s infinite, and at the next step s and the
+    ///   weight NaN. In the authors' code s stays infinite.
     ///
     /// # References
     ///

@@ -71,6 +71,8 @@ optimizer_config! {
     ///   ([`paper`](AdaDeltaConfig::paper)); 0.95 and 1e-7 in Keras ([`keras`](AdaDeltaConfig::keras)).
     /// - Keras's default η is 1e-3, with which AdaDelta hardly moves the weights; the paper's is 1.
     /// - The state of `f16` and `bf16` weights is kept in `f32`.
+    /// - A gradient above 1.8e19, whose square overflows in `f32`, makes s infinite, and at the next step s and the weight
+    ///   NaN. In PyTorch s stays infinite.
     ///
     /// # References
     ///

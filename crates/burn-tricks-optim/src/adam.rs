@@ -104,6 +104,8 @@ optimizer_config! {
     ///   step within 4e-6; the recorded second moments of the first steps differ by that 1.3e-5.
     /// - The moments of `f16` and `bf16` weights are kept in `f32`. A record of Burn's optimizer for such weights
     ///   can be loaded here; a record of this optimizer cannot be loaded into Burn's, which would mix the types.
+    /// - A gradient above 1.8e19, whose square overflows in `f32`, makes v infinite, and at the next step v and the weight
+    ///   NaN. In PyTorch and Burn v stays infinite, and the weight stands still from then on.
     /// - A reloaded state goes straight to the parameter's device, not through `Device::default()`.
     ///
     /// # Suggested values

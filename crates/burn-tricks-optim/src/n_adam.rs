@@ -70,6 +70,8 @@ optimizer_config! {
     ///   `μₜ = β₁` ([`optax`](NAdamConfig::optax)).
     /// - The product of the momenta is computed from the number of steps; PyTorch and Keras record it.
     /// - The moments of `f16` and `bf16` weights are kept in `f32`.
+    /// - A gradient above 1.8e19, whose square overflows in `f32`, makes v infinite, and at the next step v and the weight
+    ///   NaN. In PyTorch v stays infinite.
     ///
     /// # Suggested values
     ///

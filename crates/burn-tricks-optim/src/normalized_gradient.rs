@@ -97,6 +97,8 @@ use burn_tricks_kernels::{AnyTensor, Multiple, Skip, StepCount};
 /// - A zero divisor gives a zero update, even with ε = 0; other libraries give NaN or need an ε.
 /// - The memory of `f16` and `bf16` parameters is kept in `f32`: in `f16` a gradient of 256 overflows
 ///   when squared, and a sum in `bf16` stops growing.
+/// - With [`Memory::Decay`], a norm above 1.8e19, whose square overflows in `f32`, makes v infinite, and at the next step v and
+///   the weight NaN. In PyTorch's and Burn's RMSProp and Adam v stays infinite.
 /// - ε stands outside the root in PyTorch's and Burn's AdaGrad, RMSProp and Adam, inside in optax's
 ///   and Keras's AdaGrad and RMSProp: [`Epsilon`]. PyTorch uses 1e-10 (AdaGrad) and 1e-8, Burn 1e-5, Keras 1e-7, optax
 ///   1e-7 (AdaGrad) and 1e-8. Here it is 0 by default.

@@ -84,6 +84,8 @@ optimizer_config! {
     ///   later code skips these steps. They end at ρₜ = 5, as in PyTorch and optax; in the paper they end at 4.
     /// - With β₂ ≤ 2/3 no step is rectified.
     /// - The moments of `f16` and `bf16` weights are kept in `f32`.
+    /// - A gradient above 1.8e19, whose square overflows in `f32`, makes v infinite, and at the next step v and the weight
+    ///   NaN. In PyTorch v stays infinite.
     ///
     /// # Suggested values
     ///

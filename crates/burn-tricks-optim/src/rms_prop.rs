@@ -77,6 +77,8 @@ optimizer_config! {
     /// - Burn also records a tensor that can be computed from the others (`centered.avg`). The record here holds it
     ///   too, so that Burn can load it, but it is not kept in memory.
     /// - The state of `f16` and `bf16` weights is kept in `f32`.
+    /// - A gradient above 1.8e19, whose square overflows in `f32`, makes v infinite, and at the next step v and the weight
+    ///   NaN. In PyTorch and Burn v stays infinite, and without momentum the weight stands still from then on.
     /// - A reloaded state goes straight to the parameter's device, not through `Device::default()`.
     ///
     /// # Suggested values
