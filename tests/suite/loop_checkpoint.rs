@@ -302,6 +302,33 @@ fn one_process_at_a_time_saves_and_all_may_read() {
     assert_eq!(loaded(folder.path()).step(), 3);
 }
 
+/// The listed one may be deleted before it is read, since a newer one is complete.
+#[test]
+fn a_reader_finds_one_while_another_saves() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut checkpoints = Checkpoints::open(folder.path(), 1).unwrap();
+    checkpoints.step(0).save().unwrap();
+    let reader = Checkpoints::open(folder.path(), 1).unwrap();
+    let until = Instant::now() + Duration::from_secs(2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for step in 1.. {
+                if Instant::now() >= until {
+                    break;
+                }
+                checkpoints.step(step).save().unwrap();
+            }
+        });
+        let (mut last, mut reads) = (0, 0);
+        while Instant::now() < until {
+            let step = reader.newest().unwrap().expect("one is complete").step();
+            assert!(step >= last, "{step} after {last}");
+            (last, reads) = (step, reads + 1);
+        }
+        assert!(last > 10 && reads > 10, "{reads} reads up to step {last}");
+    });
+}
+
 #[test]
 fn what_a_killed_process_left_is_removed_and_others_files_are_not() {
     let folder = tempfile::tempdir().unwrap();

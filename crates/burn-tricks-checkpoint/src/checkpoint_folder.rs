@@ -45,14 +45,23 @@ impl CheckpointFolder {
 
     /// The newest complete checkpoint, if there is one.
     pub(crate) fn newest(&self) -> Result<Option<Saved>, CheckpointError> {
+        let mut listed = files(&self.folder)?;
         let mut damaged = Vec::new();
-        for (step, path) in files(&self.folder)?.into_iter().rev() {
-            match read(step, &path)? {
-                Found::Whole(entries, parts) => {
-                    return Ok(Some(Saved::new(step, path, entries, parts, damaged)));
+        loop {
+            for (step, path) in listed.iter().cloned().rev() {
+                match read(step, &path)? {
+                    Found::Whole(entries, parts) => {
+                        return Ok(Some(Saved::new(step, path, entries, parts, damaged)));
+                    }
+                    Found::Damaged(problem) => damaged.push((step, problem)),
                 }
-                Found::Damaged(problem) => damaged.push((step, problem)),
             }
+            // Another process may have saved a checkpoint and deleted the listed ones meanwhile.
+            let now = files(&self.folder)?;
+            if now == listed {
+                break;
+            }
+            (listed, damaged) = (now, Vec::new());
         }
         if !damaged.is_empty() {
             damaged.reverse();
