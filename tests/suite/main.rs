@@ -17,6 +17,7 @@ mod best_weights;
 mod calibration;
 mod channel_gates;
 mod clip_grad_norm;
+mod column_layout;
 mod configs;
 mod configs_table;
 mod constraints;

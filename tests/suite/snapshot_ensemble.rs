@@ -5,11 +5,13 @@ use crate::models::{Net, alone, values};
 use crate::oracle::{assert_close, case, numbers, read};
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams};
+use burn::store::ModuleRecord;
 use burn::tensor::{Device, Int, Tensor, activation::softmax};
 use burn_tricks::average::{
-    CombineError, EnsembleConfig, Predict, SnapshotEnsembleConfig, brier_score, disagreement,
-    expected_calibration_error, negative_log_likelihood,
+    CombineError, EmaConfig, EmaSet, EnsembleConfig, Predict, SnapshotEnsembleConfig, brier_score,
+    disagreement, expected_calibration_error, negative_log_likelihood,
 };
+use std::process::Command;
 
 fn input(device: &Device) -> Tensor<2> {
     let values: Vec<f32> = (0..32).map(|i| (i as f32 * 0.7).sin() * 3.0).collect();
@@ -158,4 +160,53 @@ fn certainty_that_is_wrong_is_infinitely_unlikely() {
         "its largest"
     );
     assert_eq!(values(expected_calibration_error(p, wrong, 15)), [1.0]);
+}
+
+/// In a process in which there is no default device.
+#[test]
+fn before_the_first_member_the_record_is_made_on_the_model_s_device() {
+    const DEVICE: &str = "BURN_DEVICE";
+    const NONE: &str = "none of Burn's";
+    if std::env::var_os(DEVICE).is_none_or(|device| device != NONE) {
+        let (_, module) = module_path!().split_once("::").unwrap();
+        let test = "before_the_first_member_the_record_is_made_on_the_model_s_device";
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", &format!("{module}::{test}")])
+            .env(DEVICE, NONE)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && text.contains("1 passed"),
+            "{text}"
+        );
+        return;
+    }
+    assert!(std::panic::catch_unwind(Device::default).is_err());
+    let _alone = alone();
+    let model = Net::new(0.5, &Device::flex());
+    let empty = || SnapshotEnsembleConfig::new(2).init(&model).unwrap();
+    let loaded = empty().load_record(empty().to_record()).unwrap();
+    assert!(loaded.is_empty());
+    let mut some = loaded;
+    some.collect(&model);
+    let loaded = empty().load_record(some.to_record()).unwrap();
+    assert_eq!(loaded.len(), 1);
+
+    let set = || EmaSet::<Net>::init(&[], &model).unwrap();
+    assert!(set().to_record().is_empty());
+    let bytes = set().to_record().into_bytes().unwrap();
+    let record = ModuleRecord::from_bytes(bytes).unwrap();
+    assert_eq!(set().load_record(record).unwrap().iter().len(), 0);
+    let error = set().load_record(some.to_record()).unwrap_err();
+    assert!(
+        error.to_string().contains("a set without averages"),
+        "{error}"
+    );
+    let one = EmaSet::init(&[EmaConfig::new(0.9)], &model).unwrap();
+    let error = one.load_record(set().to_record()).unwrap_err();
+    assert!(
+        error.to_string().contains("not that of an average"),
+        "{error}"
+    );
 }

@@ -1,7 +1,7 @@
 //! An average of the weights of a model in training: what [`Ema`](crate::Ema), [`Swa`](crate::Swa) and
 //! [`Lawa`](crate::Lawa) have in common. They differ in their [rules](crate::AverageRule).
 
-use crate::average_record::{Members, read_members, record_members};
+use crate::average_record::{Members, device_of, read_members, record_members};
 use crate::average_rule::{AverageRule, Update};
 use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
@@ -320,8 +320,10 @@ impl<M: Module + ModuleDisplay, R: AverageRule> Average<M, R> {
 
     /// [`to_record`](Self::to_record), with labels for what `M` does not name.
     pub(crate) fn to_labelled_record(&self, labels: &[String]) -> ModuleRecord {
-        let members = self.held.iter().map(Snapshot::held_model).collect();
-        record_members(self.rule.kind(), labels, members, &self.counters())
+        let members: Vec<M> = self.held.iter().map(Snapshot::held_model).collect();
+        let device = device_of(&members[0]);
+        let counters = self.counters();
+        record_members(self.rule.kind(), labels, members, &counters, &device)
     }
 
     /// Resumes the recorded average. If the record has more samples than the rule holds, the newest are kept.

@@ -5,7 +5,7 @@ use burn::module::{Module, ModuleDisplay, Param, ParamId};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burn_pack::Reader;
-use burn_tricks_core::{InlineModule, Snapshot};
+use burn_tricks_core::{InlineModule, Snapshot, load_record};
 use burn_tricks_kernels::numbers;
 
 /// The contents of the record: `members.0...`, `counters`, `checksum`, and `labels` if there are any.
@@ -76,13 +76,14 @@ pub(crate) struct Members<M> {
     pub(crate) counters: Vec<u64>,
 }
 
+/// The record of these members, whose numbers are on `device` while they are written.
 pub(crate) fn record_members<M: Module + ModuleDisplay>(
     kind: AverageKind,
     labels: &[String],
     members: Vec<M>,
     counters: &[u64],
+    device: &Device,
 ) -> ModuleRecord {
-    let device = device_of(members.first());
     let numbers: Vec<i32> = [u64::from(kind.number), members.len() as u64]
         .iter()
         .chain(counters)
@@ -90,15 +91,15 @@ pub(crate) fn record_members<M: Module + ModuleDisplay>(
         .collect();
     let recorded = Recorded {
         members,
-        counters: numbers_of(numbers, &device),
-        labels: labels_of(labels, &device),
-        checksum: numbers_of(vec![0; 2], &device),
+        counters: numbers_of(numbers, device),
+        labels: labels_of(labels, device),
+        checksum: numbers_of(vec![0; 2], device),
     };
     let tensors = tensors(recorded.clone().into_record()).expect("a record can be read back");
     let sum = checksum(&tensors);
     let halves = vec![(sum >> 16) as i32, (sum & 0xffff) as i32];
     Recorded {
-        checksum: numbers_of(halves, &device),
+        checksum: numbers_of(halves, device),
         ..recorded
     }
     .into_record()
@@ -173,15 +174,15 @@ pub(crate) fn read_members<M: Module + ModuleDisplay>(
     }
     let values = whole.collect();
     let template = like.held_model();
-    let device = device_of(Some(&template));
+    let device = device_of(&template);
     let recorded = Recorded {
         // `valid`, not `clone`: each with running statistics of its own.
         members: (0..members).map(|_| template.valid()).collect(),
         counters: numbers_of(vec![0; numbers], &device),
         labels: labels_of(labels, &device),
         checksum: numbers_of(vec![0; 2], &device),
-    }
-    .try_load_record(record)?;
+    };
+    let recorded = load_record(recorded, record)?;
     let snapshot = |member: &M| {
         like.with_held_model(member)
             .map_err(|mismatch| invalid(mismatch.to_string()))
@@ -254,9 +255,7 @@ fn numbers_of(numbers: Vec<i32>, device: &Device) -> Param<Tensor<1, Int>> {
     )
 }
 
-/// The device of a module, on which the record's numbers are while they are written.
-fn device_of<M: Module>(module: Option<&M>) -> Device {
-    module
-        .and_then(|module| module.devices().into_iter().next())
-        .unwrap_or_default()
+/// The device of a module; the default device if it has no tensors.
+pub(crate) fn device_of<M: Module>(module: &M) -> Device {
+    module.devices().into_iter().next().unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use crate::combine_error::CombineError;
 use burn::module::Module;
 use burn::store::ModuleRecord;
-use burn_tricks_core::{Buffers, Snapshot, independent_copy};
+use burn_tricks_core::{Buffers, Snapshot, independent_copy, load_record};
 use std::path::Path;
 
 /// `model` with the mean of the weights and running statistics of checkpoint files of the same architecture, in the
@@ -80,7 +80,7 @@ pub fn average_checkpoints<M: Module, P: AsRef<Path>>(
             error,
         };
         let record = ModuleRecord::load(path).map_err(failed)?;
-        model = model.try_load_record(record).map_err(failed)?;
+        model = load_record(model, record).map_err(failed)?;
         let share = 1.0 / (count + 1) as f64;
         match &mut mean {
             Some(mean) => mean.lerp(&model, share, Buffers::Average),

@@ -1,7 +1,7 @@
 //! Several moving averages of one training run.
 
 use crate::average::Live;
-use crate::average_record::{AverageKind, Members, read_members, record_members};
+use crate::average_record::{AverageKind, Members, device_of, read_members, record_members};
 use crate::ema::{Ema, EmaConfig};
 use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
@@ -125,15 +125,20 @@ impl<M: Module> StepAverage<M> for EmaSet<M> {
 }
 
 impl<M: Module + ModuleDisplay> EmaSet<M> {
-    /// The record to save with a checkpoint: the averages and their step counts.
+    /// The record to save with a checkpoint: the averages and their step counts. That of a set without averages is empty.
     pub fn to_record(&self) -> ModuleRecord {
         let members = self.emas.iter().map(|ema| ema.newest().held_model());
+        let members: Vec<M> = members.collect();
+        let Some(device) = members.first().map(device_of) else {
+            return members.into_record();
+        };
         let counters: Vec<u64> = self.emas.iter().flat_map(Ema::counters).collect();
         record_members(
             AverageKind::EMA_SET,
             &self.labels(),
-            members.collect(),
+            members,
             &counters,
+            &device,
         )
     }
 
@@ -151,6 +156,9 @@ impl<M: Module + ModuleDisplay> EmaSet<M> {
     /// differs.
     pub fn load_record(mut self, record: ModuleRecord) -> Result<Self, RecordError> {
         let Some(first) = self.emas.first() else {
+            if record.is_empty() {
+                return Ok(self);
+            }
             let text = "a set without averages has no record".to_owned();
             return Err(RecordError::Validation(text));
         };

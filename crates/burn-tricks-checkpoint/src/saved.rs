@@ -13,6 +13,7 @@ use burn::optim::ModuleOptimizer;
 use burn::store::RecordError;
 use burn::tensor::Bytes;
 use burn_pack::{Reader, Scalar};
+use burn_tricks_core::load_record;
 use burn_tricks_optim::ModuleOptimizerExt as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -84,9 +85,7 @@ impl Saved {
         let record = self.record(name)?;
         // What a batch did to running statistics, and Burn keeps apart, would overwrite what is loaded.
         let _ = module.valid();
-        module
-            .try_load_record(record)
-            .map_err(|error| self.unfit(name, error))
+        load_record(module, record).map_err(|error| self.unfit(name, error))
     }
 
     /// Returns `optimizer` with the moments and counters that were saved. `module` is the model that it steps, which

@@ -21,6 +21,7 @@ pub use burn_tricks_train as train;
 pub use burn_tricks_core::{
     Buffers, Config, ConfigError, Derived, Goal, Improvement, MinDelta, Mismatch, ParamPaths,
     ParamRole, Run, Snapshot, batch_statistics, cast_copy, copy_statistics, force_init,
+    load_record,
 };
 
 /// Thirty names for a training loop and the `Learner`: `use burn_tricks::prelude::*;` next to

@@ -1,6 +1,6 @@
 //! Snapshot ensemble.
 
-use crate::average_record::{AverageKind, read_members, record_members};
+use crate::average_record::{AverageKind, device_of, read_members, record_members};
 use crate::combine_error::CombineError;
 use crate::ensemble::new_ids::NewIds;
 use crate::ensemble::{Ensemble, EnsembleConfig};
@@ -160,6 +160,7 @@ impl<M: Module + ModuleDisplay> SnapshotEnsemble<M> {
             &[],
             members,
             &[self.collected],
+            &device_of(&self.like.held_model()),
         )
     }
 

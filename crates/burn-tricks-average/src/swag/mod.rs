@@ -2,7 +2,7 @@
 
 mod flat_weights;
 
-use crate::average_record::{AverageKind, Members, read_members, record_members};
+use crate::average_record::{AverageKind, Members, device_of, read_members, record_members};
 use crate::average_rule::Sampling;
 use crate::ensemble::new_ids::NewIds;
 use burn::module::{Module, ModuleDisplay};
@@ -321,7 +321,9 @@ impl<M: Module + ModuleDisplay> Swag<M> {
             written(&self.variance),
         ];
         members.extend(self.deviations.iter().map(written));
-        record_members(AverageKind::SWAG, &[], members, &[self.steps, self.updates])
+        let device = device_of(&members[0]);
+        let counters = [self.steps, self.updates];
+        record_members(AverageKind::SWAG, &[], members, &counters, &device)
     }
 
     /// Resumes the recorded distribution. If the record has more deviations than the configuration keeps, the newest are

@@ -18,6 +18,7 @@ use burn::tensor::{Bytes, Tensor};
 use burn::train::{Learner, LearnerModel};
 use burn_pack::Reader;
 use burn_tricks_checkpoint::Change;
+use burn_tricks_core::load_record;
 use burn_tricks_optim::check_optimizer_record;
 
 /// Checks that model, schedule and optimizer can load their records of `epoch`. Returns whether the optimizer keeps
@@ -38,7 +39,7 @@ where
     let panicked = |what, message| unread(CheckpointFault::Panicked { what, message });
     let record = files.load("model", epoch)?;
     // In place: the model of `valid` has running statistics of its own.
-    let loaded = learner.model().model().valid().try_load_record(record);
+    let loaded = load_record(learner.model().model().valid(), record);
     let loaded = loaded.map_err(|error| SessionError::State {
         epoch,
         error: error.into(),

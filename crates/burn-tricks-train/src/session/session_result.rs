@@ -13,6 +13,7 @@ use burn::module::Module;
 use burn::train::metric::MetricName;
 use burn::train::renderer::MetricsRenderer;
 use burn_tricks_checkpoint::Change;
+use burn_tricks_core::load_record;
 use burn_tricks_stop::StopReason;
 use std::fmt::{Debug, Display};
 
@@ -181,7 +182,7 @@ impl<M: Module, H: Trick<M>> SessionResult<M, H> {
             Best::InFiles(files) => files.validated(epoch)?,
         };
         // The model of `valid` has running statistics of its own: a record is loaded in place.
-        let model = self.model.model().valid().try_load_record(record);
+        let model = load_record(self.model.model().valid(), record);
         model.map_err(|error| {
             let fault = CheckpointFault::Record { path, error };
             SessionError::Unread { epoch, fault }

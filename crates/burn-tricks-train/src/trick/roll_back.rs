@@ -9,7 +9,7 @@ use crate::trick::trick_error::TrickError;
 use crate::trick::trick_metric::TrickMetric;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
-use burn_tricks_core::{ConfigError, StateError, state_from_bytes, state_to_bytes};
+use burn_tricks_core::{ConfigError, StateError, load_record, state_from_bytes, state_to_bytes};
 use burn_tricks_grad::GradientOrder;
 use burn_tricks_stop::{
     BestWeights, Decision, RollBack, RollBackConfig, RollBackState, StopReason,
@@ -159,7 +159,7 @@ impl<M: Module> RollBackTrick<M> {
         };
         let record = record_of(NAME, &bytes)?;
         // The model of `valid` has running statistics of its own: a record is loaded in place.
-        let best = model.valid().try_load_record(record)?;
+        let best = load_record(model.valid(), record)?;
         self.best = BestWeights::new().with_kept(&best, check, ());
         Ok(())
     }

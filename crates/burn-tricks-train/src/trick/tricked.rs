@@ -10,6 +10,7 @@ use crate::trick::trained::Trained;
 use burn::module::{Module, ModuleMapper, ModuleVisitor};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Device;
+use burn_tricks_core::load_record;
 use std::borrow::Cow;
 use std::fmt::{Debug, Display};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -287,7 +288,7 @@ impl<M: Module, H: Trick<M>> Module for Tricked<M, H> {
 
     fn try_load_record(self, record: ModuleRecord) -> Result<Self, RecordError> {
         let model = self.model.current().into_owned();
-        let model = Trained::new(model.try_load_record(record)?);
+        let model = Trained::new(load_record(model, record)?);
         if let Mode::Validation(_) = self.mode {
             return Ok(self.with(model, Mode::Validation(None)));
         }
