@@ -31,8 +31,9 @@ impl EnsembleConfig {
     /// a member is trained, the device is seeded with its seed, so the training of a member does not depend on those before
     /// it. For bagging, `train` uses the samples of [`Member::bootstrap`]. Networks gain more from different initial weights
     /// than from different samples, and each loses by the third of the samples that it does not see (Lakshminarayanan et
-    /// al.; the example `26_calibration`): without a reason for bagging, such as samples to validate each member with, train
-    /// each member on all samples.
+    /// al.; in the example `26_calibration`, of one seed, five networks have a test accuracy of 88.8 % on all samples, and of
+    /// 87.7 % by bagging): without a reason for bagging, such as samples to validate each member with, train each member on
+    /// all samples.
     ///
     /// ```
     /// use burn::nn::{Linear, LinearConfig};
