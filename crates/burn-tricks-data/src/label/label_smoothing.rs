@@ -5,9 +5,10 @@ use crate::sample_seeds::SampleSeeds;
 use burn::tensor::{Int, Tensor};
 use burn_tricks_core::{Config, ConfigError};
 
-/// One-hot targets, `[batch, classes]`, of class indices of any integer type, `[batch]`: 1 for the sample's class, 0 for the others. The
-/// row of a label that is not in `0..classes` is NaN, and so is the loss of its batch: a wrong label shows at once, and
-/// nothing is read from the device. (With a row of zeros the sample would cost nothing, and nobody would notice.)
+/// One-hot targets, `[batch, classes]`, of class indices of any integer type, `[batch]`: 1 for the sample's class, 0 for
+/// the others. The row of a label that is not in `0..classes` is NaN, and so is the loss of its batch: a wrong label shows
+/// at once, and nothing is read from the device. (With a row of zeros the sample would cost nothing, and nobody would
+/// notice.)
 ///
 /// Burn's `one_hot` gives the same numbers, and waits for the device to check the labels. To find out which label is wrong,
 /// check them on the host before the training: `labels.iter().position(|label| !(0..classes).contains(label))`.
