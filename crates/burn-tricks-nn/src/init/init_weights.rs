@@ -122,7 +122,7 @@ pub enum Others {
 /// [attached](crate#one-reparameterization-for-each-parameter) to its weights (a reparameterized parameter is
 /// an error) and before the optimizer's first step. Parameter ids, devices, element types, trainability and
 /// training flags stay. In a model with pretrained parts, use [`InitWeightsConfig::only`] with the path of the
-/// new part. Linear layers in column layout [load no record afterwards](crate#column-layout).
+/// new part. Linear layers in column layout [need `load_record`](crate#column-layout) to load a record afterwards.
 ///
 /// # Cost
 ///

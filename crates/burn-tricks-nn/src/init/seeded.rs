@@ -7,7 +7,7 @@ use burn_tricks_core::force_init;
 /// Makes a module with initial weights that depend on the seed alone: seeds `device`, calls `build`, and returns
 /// its module with every lazy parameter drawn.
 ///
-/// Linear layers in column layout [load no record afterwards](crate#column-layout).
+/// Linear layers in column layout [need `load_record`](crate#column-layout) to load a record afterwards.
 ///
 /// The same seed gives the same weights on one backend, but not on two backends, since each has its own
 /// generator. The whole process shares a backend's generator, so other threads must not draw meanwhile.

@@ -57,8 +57,8 @@ const TOLERANCE: f64 = 1e-6;
 ///
 /// - **Records.** `fc.weight` holds the weight before the division; `fc.weight.spectral_norm.u` and `.v` are
 ///   new. They are recorded and moved with the model, never trained, and shared by its clones, as the running
-///   statistics of batch norm are. A layer in [column layout](crate#column-layout) cannot load a record
-///   afterwards.
+///   statistics of batch norm are. Into a layer in [column layout](crate#column-layout) load it with
+///   [`load_record`](burn_tricks_core::load_record).
 /// - **Averages of weights.** The mean of unit vectors is no unit vector. u and v are [`Derived`] state: every
 ///   average of burn-tricks (moving averages, soups, averaged files) averages the weights and computes the
 ///   vectors of the averaged weight anew, so that its largest singular value is 1 too. A snapshot of a single

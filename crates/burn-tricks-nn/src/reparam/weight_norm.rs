@@ -66,8 +66,8 @@ use std::collections::HashMap;
 ///
 /// - **Records.** After attaching, a record holds v under `fc.weight`, and g under `fc.weight.weight_norm.g`.
 ///   Load a record of the plain model into the plain model, before attaching. To save a record of the plain
-///   model, save `model.valid().materialize()`. A layer in [column layout](crate#column-layout) can load
-///   neither once it is attached.
+///   model, save `model.valid().materialize()`. Into a layer in [column layout](crate#column-layout) load
+///   a record with [`load_record`](burn_tricks_core::load_record).
 /// - **LoRA.** Burn keeps one reparameterization for each parameter. Attaching to a model with LoRA is an
 ///   error here; Burn's own `apply_lora` on a model with weight norm freezes its parameters and drops
 ///   the adapters silently. Materialize first.
