@@ -70,6 +70,20 @@ fn a_checkpoint_is_loaded_into_a_fresh_and_into_a_drawn_model() {
     }
 }
 
+#[test]
+fn a_model_with_tricks_is_loaded() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let model = layer(&device);
+    let drawn = layer(&device);
+    force_init(&drawn);
+    let loaded = load_record(
+        drawn.with_tricks(StepGuard::new()),
+        model.clone().into_record(),
+    );
+    assert_eq!(numbers(&loaded.unwrap()), numbers(&model));
+}
+
 /// Each average of the library, after two models.
 #[test]
 fn averages_are_resumed() {

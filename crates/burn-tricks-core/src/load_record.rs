@@ -4,6 +4,7 @@ use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Tensor;
 use std::any::Any;
+use std::cell::Cell;
 
 /// `module` with the values of `record`, as Burn's `try_load_record` loads them, also into layers that are recorded in
 /// another shape than they have.
@@ -32,6 +33,9 @@ use std::any::Any;
 ///
 /// Burn's error, if the record does not fit the module.
 pub fn load_record<M: Module>(module: M, record: ModuleRecord) -> Result<M, RecordError> {
+    let Some(_loading) = Loading::begin() else {
+        return module.try_load_record(record); // The outer module has the shapes of the record already.
+    };
     let mut recorded = RecordedShapes::default();
     let module = module.map(&mut recorded).try_load_record(record)?;
     if recorded.before.is_empty() {
@@ -39,6 +43,26 @@ pub fn load_record<M: Module>(module: M, record: ModuleRecord) -> Result<M, Reco
     }
     recorded.is_loaded = true;
     Ok(module.map(&mut recorded))
+}
+
+thread_local! {
+    /// Whether this thread is in a `load_record`.
+    static IS_LOADING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A call of `load_record` that no other has made: a module may load the model that it holds by calling it again.
+struct Loading;
+
+impl Loading {
+    fn begin() -> Option<Self> {
+        (!IS_LOADING.replace(true)).then_some(Self)
+    }
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        IS_LOADING.set(false);
+    }
 }
 
 /// Before a record is loaded, gives each drawn parameter the shape in which it is recorded. Afterwards, gives back those
