@@ -121,6 +121,9 @@ fn networks_that_share_their_first_parameter_are_two() {
     assert!(shared.add(&a, loss(&a.1).backward(), 3).is_none());
     refused(&mut || drop(shared.state(&b)));
     refused(&mut || drop(shared.add(&b, loss(&b.1).backward(), 3)));
+    let mut finished = accumulator(2);
+    assert!(finished.add(&a, loss(&a.1).backward(), 3).is_none());
+    refused(&mut || drop(finished.finish(&b)));
     // As one module each head has its part, half of its gradient.
     let all = (encoder.clone(), a.1.clone(), b.1.clone());
     let mut accumulator = accumulator(2);

@@ -185,8 +185,10 @@ impl GradAccumulator {
         let mut narrow = Narrow {
             mean: std::mem::take(&mut self.mean).into_params(),
             seen: HashSet::new(),
+            narrowed: 0,
         };
         module.visit(&mut narrow);
+        assert_same_network(narrow.narrowed == narrow.mean.len());
         (samples > 0).then_some(narrow.mean)
     }
 
@@ -438,6 +440,7 @@ impl ModuleVisitor for Merge {
 struct Narrow {
     mean: GradientsParams,
     seen: HashSet<ParamId>,
+    narrowed: usize,
 }
 
 impl ModuleVisitor for Narrow {
@@ -447,6 +450,7 @@ impl ModuleVisitor for Narrow {
         {
             let mean = mean.cast(param.val().dtype());
             self.mean.register(param.id, mean);
+            self.narrowed += 1;
         }
     }
 }
