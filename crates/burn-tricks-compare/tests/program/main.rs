@@ -95,8 +95,9 @@ fn a_tuning_whose_runs_fail_says_so() {
 fn an_interrupted_examination_is_no_success() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("runs.jsonl");
-    let running = start(&["--doctor", "--seeds", "1"], &store);
+    let mut running = start(&["--doctor", "--seeds", "1"], &store);
     while fs::read_to_string(&store).map_or(0, |text| text.lines().count()) < 2 {
+        assert!(running.try_wait().unwrap().is_none(), "it ended early");
         sleep(Duration::from_millis(5));
     }
     let process = running.id().to_string();
