@@ -10,6 +10,8 @@ use burn_tricks_core::{Config, ConfigError};
 /// at once, and nothing is read from the device. (With a row of zeros the sample would cost nothing, and nobody would
 /// notice.)
 ///
+/// Labels are first converted to the device's integer type, usually `i32`: a number beyond its range may become a class.
+///
 /// Burn's `one_hot` gives the same numbers, and waits for the device to check the labels. To find out which label is wrong,
 /// check them on the host before the training: `labels.iter().position(|label| !(0..classes).contains(label))`.
 ///

@@ -12,7 +12,7 @@ use std::cell::RefCell;
 /// How many buffers a thread keeps: for a weight and its gradient.
 const MOST: usize = 2;
 
-/// How many numbers a buffer that is kept has at least: 128 KB, from which on glibc asks the system. Smaller
+/// How many numbers a buffer that is kept has at least: 128 KB, from which on glibc at first asks the system. Smaller
 /// ones, such as those of biases, would take the places of large ones.
 const SMALLEST: usize = 1 << 15;
 
