@@ -64,20 +64,22 @@ fn assert_near(actual: &[f64], expected: &[f64], relative: f64, what: &str) {
     );
 }
 
+/// That this panics, since another network's gradients are in the window.
+fn refused(work: &mut dyn FnMut()) {
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    let panic = panic.expect_err("another network");
+    let text = panic.downcast_ref::<&str>().expect("a text");
+    assert!(
+        text.contains("use one accumulator for each network"),
+        "{text}"
+    );
+}
+
 /// Two networks in one accumulator would each get a part of their gradients.
 #[test]
 fn a_window_belongs_to_one_network() {
     let device = training_devices().remove(0).1;
     let [one, other] = [(); 2].map(|()| Model::new(DType::F32, &device));
-    let refused = |work: &mut dyn FnMut()| {
-        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-        let panic = panic.expect_err("another network");
-        let text = panic.downcast_ref::<&str>().expect("a text");
-        assert!(
-            text.contains("use one accumulator for each network"),
-            "{text}"
-        );
-    };
     let mut shared = accumulator(2);
     assert!(shared.add(&one, one.loss(0, 3).backward(), 3).is_none());
     refused(&mut || drop(shared.add(&other, other.loss(0, 3).backward(), 3)));
@@ -108,15 +110,6 @@ fn networks_that_share_their_first_parameter_are_two() {
     let (encoder, [head_a, head_b]) = (model(), [model(), model()]);
     let loss = |head: &Model| encoder.loss(0, 3) + head.loss(0, 3);
     let (a, b) = ((encoder.clone(), head_a), (encoder.clone(), head_b));
-    let refused = |work: &mut dyn FnMut()| {
-        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-        let panic = panic.expect_err("another network");
-        let text = panic.downcast_ref::<&str>().expect("a text");
-        assert!(
-            text.contains("use one accumulator for each network"),
-            "{text}"
-        );
-    };
     let mut shared = accumulator(2);
     assert!(shared.add(&a, loss(&a.1).backward(), 3).is_none());
     refused(&mut || drop(shared.state(&b)));
