@@ -45,30 +45,46 @@ impl CheckpointFolder {
 
     /// The newest complete checkpoint, if there is one.
     pub(crate) fn newest(&self) -> Result<Option<Saved>, CheckpointError> {
-        let mut listed = files(&self.folder)?;
-        let mut damaged = Vec::new();
+        self.newest_of(|| files(&self.folder))
+    }
+
+    /// The newest complete one of those that `list` gives.
+    fn newest_of(
+        &self,
+        mut list: impl FnMut() -> Result<Vec<(usize, PathBuf)>, CheckpointError>,
+    ) -> Result<Option<Saved>, CheckpointError> {
+        let mut listed = list()?;
         loop {
-            for (step, path) in listed.iter().cloned().rev() {
-                match read(step, &path)? {
+            let (mut whole, mut damaged) = (None, Vec::new());
+            for (step, path) in listed.iter().rev() {
+                match read(*step, path)? {
                     Found::Whole(entries, parts) => {
-                        return Ok(Some(Saved::new(step, path, entries, parts, damaged)));
+                        whole = Some((*step, path.clone(), entries, parts));
+                        break;
                     }
-                    Found::Damaged(problem) => damaged.push((step, problem)),
+                    Found::Damaged(problem) => damaged.push((*step, problem)),
                 }
             }
-            // Another process may have saved a checkpoint and deleted the listed ones meanwhile.
-            let now = files(&self.folder)?;
-            if now == listed {
-                break;
+            let is_gone =
+                |(_, problem): &(usize, Damage)| matches!(problem, Damage::Missing { .. });
+            if whole.is_none() || damaged.iter().any(is_gone) {
+                // Another process may have saved a newer one and deleted the listed ones meanwhile.
+                let now = list()?;
+                if now != listed {
+                    listed = now;
+                    continue;
+                }
             }
-            (listed, damaged) = (now, Vec::new());
-        }
-        if !damaged.is_empty() {
+            if let Some((step, path, entries, parts)) = whole {
+                return Ok(Some(Saved::new(step, path, entries, parts, damaged)));
+            }
+            if damaged.is_empty() {
+                return Ok(None);
+            }
             damaged.reverse();
             let folder = self.folder.clone();
             return Err(CheckpointError::NoneComplete { folder, damaged });
         }
-        Ok(None)
     }
 
     /// Begins to write: alone, and with what there is now.
@@ -208,4 +224,30 @@ fn unpacked(body: &[u8], step: usize) -> Option<Found> {
         rest = after;
     }
     (saved == step && rest.is_empty()).then_some(Found::Whole(entries, parts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A writer that keeps fewer than before deletes the newest of the old ones first.
+    #[test]
+    fn a_reader_does_not_take_an_old_one_while_the_newest_are_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || CheckpointFolder::open(folder.path(), 9).unwrap();
+        let (reader, mut writer) = (open(), open());
+        for step in 1..=3 {
+            writer.write(step, &[], &[]).unwrap();
+        }
+        let saved = reader.newest_of(|| {
+            let listed = files(folder.path())?;
+            if let [.., (3, newest)] = &listed[..] {
+                writer.write(4, &[], &[])?;
+                file::remove(newest)?;
+            }
+            Ok(listed)
+        });
+        let saved = saved.unwrap().expect("one is complete");
+        assert_eq!((saved.step(), saved.damaged()), (4, &[][..]));
+    }
 }
