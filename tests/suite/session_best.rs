@@ -17,7 +17,10 @@ use burn::train::{
 use burn_tricks::average::EmaWarmup;
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::ReduceOnPlateau;
-use burn_tricks::stop::{Any, SmoothedConfig, StopReason, TimeLimitConfig};
+use burn_tricks::stop::{
+    Any, Decision, EarlyStopping, Observation, Smoothed, SmoothedConfig, StopCriterion, StopReason,
+    TimeLimitConfig,
+};
 use burn_tricks::train::{
     GradNorm, Outcome, SessionError, SessionResult, SharedPlateau, StateError, UpdateRatio,
 };
@@ -179,6 +182,65 @@ fn the_best_epoch_by_a_smoothed_metric_is_the_first_of_the_best() {
         .unwrap();
     assert_eq!(finished.best_epochs, [5]);
     assert_eq!(weight(&finished.model_of(5).unwrap()), 4.5);
+}
+
+/// Saved as it was when the state had the variance of the average and not the average at the best check.
+#[derive(Debug, Clone)]
+struct Before(Smoothed<EarlyStopping>);
+
+impl StopCriterion for Before {
+    type State = serde_json::Value;
+
+    fn goal(&self) -> Option<Goal> {
+        self.0.goal()
+    }
+
+    fn best(&self) -> Option<f64> {
+        self.0.best()
+    }
+
+    fn observe(&mut self, observation: impl Into<Observation>) -> Decision {
+        self.0.observe(observation)
+    }
+
+    fn state(&self) -> serde_json::Value {
+        let mut state = serde_json::to_value(self.0.state()).unwrap();
+        state.as_object_mut().unwrap().remove("best").unwrap();
+        let average = state["average"].as_object_mut().unwrap();
+        average.remove("standard_error").unwrap();
+        average.insert("variance".to_owned(), 0.0.into());
+        state
+    }
+
+    fn with_state(self, _state: serde_json::Value) -> Self {
+        self
+    }
+
+    fn reset_waiting(&mut self) {}
+}
+
+/// The smoothed losses are 2, 1.33, 0.57, 0.8, ...
+#[test]
+fn a_run_with_a_smoothed_metric_of_an_older_version_keeps_its_best_epoch() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let smoothed = || SmoothedConfig::new(0.5).init(patience(9)).unwrap();
+    let session = counting(folder.path()).num_epochs(5).without_clock();
+    let session = session.stop_early(LossMetric::new(), Before(smoothed()));
+    let session = session.resumable(2).unwrap();
+    drop(session.launch(learner((), 1.0)).unwrap());
+    let session = counting(folder.path()).num_epochs(8).without_clock();
+    let session = session.stop_early(LossMetric::new(), smoothed());
+    let session = session.resumable(2).unwrap();
+    let session = session.accept_changes(["criterion on `Loss`"]);
+    let finished = session.launch(learner((), 1.0)).unwrap();
+    assert_eq!(
+        (finished.resumed_after, finished.best_epoch),
+        (Some(5), Some(3))
+    );
+    assert_eq!(files(folder.path()), sets(&[3, 7, 8]));
+    assert_eq!(weight(&finished.best_model().unwrap()), 3.0);
+    assert_eq!(finished.criteria[0].decision.unwrap().waited, 5);
 }
 
 /// A rate of 1 that does something when it is saved, and tells when it was.

@@ -279,6 +279,35 @@ fn a_roll_back_takes_the_smoothed_metric_back_to_the_best_check() {
     check(Any::init((smoothed.init(patience).unwrap(), limit)).unwrap());
 }
 
+/// States were saved with the variance of the average, and without the average at the best check.
+#[test]
+fn a_state_of_before_keeps_the_best_and_the_patience() {
+    let patience = EarlyStoppingConfig::new(Goal::Minimize).with_patience(3);
+    let smoothed = || {
+        let patience = patience.clone().with_divergence_limit(Some(10.0));
+        SmoothedConfig::new(0.5).init(patience.init().unwrap())
+    };
+    let mut now = smoothed().unwrap();
+    for value in [0.5, 0.5, 50.0] {
+        now.observe(value);
+    }
+    let mut state = serde_json::to_value(now.state()).unwrap();
+    state.as_object_mut().unwrap().remove("best").unwrap();
+    let average = state["average"].as_object_mut().unwrap();
+    average.remove("standard_error").unwrap();
+    average.insert("variance".to_owned(), 0.0.into());
+    let mut before = smoothed()
+        .unwrap()
+        .with_state(serde_json::from_value(state).unwrap());
+    assert_eq!(before.inner(), now.inner());
+    assert_eq!(before.value(), now.value());
+    // In a roll-back the average is that of the best check, as far as it is known: its value.
+    before.reset_waiting();
+    assert_close(&[before.value().unwrap()], &[0.5], 1e-12, "the average");
+    let decision = before.observe(0.4);
+    assert!(decision.is_best && decision.stop.is_none(), "{decision:?}");
+}
+
 #[test]
 fn a_standard_error_that_is_none_does_not_spoil_the_smoothed_ones() {
     for bad in [f64::NAN, f64::INFINITY, -0.1] {

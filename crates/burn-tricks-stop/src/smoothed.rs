@@ -79,6 +79,7 @@ impl SmoothedConfig {
 
 /// The moving average, without its bias correction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)] // the standard error was not saved before
 struct Average {
     /// mₜ.
     mean: f64,
@@ -94,6 +95,7 @@ pub struct SmoothedState<S> {
     inner: S,
     average: Average,
     /// The average at the best check.
+    #[serde(default)] // it was not saved before
     best: Average,
 }
 
@@ -187,10 +189,20 @@ impl<C: StopCriterion> StopCriterion for Smoothed<C> {
     }
 
     fn with_state(self, state: Self::State) -> Self {
+        let inner = self.inner.with_state(state.inner);
+        let average = state.average;
+        let best = match inner.best() {
+            // Of a state without it the best value is known.
+            Some(best) if state.best.weight == 0.0 => Average {
+                mean: best * average.weight,
+                ..average
+            },
+            _ => state.best,
+        };
         Self {
-            inner: self.inner.with_state(state.inner),
-            average: state.average,
-            best: state.best,
+            inner,
+            average,
+            best,
             ..self
         }
     }
