@@ -57,13 +57,18 @@ where
     let bytes = record.into_bytes().map_err(not_read)?.shared();
     check_optimizer_record(&loaded, bytes.clone())
         .map_err(|error| unread(CheckpointFault::Optimizer(error)))?;
-    let (optimizer, model) = (optimizer_of(learner), learner.model());
+    let optimizer = optimizer_of(learner);
     let layouts = || -> Result<_, RecordError> {
         let recorded = layout(bytes.clone())?;
         let present = match recorded.as_str() {
             STATELESS if !has_stepped => return Ok((recorded.clone(), recorded)),
-            // Also an optimizer that has a state takes none.
-            STATELESS => stepped(optimizer, model.model()),
+            // Also an optimizer that has a state takes none. Tricks freeze the model as at the beginning of the run: a
+            // parameter of another group, which has one, may not be trained yet.
+            STATELESS => {
+                let model = learner.model();
+                let begun = model.tricks().rebuilt(model.model().clone());
+                stepped(optimizer, begun)
+            }
             _ => optimizer.load_record(OptimizerRecord::from_bytes(bytes)?),
         };
         Ok((recorded, layout(present.into_bytes()?)?))
@@ -100,8 +105,8 @@ fn layout(record: Bytes) -> Result<String, RecordError> {
     })
 }
 
-/// The optimizer after a step with zero gradients on a clone of `model`.
-fn stepped<M: Module>(mut optimizer: ModuleOptimizer, model: &M) -> ModuleOptimizer {
+/// The optimizer after a step with zero gradients on `model`.
+fn stepped<M: Module>(mut optimizer: ModuleOptimizer, model: M) -> ModuleOptimizer {
     struct Zeros(GradientsParams);
 
     impl ModuleVisitor for Zeros {
@@ -115,6 +120,6 @@ fn stepped<M: Module>(mut optimizer: ModuleOptimizer, model: &M) -> ModuleOptimi
 
     let mut zeros = Zeros(GradientsParams::new());
     model.visit(&mut zeros);
-    optimizer.step(0.0, model.clone(), zeros.0);
+    optimizer.step(0.0, model, zeros.0);
     optimizer
 }
