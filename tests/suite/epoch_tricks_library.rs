@@ -5,7 +5,7 @@ use crate::models::{Net, alone, numbers};
 use crate::net_training::{Batch, Samples, schedule, session, train_loader, valid_loader};
 use burn::data::dataloader::DataLoader;
 use burn::data::dataset::InMemDataset;
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Module, ModuleMapper, Param, ParamGroup};
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use burn::train::logger::{FileMetricLogger, MetricLogger};
@@ -18,7 +18,8 @@ use burn_tricks::prelude::*;
 use burn_tricks::schedule::LinearRampConfig;
 use burn_tricks::stop::BestWeights;
 use burn_tricks::stop::{
-    Any, CheckLimitConfig, EarlyStopping, NoiseAwareConfig, Observation, RollBackConfig, StopReason,
+    All, Any, CheckLimitConfig, EarlyStopping, NoiseAwareConfig, Observation, RollBackConfig,
+    StopReason,
 };
 use burn_tricks::train::{
     AsTrick, EpochContext, GradualUnfreezingConfig, LaunchError, Outcome, RollBackTrick,
@@ -385,6 +386,18 @@ fn a_run_that_went_back_often_enough_ends() {
         (reason, Some(3))
     );
     assert_eq!(later.model.tricks().done(), 1);
+    // Also if it stands beside a least number of checks, here of the second epoch.
+    for back in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let least = CheckLimitConfig::new(2).init().unwrap();
+        let stop = All::init((stop(), least)).unwrap();
+        let session = session(folder.path(), &EpochClock::new());
+        let session = session.stop_early(SampleLossMetric::new(), stop);
+        let ended = launch(session, impatient(back), EPOCHS).unwrap();
+        assert_eq!(ended.outcome.stop_reason(), reason);
+        assert_eq!(ended.last_epoch, Some(if back { 3 } else { 2 }));
+        assert_eq!(ended.model.tricks().done(), usize::from(back));
+    }
     // Also if no loss beats the baseline.
     let baseline = || {
         EarlyStoppingConfig::new(Goal::Minimize)
@@ -435,28 +448,55 @@ fn a_run_goes_back_whatever_else_diverged_and_stops_at_a_limit() {
     let reason = StopReason::CheckLimit { checks: 2 };
     assert_eq!(limited.outcome.stop_reason(), Some(reason));
     assert_eq!(limited.model.tricks().1.done(), 1);
-    // Also of the criterion that it obeys, which then has a reason to stop that is no divergence.
-    let within = |limit| {
+    // Also of the criterion that it obeys, wherever the limit stands in it.
+    let within = |limit, limit_first: bool, times| {
         let folder = tempfile::tempdir().unwrap();
         let session = session(folder.path(), &EpochClock::new());
         let limit = CheckLimitConfig::new(limit).init().unwrap();
-        let stop = Any::init((patience(9), limit)).unwrap();
         let back = |_: &Net| {
-            let back = RollBackTrick::<Net>::init(&RollBackConfig::new(1)).unwrap();
+            let back = RollBackTrick::<Net>::init(&RollBackConfig::new(times)).unwrap();
             (Diverges { at: 5 }, back)
         };
-        let session = session.stop_early(SampleLossMetric::new(), stop);
+        let metric = SampleLossMetric::new();
+        let session = if limit_first {
+            session.stop_early(metric, Any::init((limit, patience(9))).unwrap())
+        } else {
+            session.stop_early(metric, Any::init((patience(9), limit)).unwrap())
+        };
         launch(session, back, EPOCHS).unwrap()
     };
-    let whole = within(9);
-    assert!(matches!(whole.outcome, Outcome::LastEpoch), "{whole}");
-    assert_eq!(whole.model.tricks().1.done(), 1);
-    let limited = within(2);
-    assert_eq!(limited.outcome.stop_reason(), Some(reason));
-    assert_eq!(
-        (limited.last_epoch, limited.model.tricks().1.done()),
-        (Some(2), 0)
-    );
+    for limit_first in [false, true] {
+        let whole = within(9, limit_first, 1);
+        assert!(matches!(whole.outcome, Outcome::LastEpoch), "{whole}");
+        assert_eq!(whole.model.tricks().1.done(), 1);
+        let limited = within(2, limit_first, 1);
+        assert_eq!(limited.outcome.stop_reason(), Some(reason));
+        assert_eq!(
+            (limited.last_epoch, limited.model.tricks().1.done()),
+            (Some(2), 1)
+        );
+        let weights = numbers(&limited.last_model());
+        assert!(weights.iter().all(|weight| weight.is_finite()));
+        // What has failed does not look as if it had come to its end.
+        let failed = within(2, limit_first, 0);
+        let reason = Some(StopReason::NonFinite);
+        assert_eq!(failed.outcome.stop_reason(), reason, "{limit_first}");
+        assert_eq!(failed.last_epoch, Some(2));
+    }
+}
+
+/// Nor does it if the limit is a criterion of its own, which was passed first.
+#[test]
+fn a_limit_of_another_criterion_does_not_hide_a_divergence() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let limit = CheckLimitConfig::new(2).init().unwrap();
+    let session = session(folder.path(), &EpochClock::new())
+        .stop_early(SampleLossMetric::new(), limit)
+        .stop_early(SampleLossMetric::new(), patience(9));
+    let failed = launch(session, |_| Diverges { at: 5 }, EPOCHS).unwrap();
+    assert_eq!(failed.last_epoch, Some(2));
+    assert_eq!(failed.outcome.stop_reason(), Some(StopReason::NonFinite));
 }
 
 /// A trick that goes back whatever the criterion says.
@@ -477,7 +517,7 @@ fn a_limit_ends_a_run_that_goes_back_for_another_reason() {
     }
 
     let _alone = alone();
-    let run = |limit| {
+    let run = |limit, limit_first: bool| {
         let folder = tempfile::tempdir().unwrap();
         let session = session(folder.path(), &EpochClock::new());
         let limit = CheckLimitConfig::new(limit).init().unwrap();
@@ -487,15 +527,21 @@ fn a_limit_ends_a_run_that_goes_back_for_another_reason() {
             .with_min_delta(burn_tricks::MinDelta::Relative(0.99))
             .init()
             .unwrap();
-        let stop = Any::init((limit, tired)).unwrap();
-        let session = session.stop_early(SampleLossMetric::new(), stop);
+        let metric = SampleLossMetric::new();
+        let session = if limit_first {
+            session.stop_early(metric, Any::init((limit, tired)).unwrap())
+        } else {
+            session.stop_early(metric, Any::init((tired, limit)).unwrap())
+        };
         launch(session, |_| Back, EPOCHS).unwrap()
     };
-    assert!(matches!(run(9).outcome, Outcome::LastEpoch));
-    let limited = run(2);
-    let reason = StopReason::CheckLimit { checks: 2 };
-    assert_eq!(limited.outcome.stop_reason(), Some(reason));
-    assert_eq!(limited.last_epoch, Some(2));
+    for limit_first in [true, false] {
+        assert!(matches!(run(9, limit_first).outcome, Outcome::LastEpoch));
+        let limited = run(2, limit_first);
+        let reason = StopReason::CheckLimit { checks: 2 };
+        assert_eq!(limited.outcome.stop_reason(), Some(reason));
+        assert_eq!(limited.last_epoch, Some(2));
+    }
 }
 
 /// Patience that knows the noise has no standard error of a loss that is NaN, and needs none.
@@ -625,6 +671,40 @@ fn groups_are_unfrozen_one_after_the_other() {
     for epochs in [&[1, 2][..], &[2, 3, 4], &[0, 1, 1]] {
         let error = at(epochs).init(&begun).unwrap_err().to_string();
         assert!(error.contains(&format!("`begin_epochs` must have an epoch of at least 1 for each group, and 1 for one of them, got {epochs:?}")), "{error}");
+    }
+}
+
+/// The layer that is trained first has an optimizer without a state, and the others one with a state.
+#[test]
+fn a_run_that_has_not_unfrozen_what_has_a_state_is_resumed() {
+    let _alone = alone();
+    let launch = |folder: &Path, epochs, optimizer| {
+        let net = net();
+        let unfreezing = GradualUnfreezingConfig::for_paths(["last", "first"]);
+        let unfreezing = unfreezing.with_every_epochs(2).init(&net).unwrap();
+        let learner = Learner::new(net.with_tricks(unfreezing), optimizer, schedule());
+        let session = session(folder, &EpochClock::new()).resumable(2).unwrap();
+        session.num_epochs(epochs).launch(learner)
+    };
+    let mixed = || {
+        let first = ParamGroup::from_regex("^(first|norm)").unwrap();
+        let sgd = burn::optim::SgdConfig::new().init();
+        sgd.with_group(first, AdamConfig::new().build(), None)
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let whole = launch(folder.path(), EPOCHS, mixed()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for epochs in 1..=EPOCHS {
+        let resumed = launch(folder.path(), epochs, mixed()).unwrap();
+        assert_eq!(resumed.resumed_after, (epochs > 1).then_some(epochs - 1));
+        if epochs == 1 {
+            // Another optimizer of the layer that is trained is a change.
+            let error = launch(folder.path(), 2, adam()).unwrap_err();
+            assert!(error.to_string().contains("optimizer state"), "{error}");
+        }
+        if epochs == EPOCHS {
+            assert_eq!(both(&resumed), both(&whole));
+        }
     }
 }
 

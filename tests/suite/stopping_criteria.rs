@@ -148,18 +148,76 @@ fn any_stops_for_the_first_reason_in_order() {
     assert_eq!(first(turned, &[2.0, 1.0, 3.0]), Some((3, limit)));
 }
 
+/// A run whose metric is NaN in its last check has failed, and is at its end all the same.
+#[test]
+fn a_limit_does_not_hide_a_divergence() {
+    fn at_the_second_check(mut stop: impl StopCriterion) -> Decision {
+        stop.observe(1.0);
+        stop.observe(f64::NAN)
+    }
+    let diverges = || EarlyStoppingConfig::new(Goal::Minimize).init().unwrap();
+    let late = || All::init((diverges(), checks(9))).unwrap();
+    let limit = Some(StopReason::CheckLimit { checks: 2 });
+    for decision in [
+        at_the_second_check(Any::init((diverges(), checks(2))).unwrap()),
+        at_the_second_check(Any::init((checks(2), diverges())).unwrap()),
+        at_the_second_check(Any::init((late(), checks(2))).unwrap()),
+        at_the_second_check(Any::init((checks(2), late())).unwrap()),
+        at_the_second_check(
+            Any::init((
+                Any::init((diverges(), checks(2))).unwrap(),
+                All::init((checks(1), checks(2))).unwrap(),
+            ))
+            .unwrap(),
+        ),
+    ] {
+        assert_eq!(decision.stop, Some(StopReason::NonFinite));
+        assert_eq!(decision.limit, limit);
+    }
+    // Here the limit is a least number of checks.
+    for least in [2, 9] {
+        let all = at_the_second_check(All::init((diverges(), checks(least))).unwrap());
+        assert_eq!(all.limit, None);
+    }
+    let all = at_the_second_check(All::init((checks(2), checks(1))).unwrap());
+    assert_eq!(all.limit, limit);
+    // Another reason than a limit counts in the order of the criteria.
+    let target = EarlyStoppingConfig::new(Goal::Minimize).with_target(Some(0.5));
+    let diverges = target
+        .clone()
+        .with_target(None)
+        .with_divergence_limit(Some(0.1));
+    let [target, diverges] = [target, diverges].map(|config| config.init().unwrap());
+    let mut any = Any::init((target, diverges)).unwrap();
+    let reached = StopReason::TargetReached { target: 0.5 };
+    assert_eq!(any.observe(0.4).stop, Some(reached));
+    // A decision that was saved without the limit.
+    let saved = serde_json::to_value(any.observe(0.4)).unwrap();
+    let mut before = saved.clone();
+    before.as_object_mut().unwrap().remove("limit").unwrap();
+    let [saved, before]: [Decision; 2] =
+        [saved, before].map(|json| serde_json::from_value(json).unwrap());
+    assert_eq!(saved, before);
+}
+
 #[test]
 fn all_stops_when_all_ask_at_one_check() {
     // Patience is used up at check 2; the metric improves; at check 4, the least number, it still does.
     let all = All::init((patience(1), checks(4))).unwrap();
-    let reason = StopReason::All { criteria: 2 };
+    let tired = |checks| StopReason::NoImprovement { checks };
     assert_eq!(first(all.clone(), &[3.0, 4.0, 2.0, 1.0, 0.5]), None);
     assert_eq!(
         first(all.clone(), &[3.0, 4.0, 2.0, 1.0, 1.5]),
-        Some((5, reason))
+        Some((5, tired(1)))
     );
     // Used up, and not made good.
-    assert_eq!(first(all, &[3.0, 4.0, 4.0, 4.0]), Some((4, reason)));
+    assert_eq!(first(all, &[3.0, 4.0, 4.0, 4.0]), Some((4, tired(3))));
+    // Of several reasons, or of limits alone, none is the only one.
+    let reason = StopReason::All { criteria: 2 };
+    let two = All::init((patience(1), patience(2))).unwrap();
+    assert_eq!(first(two, &[3.0, 4.0, 4.0]), Some((3, reason)));
+    let limits = All::init((checks(1), checks(2))).unwrap();
+    assert_eq!(first(limits, &[3.0, 2.0]), Some((2, reason)));
     let clock = Clock::default();
     let mut all = All::init((patience(1), clock.limit(60.0))).unwrap();
     all.observe(1.0);
@@ -221,9 +279,9 @@ fn they_nest_and_count_to_four() {
         first(nested.clone(), &[9.0, 8.0, 7.0, 6.0, 5.0, 4.0]),
         Some((6, limit))
     );
-    let all = StopReason::All { criteria: 2 };
-    assert_eq!(first(nested, &[1.0, 2.0, 2.0]), Some((3, all)));
-    let three = All::init((patience(1), checks(1), checks(2))).unwrap();
+    let tired = StopReason::NoImprovement { checks: 2 };
+    assert_eq!(first(nested, &[1.0, 2.0, 2.0]), Some((3, tired)));
+    let three = All::init((patience(1), patience(1), checks(2))).unwrap();
     assert_eq!(
         first(three, &[1.0, 2.0]),
         Some((2, StopReason::All { criteria: 3 }))

@@ -395,6 +395,82 @@ fn a_run_that_a_trick_stopped_goes_on_if_the_trick_has_changed() {
     assert_eq!(weight(resumed.model.model()), 3.0, "the steps 1, 5 and 6");
 }
 
+/// Makes the weight NaN in some steps.
+#[derive(Debug)]
+struct Spoils(&'static [u64]);
+
+impl Trick<Counter> for Spoils {
+    fn after(&mut self, model: Counter, step: &StepContext) -> Counter {
+        let weight = step.step();
+        if !self.0.contains(&weight) {
+            return model;
+        }
+        let gradients = &[];
+        Bad { gradients, weight }.after(model, step)
+    }
+}
+
+/// One step in each epoch: those of the epochs 2 and 3 diverge.
+#[test]
+fn a_run_whose_roll_backs_were_used_up_goes_on_with_more_of_them() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let launch = |times, accepted: &[&str]| {
+        let session = counting(folder.path()).num_epochs(6).without_clock();
+        let session = session
+            .stop_early(LossMetric::new(), patience(20))
+            .stop_early(LossMetric::new(), patience(20))
+            .resumable(2)
+            .unwrap();
+        let session = session.accept_changes(accepted.iter().copied());
+        session.launch(learner((Spoils(&[2, 3]), back(times)), 1.0))
+    };
+    for accepted in [&[][..], &["trick 2"]] {
+        let ended = launch(1, accepted).unwrap();
+        let reason = Some(StopReason::NonFinite);
+        assert_eq!(ended.outcome.stop_reason(), reason, "{ended}");
+        assert_eq!(ended.last_epoch, Some(3));
+    }
+    let resumed = launch(3, &["trick 2"]).unwrap();
+    assert_eq!(resumed.resumed_after, Some(3));
+    assert!(matches!(resumed.outcome, Outcome::LastEpoch), "{resumed}");
+    assert_eq!(resumed.model.tricks().1.done(), 2);
+    // After the step at the rate 1, and in the fourth epoch back to it, two at a quarter of it.
+    assert_eq!(weight(resumed.model.model()), 1.5);
+}
+
+/// With and without going back for that reason. The losses are 2, 1, 0, 1 and, where it goes back to the third, 0.5.
+#[test]
+fn more_roll_backs_are_no_more_patience() {
+    let _alone = alone();
+    for goes_back in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let launch = |times, accepted: &[&str]| {
+            let back = back(times);
+            let back = if goes_back {
+                back.on_no_improvement()
+            } else {
+                back
+            };
+            let session = counting(folder.path()).num_epochs(9).without_clock();
+            let session = session.stop_early(LossMetric::new(), patience(1));
+            let session = session.resumable(2).unwrap();
+            let session = session.accept_changes(accepted.iter().copied());
+            session.launch(learner(back, 1.0)).unwrap()
+        };
+        let reason = Some(StopReason::NoImprovement { checks: 1 });
+        let ended = launch(1, &[]);
+        assert_eq!(ended.outcome.stop_reason(), reason, "{ended}");
+        assert_eq!(ended.last_epoch, Some(if goes_back { 5 } else { 4 }));
+        let more = launch(2, &["trick 1"]);
+        assert_eq!(more.resumed_after, ended.last_epoch);
+        assert_eq!(more.outcome.stop_reason(), reason, "{more}");
+        let (last, done) = if goes_back { (7, 2) } else { (4, 0) };
+        assert_eq!(more.last_epoch, Some(last));
+        assert_eq!(more.model.tricks().done(), done);
+    }
+}
+
 /// The rates of steps that were taken: the line of the schedule, the warm-up of the group, half of it after a roll-back.
 #[test]
 fn a_session_repeats_the_rate_of_a_skipped_step() {

@@ -39,7 +39,7 @@ fn together(
 }
 
 macro_rules! several {
-    ($(#[$doc:meta])* $name:ident: $stop:expr) => {
+    ($(#[$doc:meta])* $name:ident: $stop:expr, $limit:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq)]
         pub struct $name<T> {
@@ -92,8 +92,9 @@ macro_rules! several {
             fn observe(&mut self, observation: impl Into<Observation>) -> Decision {
                 let decisions = self.criteria.observe_each(observation.into());
                 let with_metric = self.criteria.first_with_metric();
-                let stop: fn(&[Decision]) -> Option<StopReason> = $stop;
+                let [stop, limit]: [fn(&[Decision]) -> Option<StopReason>; 2] = [$stop, $limit];
                 Decision {
+                    limit: limit(&decisions),
                     stop: stop(&decisions),
                     ..together(&decisions, with_metric, &mut self.best)
                 }
@@ -124,9 +125,10 @@ several! {
     /// Several criteria at once, which stop the training when one of them asks to.
     ///
     /// ```text
-    /// Any: stop, for the first reason in the order of the criteria, if one of them asks at this check;
-    ///      if that is a divergence, and a limit is reached too, for the limit
-    /// All: stop if each of them asks at this check; the reason is a divergence, if one of them saw it
+    /// Any: stop if one of them asks at this check, for the first reason in the order of the criteria;
+    ///      if that is a limit, and one of them saw a divergence, for the divergence
+    /// All: stop if each of them asks at this check; the reason is a divergence, if one of them saw it,
+    ///      else the only reason that is no limit, if there is exactly one
     /// ```
     ///
     /// Every criterion observes every check, whatever the others decide. One criterion decides which check is the best,
@@ -138,7 +140,7 @@ several! {
     ///
     /// `All` stops if all criteria ask to stop at the same check: a request at an earlier check does not count later.
     /// This suits a least time or a least number of checks: if patience was used up before that, and the metric has
-    /// improved since, the run continues.
+    /// improved since, the run continues. If it has not, the reason is that patience is used up.
     ///
     /// # Example
     ///
@@ -167,7 +169,7 @@ several! {
     /// for loss in [3.0, 4.0, 2.0, 1.0, 0.5] {
     ///     assert!(!stop.observe(loss).should_stop()); // the second would have been one too many
     /// }
-    /// assert_eq!(stop.observe(0.6).stop, Some(StopReason::All { criteria: 2 }));
+    /// assert_eq!(stop.observe(0.6).stop, Some(StopReason::NoImprovement { checks: 1 }));
     /// # Ok(())
     /// # }
     /// ```
@@ -177,8 +179,10 @@ several! {
     /// Use it wherever a single criterion is used. `Any` and `All` nest.
     ///
     /// A divergence that one of the criteria sees is in [`Decision::divergence`], even if `All` does not stop, and
-    /// so [`RollBack`](crate::RollBack) sees it. If a limit of time or of checks and a divergence make `Any` stop at the
-    /// same check, the limit is the reason, whatever their order, and the run ends without a roll-back.
+    /// so [`RollBack`](crate::RollBack) sees it. If `Any` reaches a limit of time or of checks at the same check, whatever
+    /// the order of the criteria, the divergence is the reason, so that a failed run does not look like a success, and
+    /// [`Decision::limit`] has the limit: the run ends without a roll-back. Within `All` a limit ends the run only if all
+    /// criteria reach one.
     ///
     /// # Cost
     ///
@@ -197,12 +201,11 @@ several! {
     ///
     /// - Lightning, `Trainer(min_epochs, max_time)`: `All` and `Any` with fixed members
     Any: |decisions| {
-        let mut reasons = decisions.iter().filter_map(|decision| decision.stop);
-        let first = reasons.next()?;
-        // A run that goes back from a divergence is over all the same if it has reached its limit.
-        let limit = reasons.find(|reason| first.is_divergence() && reason.is_limit());
-        limit.or(Some(first))
-    }
+        let first = decisions.iter().find_map(|decision| decision.stop)?;
+        let divergence = decisions.iter().find_map(|decision| decision.divergence);
+        divergence.filter(|_| first.is_limit()).or(Some(first))
+    },
+    |decisions| decisions.iter().find_map(|decision| decision.limit)
 }
 
 several! {
@@ -212,10 +215,19 @@ several! {
         [alone] => alone.stop,
         several if several.iter().all(Decision::should_stop) => {
             let divergence = several.iter().find_map(|decision| decision.divergence);
-            Some(divergence.unwrap_or(StopReason::All {
-                criteria: several.len(),
+            let reasons = several.iter().filter_map(|decision| decision.stop);
+            let others: Vec<StopReason> = reasons.filter(|reason| !reason.is_limit()).collect();
+            Some(divergence.unwrap_or(match others[..] {
+                [only] => only,
+                _ => StopReason::All {
+                    criteria: several.len(),
+                },
             }))
         }
         _ => None,
+    },
+    |decisions| {
+        let first = decisions.first()?.limit;
+        first.filter(|_| decisions.iter().all(|decision| decision.limit.is_some()))
     }
 }

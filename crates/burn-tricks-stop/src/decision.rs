@@ -71,7 +71,8 @@ pub enum StopReason {
         /// The limit.
         checks: usize,
     },
-    /// Each of several criteria asks to stop, and none for a divergence, see [`All`](crate::All).
+    /// Each of several criteria asks to stop, none for a divergence, and none or several of them for another reason than a
+    /// limit, see [`All`](crate::All).
     All {
         /// How many they are.
         criteria: usize,
@@ -176,6 +177,10 @@ pub struct Decision {
     /// [`StopReason::NonFinite`], even where [`stop`](Self::stop) is none or another reason because several
     /// criteria decide together.
     pub divergence: Option<StopReason>,
+    /// The limit of time or of checks that ends the training at this check, even where [`stop`](Self::stop) is another
+    /// reason because several criteria decide together.
+    #[serde(default)] // it was not saved before
+    pub limit: Option<StopReason>,
     /// Why to stop; none to continue.
     pub stop: Option<StopReason>,
 }
@@ -196,6 +201,7 @@ impl Decision {
             best_check: None,
             waited: 0,
             divergence: None,
+            limit: stop.filter(|reason| reason.is_limit()),
             stop,
         }
     }

@@ -358,6 +358,7 @@ impl EarlyStopping {
             best_check: self.state.best.map(|(_, check)| check),
             waited: self.state.waited,
             divergence: stop.filter(|reason| reason.is_divergence()),
+            limit: None,
             stop,
         }
     }

@@ -55,6 +55,7 @@ impl LowestError {
             best_check,
             waited: self.checks - best_check.unwrap_or(0),
             divergence: stop.filter(|reason| reason.is_divergence()),
+            limit: None,
             stop,
         }
     }

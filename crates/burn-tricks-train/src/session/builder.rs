@@ -282,7 +282,8 @@ where
     /// Resumes a run although these parts of its configuration have changed. Use the names in the error
     /// [`SessionError::Changed`]. A criterion whose saved state does not fit begins anew. If the criterion that
     /// stopped the run has changed, the new criterion judges the next epoch, so a run with more patience continues.
-    /// A run that a trick stopped continues if a trick has changed.
+    /// A run that a trick stopped continues if a trick has changed, and so does one that ended because a `RollBackTrick` could
+    /// not go back any more.
     /// Of an optimizer's state, the part that fits is used. Later checkpoints record the new configuration.
     ///
     /// The settings of a trick may change, but not the list of tricks: if the saved state of one of them does not

@@ -32,6 +32,8 @@ struct Inner {
     tricks: Option<Box<EndTricks>>,
     /// Why a trick ended the run, now or before the run was saved.
     stopped_by_trick: Option<StopReason>,
+    /// Whether the run would have gone back, in the last epoch now or before it was saved, if it were to go back more often.
+    used_up: bool,
     trick_failed: Option<Arc<TrickError>>,
     /// Called after the first epoch.
     after_first: Option<Box<AfterFirst>>,
@@ -53,6 +55,9 @@ type EndTricks =
 
 /// The name under which the states of the hooks record that a trick ended the run.
 const TRICKS: &str = "tricks";
+
+/// That under which they record that all roll-backs were used up.
+const USED_UP: &str = "roll-backs used up";
 
 /// How the data loader knows the epoch on which the order of samples depends.
 pub(crate) enum Clock {
@@ -86,6 +91,7 @@ impl EpochEnd {
             clock: Clock::Unknown,
             tricks: None,
             stopped_by_trick: None,
+            used_up: false,
             trick_failed: None,
             after_first: None,
             interrupter,
@@ -173,6 +179,7 @@ impl EpochEnd {
         match tricks.map(|tricks| tricks(epoch, store, decision)) {
             Some(Ok(end)) => {
                 inner.stopped_by_trick = end.stop;
+                inner.used_up = end.used_up;
                 if end.rolled_back {
                     let hooks = inner.hooks.iter_mut().enumerate();
                     hooks.for_each(|(at, hook)| hook.rolled_back(telling == Some(at)));
@@ -237,7 +244,8 @@ impl EpochEnd {
     }
 
     /// Lets the hooks and tricks of these names, which have changed since the run was saved, forget that they stopped it.
-    /// Which of the tricks did is not known: it may be any that has changed.
+    /// Which of the tricks did is not known: it may be any that has changed. If one could not go back any more, the hooks
+    /// forget what they would have forgotten had it gone back.
     pub(crate) fn reconsider<'a>(&self, names: impl Iterator<Item = &'a str>) {
         let changed: Vec<&str> = names.collect();
         let inner = &mut *lock(&self.0);
@@ -248,6 +256,14 @@ impl EpochEnd {
         }
         if changed.iter().any(|name| is_trick(name)) {
             inner.stopped_by_trick = None;
+            let telling = inner.telling();
+            let hooks = inner.hooks.iter_mut().enumerate();
+            for (at, hook) in hooks.filter(|_| inner.used_up) {
+                let diverged = hook.stopped().is_some_and(StopReason::is_divergence);
+                if diverged || telling == Some(at) {
+                    hook.reconsider();
+                }
+            }
         }
     }
 
@@ -294,8 +310,9 @@ impl EpochEnd {
             let state = to_json(&reason).map(String::into_bytes);
             (TRICKS.to_owned(), state)
         });
+        let used_up = inner.used_up.then(|| (USED_UP.to_owned(), Ok(Vec::new())));
         let mut by_name = BTreeMap::new();
-        for (name, state) in states.chain(stopped) {
+        for (name, state) in states.chain(stopped).chain(used_up) {
             match state {
                 Ok(state) => by_name.insert(name, state),
                 Err(error) => return Err(StateNotJson { name, error }),
@@ -318,6 +335,7 @@ impl EpochEnd {
         inner.stopped_by_trick = stopped
             .transpose()
             .map_err(|error| StateError::Unreadable(Box::new(error)))?;
+        inner.used_up = states.contains_key(USED_UP);
         for (name, hook) in inner.names().into_iter().zip(&mut inner.hooks) {
             let loaded = match states.get(&name) {
                 Some(state) => hook.load_state(state),
@@ -345,10 +363,14 @@ impl Inner {
             .position(|hook| hook.best_metric().is_some())
     }
 
-    /// Why no epoch comes after the last one, if something is to stop the run.
+    /// Why no epoch comes after the last one, if something is to stop the run. A limit does not hide that it diverged.
     fn why_stopped(&self) -> Option<StopReason> {
-        let stopped = self.hooks.iter().find_map(|hook| hook.stopped());
-        stopped.or(self.stopped_by_trick)
+        let stopped = self.hooks.iter().filter_map(|hook| hook.stopped());
+        let mut reasons = stopped.chain(self.stopped_by_trick);
+        let first = reasons.next()?;
+        reasons
+            .find(|reason| first.is_limit() && reason.is_divergence())
+            .or(Some(first))
     }
 
     /// Whether no epoch comes after the last one.

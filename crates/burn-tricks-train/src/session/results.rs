@@ -17,7 +17,7 @@ pub struct CriterionResult {
     /// The epoch of the best value, also in a resumed run. None if the criterion ignores the metric, or if no epoch
     /// counted (see `Decision::is_best`).
     pub best_epoch: Option<usize>,
-    /// The best value.
+    /// The best value, as the criterion sees it: a smoothed value, if it smooths its metric.
     pub best_value: Option<f64>,
 }
 

@@ -93,10 +93,11 @@ pub struct SessionResult<M, H> {
     /// The best epoch by the first criterion of [`stop_early`](crate::Session::stop_early) that looks at its metric.
     /// None if no criterion looks at a metric, or if no epoch counted (see `Decision::is_best`).
     pub best_epoch: Option<usize>,
-    /// The value of that criterion's metric in the best epoch.
+    /// The value of the best epoch, as that criterion sees it: the smoothed value, if it smooths its metric.
     pub best_value: Option<f64>,
     /// The best epochs, the best first: as many as
-    /// [`keep_best_checkpoints`](crate::Session::keep_best_checkpoints) says, one by default.
+    /// [`keep_best_checkpoints`](crate::Session::keep_best_checkpoints) says, one by default. If the criterion smooths its
+    /// metric, the first is the best by the smoothed metric, and the others are ranked by the metric itself.
     pub best_epochs: Vec<usize>,
     /// The result of each criterion of [`stop_early`](crate::Session::stop_early), in the order of the calls.
     pub criteria: Vec<CriterionResult>,

@@ -163,7 +163,7 @@ impl<C: StopCriterion> StopHandle<C> {
         progress.stop.reset_waiting();
         if let Some((_, Ok(decision))) = &mut progress.last {
             let stands = |stop: &StopReason| stop.is_limit() || !(obeyed || stop.is_divergence());
-            decision.stop = decision.stop.filter(stands);
+            decision.stop = decision.stop.filter(stands).or(decision.limit);
         }
     }
 

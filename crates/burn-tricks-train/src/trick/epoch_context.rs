@@ -31,6 +31,7 @@ pub struct EpochContext<'a, M> {
     stop: Option<StopReason>,
     keeps: bool,
     rolled_back: bool,
+    used_up: bool,
 }
 
 impl<M> Debug for EpochContext<'_, M> {
@@ -55,6 +56,7 @@ impl<'a, M> EpochContext<'a, M> {
             stop: None,
             keeps: false,
             rolled_back: false,
+            used_up: false,
         }
     }
 
@@ -166,6 +168,15 @@ impl<'a, M> EpochContext<'a, M> {
     /// Whether a trick has called [`roll_back`](Self::roll_back).
     pub fn is_rolled_back(&self) -> bool {
         self.rolled_back
+    }
+
+    /// Notes that a trick would go back if it had not done so as often as it may.
+    pub(crate) fn note_used_up(&mut self) {
+        self.used_up = true;
+    }
+
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.used_up
     }
 
     fn find(&self, name: &str, split: &Split) -> Option<f64> {

@@ -55,7 +55,10 @@ use std::fmt::Debug;
 /// that looks at its metric, which also determines the best epoch. `EarlyStopping` and `NoiseAware` treat a metric
 /// that is not finite as a divergence; set a limit with
 /// [`with_divergence_limit`](burn_tricks_stop::EarlyStoppingConfig). After a roll-back the session continues. It ends
-/// if the criterion stops for another reason, or if all roll-backs are used up. In a session without such a criterion
+/// if the criterion stops for another reason, or if all roll-backs are used up. A run that ended because they were used up
+/// continues if it is resumed with more [`times`](RollBackConfig::times), and the change is
+/// [accepted](crate::Session::accept_changes). If the criterion reaches a limit of time or of checks in the epoch that
+/// diverges, the run goes back and ends. In a session without such a criterion
 /// [`launch`](crate::Session::launch) is an error.
 ///
 /// If another trick stops the run for a divergence at the end of the same epoch, as
@@ -126,9 +129,11 @@ impl<M: Module> RollBackTrick<M> {
         })
     }
 
-    /// Goes back also when the patience of the criterion is used up, whether or not it has a baseline that was not
-    /// beaten. If the criterion is an [`Any`](burn_tricks_stop::Any), list its limits before the patience: the first
-    /// reason counts, and a run whose limit is reached at the same check is to end.
+    /// Goes back also when the criterion stops because patience is used up: for [`StopReason::NoImprovement`] or
+    /// [`StopReason::BaselineNotBeaten`], also within [`Any`](burn_tricks_stop::Any), and within
+    /// [`All`](burn_tricks_stop::All) beside limits. Any other reason, such as [`StopReason::Undecided`], ends the run. If the
+    /// epoch at which the baseline is not beaten is the best one, the weights stay as they are, and the roll-back counts: the
+    /// learning rate becomes smaller, and averages begin anew.
     #[must_use]
     pub fn on_no_improvement(mut self) -> Self {
         self.on_no_improvement = true;
@@ -140,9 +145,11 @@ impl<M: Module> RollBackTrick<M> {
         self.back.done()
     }
 
-    /// The decision, in which a reason to go back is a divergence.
+    /// The decision, in which a reason to go back is a divergence, and without its limit: the run goes back before the session
+    /// ends it.
     fn judged(&self, decision: Decision) -> Decision {
         let mut judged = decision;
+        judged.limit = None;
         use StopReason::{BaselineNotBeaten, NoImprovement};
         if let Some(NoImprovement { .. } | BaselineNotBeaten { .. }) = decision.stop
             && self.on_no_improvement
@@ -195,6 +202,11 @@ impl<M: Module> Trick<M> for RollBackTrick<M> {
         }
         let judged = self.judged(decision);
         let Some(restart) = self.back.restart(&judged, &self.best, &model) else {
+            let is_reason =
+                judged.divergence.is_some() && judged.stop.is_none_or(StopReason::is_divergence);
+            if is_reason && decision.limit.is_none() && self.back.done() >= self.config.times {
+                epoch.note_used_up();
+            }
             return Ok(model);
         };
         self.optimizer.put_back_at_next_step();

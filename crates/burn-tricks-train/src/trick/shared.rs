@@ -194,6 +194,7 @@ impl<H> SharedTricks<H> {
         let end = TricksEnd {
             stop: context.stop_reason().filter(is_over),
             rolled_back: context.is_rolled_back(),
+            used_up: context.is_used_up(),
         };
         trained.replace(model.clone());
         Ok(Some(Ended {
@@ -249,6 +250,8 @@ pub(crate) struct TricksEnd {
     pub(crate) stop: Option<StopReason>,
     /// Whether a trick has replaced the trained weights.
     pub(crate) rolled_back: bool,
+    /// Whether a trick would have done so if it had not done it as often as it may.
+    pub(crate) used_up: bool,
 }
 
 /// An epoch that has ended.
