@@ -2,10 +2,11 @@
 
 use crate::devices::training_devices;
 use crate::models::{Net, alone, values};
-use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
+use burn::module::{Module, RunningState};
+use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, FloatDType, Tensor};
+use burn_tricks::nn::{Affine, FrozenBatchNorm, InputScaler, ScalerConfig, freeze_batch_norms};
 use burn_tricks::{Derived, cast_copy, copy_statistics};
 
 #[test]
@@ -136,5 +137,91 @@ fn statistics_that_have_overflowed_are_not_copied() {
         copy_statistics(&from, &model).unwrap();
         let copied = values(model.norm.running_var.value_sync());
         assert_eq!(copied, [1.0, 1.0, 3.0, 1.0, 5.0, 6.0, 1.0, 8.0], "{name}");
+    }
+}
+
+/// Layers whose statistics a forward pass does not change, and one batch norm whose it does.
+#[derive(Module, Debug)]
+struct Fitted {
+    scaler: InputScaler,
+    constant: FrozenBatchNorm,
+    frozen: BatchNorm,
+    norm: BatchNorm,
+}
+
+impl Fitted {
+    /// With statistics that are neither `f16` nor `bf16`, and that would be infinite in `f16` where the layers can have such.
+    fn new(device: &Device) -> Self {
+        let norm = |mean: f32, variance: f32| {
+            let norm: BatchNorm = BatchNormConfig::new(1).init(device);
+            norm.running_mean
+                .update(Tensor::from_floats([mean], device));
+            norm.running_var
+                .update(Tensor::from_floats([variance], device));
+            norm
+        };
+        let prices = Tensor::<2>::from_floats([[100_001.0], [300_000.0]], device);
+        Self {
+            scaler: ScalerConfig::standard().fit(&prices).unwrap(),
+            constant: FrozenBatchNorm::from(&norm(0.1, 100_001.0)),
+            frozen: freeze_batch_norms(norm(0.1, 0.3), Affine::Trainable),
+            norm: norm(0.1, 0.3),
+        }
+    }
+
+    /// What no forward pass changes.
+    fn kept(&self) -> [f64; 6] {
+        let one = |state: &RunningState<Tensor<1>>| values(state.value_sync())[0];
+        [
+            values(self.scaler.shift())[0],
+            values(self.scaler.scale())[0],
+            one(&self.constant.running_mean),
+            one(&self.constant.running_var),
+            one(&self.frozen.running_mean),
+            one(&self.frozen.running_var),
+        ]
+    }
+
+    fn forward(&self, input: Tensor<2>, dtype: DType) -> Tensor<2> {
+        let scaled = self.scaler.forward(input).cast(dtype);
+        self.norm
+            .forward(self.frozen.forward(self.constant.forward(scaled)))
+    }
+}
+
+#[test]
+fn statistics_that_no_forward_pass_changes_are_not_rounded() {
+    let _alone = alone();
+    for (name, device) in training_devices() {
+        for (dtype, in_copy) in [
+            (DType::F16, FloatDType::F16),
+            (DType::BF16, FloatDType::BF16),
+        ] {
+            if !device.supports_dtype(dtype) {
+                continue;
+            }
+            let model = Fitted::new(&device);
+            let before = model.kept();
+            let copy = cast_copy(&model, in_copy);
+            assert_eq!(copy.kept()[..4], before[..4], "{name} {dtype:?}");
+            assert_ne!(copy.kept()[4..], before[4..], "{name} {dtype:?}");
+
+            let mean = |of: &Fitted| values(of.norm.running_mean.value_sync())[0];
+            let old = mean(&model);
+            let prices = Tensor::<2>::from_floats([[100_001.0], [300_000.0]], &device);
+            let output = copy.forward(prices, dtype);
+            assert_eq!(output.dtype(), dtype, "{name}");
+            let output = values(output);
+            assert!(
+                output.iter().all(|x| x.is_finite()),
+                "{name} {dtype:?} {output:?}"
+            );
+
+            copy_statistics(&copy, &model).unwrap();
+            assert_eq!(model.kept(), before, "{name} {dtype:?}");
+            // Those of the batch norm in training come back.
+            assert_ne!(mean(&model), old, "{name} {dtype:?}");
+            assert_eq!(mean(&model), mean(&copy), "{name} {dtype:?}");
+        }
     }
 }

@@ -20,6 +20,12 @@ use std::collections::VecDeque;
 /// [`copy_statistics`] writes it back. Training flags are those of `model`, and pending updates of the statistics of
 /// `model` are applied, as its next forward pass would do. Each weight is cast once; nothing is read from the device.
 ///
+/// The statistics of the layers `InputScaler` and `FrozenBatchNorm` of `burn-tricks-nn`, which are found by these names,
+/// keep their type: the layers calculate in at least `f32` and return the type of their input. All other floats are cast,
+/// so in `f16` a number above 65,504 becomes infinite: the running variance, say, with which a batch norm that
+/// `freeze_batch_norms` has frozen normalises in training too (make it a `FrozenBatchNorm`). Inputs can overflow in the
+/// same way: scale them before they are cast, `half.scaler.forward(input).cast(FloatDType::F16)`.
+///
 /// ```
 /// use burn::nn::{BatchNorm, BatchNormConfig};
 /// use burn::optim::GradientsParams;
@@ -60,6 +66,9 @@ pub fn cast_copy<M: Module>(model: &M, dtype: FloatDType) -> M {
 
 /// Gives `to` the running statistics and the [`Derived`](crate::Derived) states of `from`, in the element types and on
 /// the devices of `to`; all else stays. Use it after a step whose forward pass was that of a [`cast_copy`].
+///
+/// A number that has not changed in the copy is not copied, since `to` has it unrounded: one that equals the number of `to`
+/// in the type of `from`. So statistics that no forward pass changes, as those of frozen batch norms, stay as they are.
 ///
 /// A number that is NaN or infinite is not copied: in `f16`, the variance of a channel overflows if its inputs lie more
 /// than 256 apart from their mean, although the loss and the gradients can be finite. The statistics of a copy are
@@ -105,6 +114,10 @@ impl Tracked {
     }
 }
 
+/// The layers that calculate in at least `f32`, whatever the types of their statistics and of their input, whose type they
+/// return.
+const WIDE: [&str; 2] = ["InputScaler", "FrozenBatchNorm"];
+
 struct CastCopy {
     tracked: Tracked,
     context: Context,
@@ -120,7 +133,15 @@ impl Mapper for CastCopy {
         let tracked = self.tracked.next();
         // A stale state shows no value to visitors.
         let is_derived = at.is_derived();
-        param.map(|own| if is_derived { own } else { tracked }.cast(self.dtype))
+        let is_wide = WIDE.contains(&at.layer());
+        param.map(|own| {
+            let value = if is_derived { own } else { tracked };
+            if is_wide {
+                value
+            } else {
+                value.cast(self.dtype)
+            }
+        })
     }
 
     fn flag(&mut self, _: &Location, flag: Param<Flag>) -> Param<Flag> {
@@ -147,9 +168,11 @@ impl Mapper for CopyStatistics<'_> {
         param.map(|old| {
             let leaf = Leaf::new(&old);
             let old = without_autodiff(old);
-            let value = value.to_device(&old.device()).cast(old.dtype());
-            let is_finite = value.clone().is_finite();
-            leaf.with_value(old.mask_where(is_finite, value), id)
+            let value = value.to_device(&old.device());
+            let has_changed = value.clone().not_equal(old.clone().cast(value.dtype()));
+            let value = value.cast(old.dtype());
+            let is_copied = value.clone().is_finite().bool_and(has_changed);
+            leaf.with_value(old.mask_where(is_copied, value), id)
         })
     }
 }

@@ -168,7 +168,9 @@ use burn_tricks_core::{ConfigError, InlineModule, accumulation_dtype};
 /// The statistics are `f32`, also on a device of half precision. They are `f64` where that is the device's
 /// float type or the type of the tensor given to [`ScalerConfig::fit`](crate::ScalerConfig::fit), and where
 /// [`UnfittedScaler::fitted`](crate::UnfittedScaler::fitted) is asked for `f64`. Inputs are scaled in the wider
-/// of their own type and that of the statistics, at least in `f32`, and returned in their own type. `f32` has
+/// of their own type and that of the statistics, at least in `f32`, and returned in their own type. In a
+/// `cast_copy` of a model the statistics keep their type. Inputs that `f16` cannot hold (above 65,504) or would round
+/// must be scaled before they are cast: `half.scaler.forward(input).cast(FloatDType::F16)`. `f32` has
 /// seven digits: a feature whose mean is a million times its spread needs `f64`, in the data already, and is
 /// taken for constant otherwise.
 ///
