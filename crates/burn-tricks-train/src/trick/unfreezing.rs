@@ -77,7 +77,7 @@ use std::collections::HashMap;
 ///   the others; name them in the first group (`body.*.norm`) to train them. To hold their statistics as well, use
 ///   `freeze_batch_norms` of `burn-tricks-nn`.
 /// - Composer's layer freezing goes the other way, and freezes the first layers towards the end of the training; in a loop,
-///   the transform `Freeze` of `burn-tricks-grad` does this.
+///   Burn's `freeze_group` does this, with a group of paths from `FreezeConfig` of `burn-tricks-grad`.
 ///
 /// # Suggested values
 ///
