@@ -1,6 +1,5 @@
 //! Learning-rate decay: a normalised gradient keeps stepping over the minimum, unless its steps shrink.
 
-use burn::lr_scheduler::LrScheduler as _;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::prelude::*;

@@ -1,5 +1,5 @@
-//! Burn's `Learner` with every trick on, one line each: it can be killed at any time and is resumed when it
-//! is started again.
+//! Burn's `Learner` with clipping, an average, a warm-up, a plateau, early stopping and accumulated gradients, a line or two
+//! each: it can be killed at any time and is resumed when it is started again.
 //!
 //!     cargo run --release --features dashboard --example 16_learner
 //!
@@ -19,7 +19,7 @@ use burn_tricks_examples::{checksum::checksum, idx, score::Score};
 use clap::Parser;
 use std::path::PathBuf;
 
-/// A network on handwritten digits, in Burn's Learner, with every trick on.
+/// A network on handwritten digits, in Burn's Learner, with tricks.
 #[derive(Debug, Parser)]
 struct Options {
     /// Epochs at most.
@@ -71,7 +71,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let train = loader(config, split.train, &device)?;
     let valid = loader(EpochLoaderConfig::in_order(256), split.valid, &host)?;
 
-    // One line per trick.
+    // A line or two per trick. Burn sums the gradients of two batches, so this threshold is 1 for their mean, which the trick
+    // `MeanOfAccumulated` would give.
     let clip = ClipGradNormConfig::new(2.0).init()?;
     let ema = EmaConfig::from_half_life(50.0, 1)?.init(&model)?;
     let warmup = run.fraction(0.05)?;

@@ -5,7 +5,6 @@
 //! Ctrl-C kills it. What it prints at its end is the same however often it was killed, bit for bit.
 //! `-- --fresh` begins anew.
 
-use burn::lr_scheduler::LrScheduler as _;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::prelude::*;

@@ -1,5 +1,5 @@
-//! Dynamic loss scaling: weights in `f32`, everything else in `f16`, where small gradients are zeros without it. The scale
-//! grows until a gradient overflows, and the step is skipped.
+//! Dynamic loss scaling: weights, loss and optimizer in `f32`, forward and backward pass in `f16`, where small gradients are
+//! zeros without it. The scale grows until a gradient overflows, and the step is skipped.
 
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsParams, SgdConfig};
@@ -52,7 +52,7 @@ fn train(dtype: FloatDType, scaled: bool) -> Result<(), Box<dyn std::error::Erro
             largest = largest.max(scaler.loss_scale());
             if let Some(grads) = scaler.unscale(&model, grads) {
                 copy_statistics(&half, &model)?; // if there are batch norms
-                drop(half);
+                drop(half); // its weights need no memory during the step
                 model = optim.step(lr, model, grads);
             }
         }
