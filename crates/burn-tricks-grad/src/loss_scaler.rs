@@ -53,7 +53,7 @@ const NAME: &str = "LossScaler";
 ///         continue; // no step, no schedule.step(), no ema.update()
 ///     };
 ///     copy_statistics(&half, &model)?; // if there are batch norms
-///     drop(half);
+///     drop(half); // its weights need no memory during the step
 ///     model = optim.step(0.1, model, grads);
 /// }
 /// assert_eq!((scaler.loss_scale(), scaler.skipped()), (32_768.0, 1));
