@@ -117,6 +117,71 @@ fn a_single_value_in_training_panics_with_the_reason() {
     }
 }
 
+/// The text of the panic of `forward`.
+fn panics(forward: impl FnOnce() -> Vec<f64>) -> String {
+    let panic = catch_unwind(AssertUnwindSafe(forward)).expect_err("a panic");
+    match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(panic) => panic.downcast::<&str>().expect("a text").to_string(),
+    }
+}
+
+#[test]
+fn an_input_without_channels_panics_with_the_reason() {
+    let expected = "batch norm needs samples and channels, got an input [5]";
+    for (name, device) in training_devices() {
+        let input = || Tensor::<1>::ones([5], &device);
+        let text = panics(|| values(torch(&device).forward(input())));
+        assert!(text.contains(expected), "{name}: {text}");
+        let text = panics(|| values(ghost(2, &device).forward(input())));
+        assert!(text.contains(expected), "{name}: {text}");
+    }
+}
+
+/// The fields are public: a loop may set the momentum to 1 / t, beginning with t = 0.
+#[test]
+fn a_setting_out_of_its_range_panics_before_the_statistics_move() {
+    for (name, device) in training_devices() {
+        let input = || column(&[1.0, 2.0, 4.0, 8.0], &device);
+        for momentum in [f64::INFINITY, 2.0, -0.1, f64::NAN] {
+            let expected = format!("must lie in [0, 1], got {momentum:?}");
+            let (mut torch, mut ghost) = (torch(&device), ghost(4, &device));
+            torch.momentum = momentum;
+            ghost.momentum = momentum;
+            for text in [
+                panics(|| values(torch.forward(input()))),
+                panics(|| values(ghost.forward(input()))),
+            ] {
+                assert!(text.contains("`momentum`"), "{name}: {text}");
+                assert!(text.contains(&expected), "{name}: {text}");
+            }
+            for (mean, variance) in [
+                (&torch.running_mean, &torch.running_var),
+                (&ghost.running_mean, &ghost.running_var),
+            ] {
+                assert_eq!(values(mean.value_sync()), [0.0], "{name}");
+                assert_eq!(values(variance.value_sync()), [1.0], "{name}");
+            }
+            // What does not move them does not need it.
+            values(torch.valid().forward(input().inner()));
+        }
+        for momentum in [0.0, 1.0] {
+            let mut torch = torch(&device);
+            torch.momentum = momentum;
+            values(torch.forward(input()));
+            let mean = values(torch.running_mean.value_sync());
+            assert_near(&mean, &[momentum * 3.75], 1e-6, name);
+        }
+        let mut ghost = ghost(4, &device);
+        ghost.ghost_size = 0;
+        let text = panics(|| values(ghost.forward(input())));
+        assert!(
+            text.contains("`ghost_size`") && text.contains("at least 1, got 0"),
+            "{name}: {text}"
+        );
+    }
+}
+
 #[test]
 fn a_batch_without_samples_changes_nothing() {
     for (name, device) in training_devices() {

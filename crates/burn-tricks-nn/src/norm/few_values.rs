@@ -10,7 +10,16 @@ use burn_tricks_core::batch_statistics;
 pub(crate) const LEAST_VALUES: usize = 3;
 
 /// Samples times positions.
+///
+/// # Panics
+///
+/// If `input` has no channels.
 pub(crate) fn values_per_channel<const D: usize>(input: &Tensor<D>) -> usize {
+    assert!(
+        D >= 2,
+        "batch norm needs samples and channels, got an input {:?}",
+        input.dims()
+    );
     input.shape().num_elements() / input.dims()[1].max(1)
 }
 

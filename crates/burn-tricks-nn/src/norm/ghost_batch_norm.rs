@@ -163,7 +163,8 @@ impl GhostBatchNorm {
     ///
     /// # Panics
     ///
-    /// If the input has rank 1, or another number of channels; in training, if it has one value per channel.
+    /// If the input has rank 1, or another number of channels, or if `ghost_size` has been set to 0; in training, if the
+    /// input has one value per channel, or if `momentum` has been set to a number that does not lie in [0, 1].
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let norm = RunningNorm {
             gamma: &self.gamma,
@@ -181,10 +182,14 @@ impl GhostBatchNorm {
 
     /// The number of parts to cut the input into.
     fn parts<const D: usize>(&self, input: &Tensor<D>) -> usize {
+        assert!(
+            self.ghost_size >= 1,
+            "`ghost_size`, the most samples in a part, must be at least 1, got 0"
+        );
         let samples = input.dims()[0];
         let places = values_per_channel(input) / samples.max(1);
         let fewest = LEAST_VALUES.div_ceil(places.max(1)); // samples in a part
-        let wanted = samples.div_ceil(self.ghost_size.max(1));
+        let wanted = samples.div_ceil(self.ghost_size);
         wanted.min(samples / fewest)
     }
 

@@ -75,7 +75,16 @@ impl RunningNorm<'_> {
     }
 
     /// For at least two values per channel in each part.
+    ///
+    /// # Panics
+    ///
+    /// If the momentum, a public field that may have been set to anything, does not lie in [0, 1].
     fn normalise<const D: usize>(&self, input: Tensor<D>, parts: usize) -> Tensor<D> {
+        assert!(
+            (0.0..=1.0).contains(&self.momentum),
+            "`momentum`, the weight of a batch in the running statistics, must lie in [0, 1], got {:?}",
+            self.momentum
+        );
         let samples = input.dims()[0];
         let places = values_per_channel(&input) / samples;
         let count = |part: usize| ((part + 1) * samples / parts - part * samples / parts) * places;

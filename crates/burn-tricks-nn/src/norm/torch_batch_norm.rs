@@ -175,7 +175,8 @@ impl TorchBatchNorm {
     ///
     /// # Panics
     ///
-    /// If the input has rank 1, or another number of channels; in training, if it has one value per channel.
+    /// If the input has rank 1, or another number of channels; in training, if it has one value per channel, or if
+    /// `momentum` has been set to a number that does not lie in [0, 1].
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let norm = RunningNorm {
             gamma: &self.gamma,
