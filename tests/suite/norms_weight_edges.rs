@@ -9,8 +9,8 @@ use burn::nn::{EmbeddingConfig, Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::nn::{
-    Deviation, SpectralNormConfig, WeightNorm, WeightNormConfig, WeightStandardization,
-    WeightStandardizationConfig,
+    Deviation, SpectralNormConfig, TiedWeights, WeightNorm, WeightNormConfig,
+    WeightStandardization, WeightStandardizationConfig,
 };
 
 /// A layer of this weight, `[in, out]`.
@@ -161,6 +161,49 @@ fn a_tied_unit_of_zeros_has_one_direction_and_one_length() {
             .unwrap();
         for layer in &one {
             assert_eq!(values(layer.weight.val()), [0.0; 9], "{name}");
+        }
+    }
+}
+
+/// As the padding row of an embedding that is tied with the output layer.
+#[test]
+fn a_unit_of_zeros_that_is_also_used_without_weight_norm_starts_from_zero() {
+    for (name, device) in training_devices() {
+        for with_norm in [0, 1] {
+            let what = format!("{name}, norm at {with_norm}");
+            let weight = [[0.5, 0.0, 1.0], [-0.5, 0.0, 2.0]];
+            let first = layer(Tensor::<2>::from_data(weight, &device));
+            let group = ParamGroup::from_path(["0.weight", "1.weight"][with_norm]);
+            let mut model = WeightNormConfig::new()
+                .with_group(group)
+                .attach(vec![first.clone(), first])
+                .unwrap();
+            let norm: &WeightNorm = model[with_norm].weight.reparameterization().unwrap();
+            assert_eq!(values(norm.g.val())[1], 0.0, "{what}");
+            for layer in &model {
+                assert_near(&values(layer.weight.val()), &weight.concat(), 1e-6, &what);
+            }
+            let length = |model: &Vec<Linear>| {
+                let weight = values(model[with_norm].weight.val());
+                weight[1].hypot(weight[4])
+            };
+            let mut optim = SgdConfig::new().init();
+            let x = Tensor::<2>::from_data([[1.0, 2.0], [-1.0, 3.0]], &device);
+            let y = Tensor::<2>::from_data([[1.0, -3.0, 2.0]; 2], &device);
+            let loss = |layer: &Linear| (layer.forward(x.clone()) - y.clone()).square().sum();
+            for step in 0..4 {
+                let loss = match step {
+                    0 => loss(&model[with_norm]), // which cannot tell a direction
+                    _ => loss(&model[0]) + loss(&model[1]),
+                };
+                let grads = GradientsParams::from_grads(loss.backward(), &model);
+                model = TiedWeights.apply(optim.step(1e-3, model, grads));
+                if step == 0 {
+                    assert!(length(&model) < 0.1, "{what}: {}", length(&model));
+                }
+            }
+            let length = length(&model);
+            assert!(length > 1e-3 && length < 0.5, "{what}: {length}");
         }
     }
 }

@@ -83,10 +83,15 @@ use std::collections::HashMap;
 ///
 /// # Differences
 ///
-/// PyTorch's `parametrizations.weight_norm` with its default `dim=0` has the same units, since its linear
-/// weights are `[out, in]`. A unit whose weights are all zero becomes NaN in PyTorch. Here such a unit stays
+/// PyTorch's `parametrizations.weight_norm` with its default `dim=0` has the same units in linear layers and
+/// convolutions, since it stores their weights as `[out, in, ...]`. The weight of a transposed convolution is
+/// `[in, out, ...]` there, so that `dim=0` has one g for each input; `dim=1` has the units that are used here.
+///
+/// A unit whose weights are all zero becomes NaN in PyTorch. Here such a unit stays
 /// zero and can be trained, as the zeroed last layer of a residual block must be: `attach` sets its v to a
-/// fixed direction, the same for all such units, and its g to 0. For a unit with one input only g is learned,
+/// fixed direction, the same for all such units, and its g to 0. If the weight is tied and one of its places has no weight
+/// norm, its v stays zero, since the zeros are used as they are there: then the unit can be trained from the moment when the
+/// gradient of that place has moved v. For a unit with one input only g is learned,
 /// since v/‖v‖ is a sign. Norms of half-precision weights are computed in `f32`; g has the type of the weight.
 ///
 /// # Suggested values
@@ -149,7 +154,7 @@ impl Reparameterization for WeightNorm {
     }
 }
 
-/// Gives units of zeros a direction: without one, neither v nor g would ever have a gradient.
+/// Finds the units of zeros and gives them a direction: without one, neither v nor g would ever have a gradient.
 struct GiveDirections<'a> {
     weights: &'a LayerWeights,
     /// The weights that have such units, by path: 0 for each of them, 1 for the others.
@@ -159,16 +164,13 @@ struct GiveDirections<'a> {
 impl Rewrite for GiveDirections<'_> {
     fn rewrite<const D: usize>(
         &mut self,
-        at: &Location,
+        _at: &Location,
         paths: &[String],
         old: &Tensor<D>,
     ) -> Option<Tensor<D>> {
-        // Zeros that also stand where there is no weight norm are to stay zeros there.
-        let has_norm = |path: &String| self.weights.contains_key(path);
-        if !paths.iter().all(has_norm) {
-            return None;
-        }
-        let units = self.weights[at.path()];
+        let has_norm = |path: &&String| self.weights.contains_key(*path);
+        let with_norm = paths.iter().find(has_norm)?; // the place for which `Attach` makes g
+        let units = self.weights[with_norm];
         let wide = old.clone().cast(accumulation_dtype(old.dtype()));
         let is_zero = units.sum_per_unit(wide.abs()).equal_elem(0);
         #[allow(clippy::disallowed_methods)] // before training
@@ -177,7 +179,11 @@ impl Rewrite for GiveDirections<'_> {
             return None;
         }
         let kept = flags.iter().map(|is_zero| f64::from(u8::from(!is_zero)));
-        self.zeros.insert(at.path().to_owned(), kept.collect());
+        self.zeros.insert(with_norm.clone(), kept.collect());
+        // Zeros that also stand where there is no weight norm are to stay zeros there.
+        if !paths.iter().all(|path| has_norm(&path)) {
+            return None;
+        }
         let mut of_unit = old.dims();
         of_unit[units.axis()] = 1;
         let count: usize = of_unit.iter().product();
