@@ -396,6 +396,48 @@ fn freezing_the_batch_norms_of_a_model_leaves_the_rest() {
     }
 }
 
+/// As a teacher or a target network is made.
+#[test]
+fn a_frozen_clone_keeps_its_statistics_while_the_model_is_trained() {
+    for (name, device) in training_devices() {
+        let x = grid([6, 3], 0.3, 2.0, (&device, DType::F32));
+        let student = TorchBatchNormConfig::new(3).init(&device).unwrap();
+        student.forward(x.clone()); // pending
+        let teacher = freeze_batch_norms(student.clone(), Affine::Fixed);
+        let mean = |norm: &TorchBatchNorm| values(norm.running_mean.value_sync());
+        let expected = mean(&teacher);
+        assert_eq!(expected, mean(&student), "{name}: at first those of both");
+        let output = values(teacher.forward(x.clone()));
+        for _ in 0..2 {
+            student.forward(x.clone() * 5.0);
+        }
+        assert_ne!(mean(&student), expected, "{name}: the student learns");
+        assert_eq!(mean(&teacher), expected, "{name}");
+        assert_eq!(values(teacher.forward(x)), output, "{name}");
+        assert_eq!(teacher.gamma.id, student.gamma.id, "{name}");
+    }
+}
+
+#[test]
+fn freezing_leaves_tied_parameters_tied_and_others_apart() {
+    for (name, device) in training_devices() {
+        let x = grid([6, 3], 0.3, 2.0, (&device, DType::F32));
+        let norm = BatchNormConfig::new(3).init(&device);
+        norm.forward(x.clone());
+        // Loaded from records of one run, as members of an ensemble may be: one id, other numbers.
+        let mut other = norm.clone();
+        let twice = |gamma: Tensor<1>| (gamma.detach() * 2.0).detach().require_grad();
+        other.gamma = other.gamma.map(twice);
+        let model = freeze_batch_norms(vec![norm.clone(), norm, other], Affine::Trainable);
+        let gamma = |at: usize| model[at].gamma.val();
+        assert_eq!(values(gamma(1)), [1.0; 3], "{name}");
+        assert_eq!(values(gamma(2)), [2.0; 3], "{name}");
+        let grads = model[0].forward(x).square().sum().backward();
+        assert!(gamma(1).grad(&grads).is_some(), "{name}: one leaf");
+        assert!(gamma(2).grad(&grads).is_none(), "{name}: another leaf");
+    }
+}
+
 #[test]
 fn a_ghost_is_batch_norm_on_its_parts_with_its_own_settings() {
     for (name, device) in training_devices() {

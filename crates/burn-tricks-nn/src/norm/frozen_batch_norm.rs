@@ -7,7 +7,7 @@ use burn::module::{Flag, Module, Param, RunningState};
 use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
 use burn_tricks_core::walk::{Location, Mapper, map};
-use burn_tricks_core::{InlineModule, accumulation_dtype};
+use burn_tricks_core::{InlineModule, Snapshot, accumulation_dtype};
 use burn_tricks_kernels::fixed_batch_norm;
 
 /// What happens to scale and shift.
@@ -28,11 +28,15 @@ pub(crate) fn is_batch_norm(at: &Location) -> bool {
     BATCH_NORMS.contains(&at.layer())
 }
 
-/// `model`, whose batch norms all normalise with their present running statistics and do not update them.
+/// `model`, whose batch norms all normalise with their present running statistics and do not update them. The statistics
+/// are its own: a clone of `model` that is trained further does not change them.
 #[must_use]
 pub fn freeze_batch_norms<M: Module>(model: M, affine: Affine) -> M {
-    let _ = model.valid(); // folds pending updates into the statistics, which inference reads as they are
-    map(model, &mut Freeze(affine))
+    // Clones share their statistics, and inference reads them without the updates that are pending.
+    let copy = Snapshot::new(&model)
+        .restore(&model)
+        .expect("a model has the places of its own snapshot");
+    map(copy, &mut Freeze(affine))
 }
 
 struct Freeze(Affine);
@@ -107,7 +111,8 @@ impl Mapper for Freeze {
 /// finds Burn's `BatchNorm` and this crate's layers by the names of their types, and leaves all other flags
 /// alone. It does not find a batch norm of your own: freeze that with Burn's `freeze_group`, by its path.
 /// `unfreeze()` of the model undoes both. An update of the statistics that the last training step left pending
-/// is applied first.
+/// is applied first. To get a fixed teacher of a model that is trained on, freeze a clone:
+/// `freeze_batch_norms(student.clone(), Affine::Fixed)` has the statistics that the student has now, and keeps them.
 ///
 /// [`FrozenBatchNorm`] has the fields of `BatchNorm`, and each loads the other's record. All four tensors are
 /// running states of Burn: recorded and moved with the model, never trained, and not changed by `unfreeze()`.
