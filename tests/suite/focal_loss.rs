@@ -6,6 +6,7 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::{Device, Int, IntDType, Tensor, TensorData};
 use burn_tricks::data::{balanced_class_weights, class_counts};
 use burn_tricks::nn::{SigmoidFocalLossConfig, SoftmaxFocalLossConfig};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 const GAMMAS: [f64; 4] = [0.0, 1.0, 2.0, 3.5];
 
@@ -152,6 +153,26 @@ fn bad_settings_are_refused_by_name() {
         error.contains("`class_weights`") && error.contains("NaN"),
         "{error}"
     );
+}
+
+/// They would be broadcast: a loss of each logit with each target.
+#[test]
+fn a_target_for_each_logit_is_asked_for() {
+    let device = Device::flex();
+    let loss = SigmoidFocalLossConfig::new().init().unwrap();
+    for (logits, targets) in [([4, 1], [1, 4]), ([4, 3], [4, 1]), ([1, 3], [4, 3])] {
+        let logits = || Tensor::<2>::zeros(logits, &device);
+        let targets = || Tensor::<2>::ones(targets, &device);
+        let mean = || flat(loss.forward(logits(), targets()));
+        let each = || flat(loss.forward_no_reduction(logits(), targets()));
+        for panic in [
+            catch_unwind(AssertUnwindSafe(mean)),
+            catch_unwind(AssertUnwindSafe(each)),
+        ] {
+            let text = *panic.unwrap_err().downcast::<String>().unwrap();
+            assert!(text.contains("needs one target for each logit"), "{text}");
+        }
+    }
 }
 
 #[test]

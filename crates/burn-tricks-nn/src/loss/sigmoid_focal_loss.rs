@@ -111,16 +111,29 @@ impl SigmoidFocalLoss {
     ///
     /// - logits: `[...]`
     /// - targets: the same, each 0 or 1, or a probability
+    ///
+    /// # Panics
+    ///
+    /// If the two have different shapes.
     pub fn forward<const D: usize>(&self, logits: Tensor<D>, targets: Tensor<D>) -> Tensor<1> {
         self.forward_no_reduction(logits, targets).mean()
     }
 
     /// The loss of each target, in the shape of the targets.
+    ///
+    /// # Panics
+    ///
+    /// If logits and targets have different shapes.
     pub fn forward_no_reduction<const D: usize>(
         &self,
         logits: Tensor<D>,
         targets: Tensor<D>,
     ) -> Tensor<D> {
+        assert_eq!(
+            logits.dims(),
+            targets.dims(),
+            "the focal loss needs one target for each logit: logits and targets must have the same shape"
+        );
         let others = targets.ones_like() - targets.clone();
         let entropy = -(log_sigmoid(logits.clone()) * targets.clone()
             + log_sigmoid(-logits.clone()) * others.clone());
