@@ -420,6 +420,11 @@ fn configurations_survive_json_and_refusals_quote_the_field() {
         (net(|c| c.channels = 0), "`channels`", "0"),
         (net(|c| c.classes = 0), "`classes`", "0"),
         (net(|c| c.blocks = 0), "`blocks`", "0"),
+        (
+            net(|c| (c.widths, c.blocks, c.drop_path) = (vec![2], 1, 0.5)),
+            "`drop_path`",
+            "0.5",
+        ),
         (net(|c| c.widths = vec![]), "`widths`", "[]"),
         (net(|c| c.widths = vec![4, 0]), "`widths`", "[4, 0]"),
         (

@@ -126,7 +126,8 @@ pub struct ResNetConfig {
     #[config(default = "None")]
     pub squeeze_excite: Option<usize>,
     /// The probability, in [0, 1), with which the branch of the last block is left out for a sample in training. It
-    /// grows linearly from 0 in the first block, as in timm ([`DepthSchedule::FromZero`]). Default: 0, no drop-path.
+    /// grows linearly from 0 in the first block, as in timm ([`DepthSchedule::FromZero`]); so a network of one block can
+    /// have no drop-path. Default: 0, no drop-path.
     #[config(default = 0.0)]
     pub drop_path: f64,
 }
@@ -147,7 +148,7 @@ impl ResNetConfig {
     /// # Errors
     ///
     /// If a size or `squeeze_excite` is 0, if there is no stage, if the initial value of a factor is not
-    /// finite, or if `drop_path` does not lie in [0, 1).
+    /// finite, or if `drop_path` does not lie in [0, 1), or is not 0 in a network of one block.
     #[inline]
     pub fn init(&self, device: &Device) -> Result<ResNet, ConfigError> {
         ConfigError::at_least_one("channels", self.channels)?;
@@ -175,6 +176,11 @@ impl ResNetConfig {
         };
         let depth = self.widths.len() * self.blocks;
         ConfigError::within("drop_path", self.drop_path, 0.0..1.0)?;
+        if depth == 1 && self.drop_path != 0.0 {
+            let requirement =
+                "be 0 in a network of one block, since the first block is never dropped";
+            return Err(ConfigError::new("drop_path", requirement, self.drop_path));
+        }
         let mut drop_paths = DepthSchedule::FromZero
             .probs(self.drop_path, depth)?
             .into_iter();
