@@ -29,6 +29,10 @@ use std::cell::Cell;
 /// # }
 /// ```
 ///
+/// Running statistics are loaded in place, as Burn loads them: clones of `module` get those of the record too, and an update
+/// that the last training step left pending replaces those of the record at the next step. To load into a model that is
+/// being trained, call `module.valid()` before, which applies that update.
+///
 /// # Errors
 ///
 /// Burn's error, if the record does not fit the module.
