@@ -18,15 +18,64 @@ use serde_json::json;
 /// Set where this is the program, and not its test.
 const IS_PROGRAM: &str = "COMPARE_TEST_IS_PROGRAM";
 
+const TESTS: &[(&str, fn())] = &[
+    (
+        "a_tuning_whose_runs_fail_says_so",
+        a_tuning_whose_runs_fail_says_so,
+    ),
+    #[cfg(unix)]
+    (
+        "an_interrupted_examination_is_no_success",
+        an_interrupted_examination_is_no_success,
+    ),
+];
+
+/// The options of a test program that a value follows.
+const WITH_A_VALUE: [&str; 7] = [
+    "--color",
+    "--format",
+    "--logfile",
+    "--shuffle-seed",
+    "--skip",
+    "--test-threads",
+    "-Z",
+];
+
 fn main() -> ExitCode {
     if env::var_os(IS_PROGRAM).is_some() {
         return program();
     }
-    a_tuning_whose_runs_fail_says_so();
-    #[cfg(unix)]
-    an_interrupted_examination_is_no_success();
-    println!("the program was tested");
+    let args: Vec<String> = env::args().skip(1).collect();
+    let wanted = TESTS.iter().filter(|(name, _)| is_wanted(name, &args));
+    if args.iter().any(|arg| arg == "--list") {
+        wanted.for_each(|(name, _)| println!("{name}: test"));
+        return ExitCode::SUCCESS;
+    }
+    let mut passed = 0;
+    for (name, test) in wanted {
+        test();
+        println!("test {name} ... ok");
+        passed += 1;
+    }
+    let left_out = TESTS.len() - passed;
+    println!(
+        "test result: ok. {passed} passed; 0 failed; 0 ignored; 0 measured; {left_out} filtered out"
+    );
     ExitCode::SUCCESS
+}
+
+/// Whether `cargo test` with these arguments behind `--` runs the test of that name. One that fails ends the program.
+fn is_wanted(name: &str, args: &[String]) -> bool {
+    let before = |at: usize| at.checked_sub(1).map(|at| &*args[at]);
+    let is_name = |(at, arg): &(usize, &String)| {
+        !arg.starts_with('-') && before(*at).is_none_or(|option| !WITH_A_VALUE.contains(&option))
+    };
+    let has = |flag: &str| args.iter().any(|arg| arg == flag);
+    let is_it = |of: &str| name == of || !has("--exact") && name.contains(of);
+    let mut names = args.iter().enumerate().filter(is_name).peekable();
+    let is_named = names.peek().is_none() || names.any(|(_, of)| is_it(of));
+    let is_left_out = |pair: &[String]| pair[0] == "--skip" && is_it(&pair[1]);
+    is_named && !has("--ignored") && !args.windows(2).any(is_left_out)
 }
 
 fn program() -> ExitCode {
