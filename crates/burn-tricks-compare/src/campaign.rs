@@ -118,10 +118,10 @@ impl<'a> Campaign<'a> {
                 looked(&comparison);
             }
             look = plan.look;
-            let decided = comparison.rows.iter().filter(|row| !row.is_open).count();
+            let closed = comparison.rows.iter().filter(|row| !row.is_open).count();
             let headline = match comparison.rows.len() {
                 0 => String::new(),
-                rows => format!("{decided} of {rows} rows decided, "),
+                rows => format!("{closed} of {rows} rows closed, "),
             };
             let jobs = jobs(&plan.wanted, self.seeds_per_job, &mut job)?;
             let store = &mut self.store;

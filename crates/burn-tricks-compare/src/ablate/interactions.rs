@@ -10,6 +10,7 @@ use crate::{
         answer::{Answer, Asked, Unit},
         error::CompareError,
         pair::Pair,
+        stages::shown_if,
     },
     outcome::{
         metric::{Better, QualityMetric},
@@ -20,7 +21,7 @@ use crate::{
     statistics::{
         family::Family,
         looks::{ALPHA, least_seeds},
-        paired_test::{PairedTest, paired_test_to_level},
+        paired_test::paired_test_to_level,
     },
 };
 
@@ -49,8 +50,17 @@ pub fn factorial(
         let two = [parts[first], parts[second]];
         let name = joint(&two[0].0.name, &two[1].0.name);
         let about = format!("{} and {}", two[0].0.about, two[1].0.about);
+        let settings = combine(base, &two)?;
+        // Behind the base, the changes alone stand in their order.
+        for (part, whole) in [(first, second), (second, first)] {
+            if settings == recipes[1 + whole].settings {
+                let whole = format!("{} with {}", base.name, parts[whole].0.name);
+                let part = parts[part].0.name.clone();
+                return Err(CombineRecipesError::AlreadyThere { part, whole });
+            }
+        }
         let recipe = Recipe::variant(&name, &base.name, &about);
-        recipes.push(recipe.with_settings(combine(base, &two)?));
+        recipes.push(recipe.with_settings(settings));
     }
     Ok(recipes)
 }
@@ -207,26 +217,33 @@ impl Question<'_> {
             // Nothing is shown where the question does not arise.
             let tested = if arises { &differences[..] } else { &[] };
             let test = paired_test_to_level(tested, margin, ALPHA);
-            (differences, arises, vec![test])
+            let can_equal = self.can_be_equivalent(metrics, squares);
+            let can_show = [true, can_equal];
+            (
+                differences,
+                arises,
+                can_show,
+                vec![shown_if(test, true, can_equal)],
+            )
         });
-        let rows: Vec<(Vec<f64>, bool, Vec<PairedTest>)> = rows.collect();
-        let tests: Vec<Vec<PairedTest>> = rows.iter().map(|(_, _, tests)| tests.clone()).collect();
-        let family = Family::read(&tests, 1);
-        let answer =
-            |(row, (differences, arises, tests)): (usize, &(Vec<f64>, bool, Vec<PairedTest>))| {
-                let asked = Asked {
-                    question,
-                    unit,
-                    better,
-                    margin,
-                    differences,
-                    arises: *arises,
-                    can_show: [true; 2],
-                    least: least_seeds(all.len(), 1),
-                };
-                Answer::new(&asked, &family, row, tests)
+        let rows: Vec<_> = rows.collect();
+        let tests = rows.iter().map(|(_, _, _, tests)| tests.clone());
+        let family = Family::read(&tests.collect::<Vec<_>>(), 1);
+        let answers = rows.iter().enumerate();
+        let answers = answers.map(|(row, (differences, arises, can_show, tests))| {
+            let asked = Asked {
+                question,
+                unit,
+                better,
+                margin,
+                differences,
+                arises: *arises,
+                can_show: *can_show,
+                least: least_seeds(all.len(), 1),
             };
-        rows.iter().enumerate().map(answer).collect()
+            Answer::new(&asked, &family, row, tests)
+        });
+        answers.collect()
     }
 
     /// Quality is asked if any run gave a result. Speed is asked if at least half of the runs of each of the four
@@ -235,15 +252,30 @@ impl Question<'_> {
         let Self::Speed = self else {
             return Pair::any_has_ended(squares.as_flattened());
         };
-        let arrived: Vec<[bool; 4]> = squares
-            .iter()
-            .map(|square| {
-                let [[a, b], [c, d]] = square.map(|pair| pair.arrived(metrics));
-                [a, b, c, d]
-            })
-            .collect();
+        let arrived = arrived(metrics, squares);
         (0..4).all(|arm| 2 * arrived.iter().filter(|arrived| arrived[arm]).count() >= arrived.len())
     }
+
+    /// Whether it can be shown that the changes do together what they do apart: not of speed if a run did not arrive, since it is
+    /// not known when it would have.
+    fn can_be_equivalent(&self, metrics: &[QualityMetric], squares: &[[Pair<'_>; 2]]) -> bool {
+        match self {
+            Self::Quality(_) => true,
+            Self::Speed => arrived(metrics, squares)
+                .as_flattened()
+                .iter()
+                .all(|arrived| *arrived),
+        }
+    }
+}
+
+/// Which of the four runs of each square arrived.
+fn arrived(metrics: &[QualityMetric], squares: &[[Pair<'_>; 2]]) -> Vec<[bool; 4]> {
+    let of_square = |square: &[Pair<'_>; 2]| {
+        let [[a, b], [c, d]] = square.map(|pair| pair.arrived(metrics));
+        [a, b, c, d]
+    };
+    squares.iter().map(of_square).collect()
 }
 
 /// Why interactions could not be read.

@@ -142,7 +142,7 @@ impl RowTests {
 }
 
 /// The test, which shows a difference or equivalence only if that may be asked.
-fn shown_if(test: PairedTest, difference: bool, equivalence: bool) -> PairedTest {
+pub(crate) fn shown_if(test: PairedTest, difference: bool, equivalence: bool) -> PairedTest {
     PairedTest {
         difference_p: if difference { test.difference_p } else { 1.0 },
         equivalence_p: if equivalence { test.equivalence_p } else { 1.0 },

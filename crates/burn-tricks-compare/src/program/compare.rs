@@ -86,7 +86,7 @@ pub(crate) fn compare(study: &Study, options: &Options) -> Result<(), Box<dyn Er
         |so_far| {
             let open = so_far.rows.iter().filter(|row| row.is_open).count();
             eprintln!(
-                "{} of {rows} rows are decided; more seeds for {open}",
+                "{} of {rows} rows are closed; more seeds for {open}",
                 rows - open
             );
         },

@@ -124,6 +124,9 @@ pub(crate) fn quality_part(answer: &Answer, pairs: usize) -> String {
         }
         Some(Verdict::Helps) => format!("better {name} {told}{unit}"),
         Some(Verdict::Hurts) => format!("worse {name} {told}{unit}"),
+        Some(Verdict::Undecided) if effect.pairs < pairs => {
+            format!("{name} undecided {told}{unit} ({UNKNOWN})")
+        }
         _ => format!("{name} undecided {told}{unit}"),
     }
 }

@@ -87,7 +87,7 @@ impl Runner {
         self
     }
 
-    /// What stands before the progress bar, such as `12 of 40 rows decided, `.
+    /// What stands before the progress bar, such as `12 of 40 rows closed, `.
     pub fn with_headline(mut self, headline: impl Into<String>) -> Self {
         self.headline = headline.into();
         self

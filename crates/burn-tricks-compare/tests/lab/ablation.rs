@@ -144,4 +144,8 @@ fn a_change_that_is_there_already_is_refused() {
     let parts = [(&warm_up, &base), (&slow, &base)];
     let refused = ablation(&base, &parts).unwrap_err().to_string();
     assert_eq!(refused, told("warm-up", "sgd with slow"));
+    for parts in [parts, [parts[1], parts[0]]] {
+        let refused = factorial(&base, &parts).unwrap_err().to_string();
+        assert_eq!(refused, told("warm-up", "sgd with slow"));
+    }
 }

@@ -158,6 +158,29 @@ fn runs_without_a_result_are_not_together_as_apart() {
     );
 }
 
+/// When a run that did not arrive would have is not known.
+#[test]
+fn speeds_of_runs_that_did_not_arrive_are_not_together_as_apart() {
+    let read = |last: u64| {
+        let arrival = move |seed: u64| (seed <= last).then_some(100);
+        let runs = recipes().into_iter().flat_map(|recipe| {
+            let run = move |seed| run(&recipe, seed).with_arrival(arrival(seed), 3000);
+            (1..=24).map(run)
+        });
+        let runs: Vec<TrainingRun> = runs.collect();
+        let protocol = protocol().with_looks(Looks::once(24).unwrap());
+        let parts = ["clip", "warm-up", "drop"];
+        let interactions = Interactions::init(&protocol, "sgd", &parts, &runs).unwrap();
+        interactions.pairs[0].answers[1].clone()
+    };
+    assert!(read(24).verdict.unwrap().is_equivalent());
+    for last in [12, 23] {
+        let speed = read(last);
+        assert_eq!(speed.verdict, Some(Verdict::Undecided));
+        assert_eq!((speed.equivalence_p, speed.need), (1.0, None));
+    }
+}
+
 #[test]
 fn what_is_missing_is_named() {
     let mut some = runs();

@@ -1,6 +1,8 @@
 //! What a comparison looks like. All numbers are made up.
 
-use burn_tricks_compare::{Comparison, Looks, Protocol, Recipe, TrainingRun};
+use burn_tricks_compare::{
+    Better, Comparison, Looks, Protocol, QualityMetric, Recipe, TrainingRun,
+};
 
 /// Four variants of two baselines: one faster and equal in quality, one that fails, one that nobody can
 /// tell, one that never arrives.
@@ -111,6 +113,34 @@ fn what_cannot_be_decided_is_said() {
     let method = few.method();
     let expected = "Every verdict is undecided: 7 seeds cannot decide any of 4 rows; 8 can.";
     assert!(method.contains(expected), "{method}");
+}
+
+#[test]
+fn why_no_number_of_seeds_decides_a_row_is_said() {
+    let protocol = Protocol::new([QualityMetric::plain("R²", Better::Higher, 0.01)])
+        .with_looks(Looks::at(vec![8, 14]).unwrap());
+    let recipes = [
+        Recipe::baseline("plain", ""),
+        Recipe::variant("clip", "plain", ""),
+    ];
+    let run = |name: &str, seed: u64| match (name, seed) {
+        ("plain", 3) => TrainingRun::failed(name, seed, "killed"),
+        ("plain", _) => TrainingRun::new(name, seed).with_metric("R²", 0.1),
+        _ => TrainingRun::new(name, seed).with_metric("R²", 0.9),
+    };
+    let runs = |last: u64| {
+        let of = move |name: &'static str| (1..=last).map(move |seed| run(name, seed));
+        ["plain", "clip"].into_iter().flat_map(of)
+    };
+    let line = |last: u64| {
+        let runs: Vec<TrainingRun> = runs(last).collect();
+        let comparison = Comparison::init(&protocol, &recipes, &runs).unwrap();
+        comparison.rows[0].summary()
+    };
+    let told = "R² undecided +0.800 [+0.800, +0.800]";
+    assert_eq!(line(2), told);
+    let reason = format!("{told} (a failed run, and no `no_model`), ");
+    assert!(line(8).starts_with(&reason), "{}", line(8));
 }
 
 #[test]
