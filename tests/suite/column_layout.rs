@@ -75,13 +75,20 @@ fn a_model_with_tricks_is_loaded() {
     let _alone = alone();
     let device = Device::flex().autodiff();
     let model = layer(&device);
-    let drawn = layer(&device);
-    force_init(&drawn);
-    let loaded = load_record(
-        drawn.with_tricks(StepGuard::new()),
-        model.clone().into_record(),
-    );
+    let drawn = || {
+        let drawn = layer(&device);
+        force_init(&drawn);
+        drawn.with_tricks(StepGuard::new())
+    };
+    let loaded = load_record(drawn(), model.clone().into_record());
     assert_eq!(numbers(&loaded.unwrap()), numbers(&model));
+    let twice = drawn().with_tricks(StepGuard::new());
+    let loaded = load_record(twice, model.clone().into_record());
+    assert_eq!(numbers(&loaded.unwrap()), numbers(&model));
+    let two = (drawn(), drawn());
+    let both = (model.clone(), layer(&device));
+    let loaded = load_record(two, both.clone().into_record());
+    assert_eq!(numbers(&loaded.unwrap()), numbers(&both));
 }
 
 /// Each average of the library, after two models.

@@ -59,7 +59,8 @@ struct Loading;
 
 impl Loading {
     fn begin() -> Option<Self> {
-        (!IS_LOADING.replace(true)).then_some(Self)
+        // Only then: a `Loading` that is dropped ends the outer call's.
+        (!IS_LOADING.replace(true)).then(|| Self)
     }
 }
 
