@@ -84,6 +84,11 @@ fn without_the_score_of_no_model_a_failed_training_ends_it_undecided() {
     let verification = verification.unwrap();
     assert_eq!(verification.verdict(), Verdict::Undecided, "{verification}");
     assert_eq!(verification.answer().unwrap().need, None);
+    let text = verification.to_string();
+    assert!(
+        text.contains(" (a failed run, and no `no_model`)"),
+        "{text}"
+    );
     assert_eq!(
         calls,
         2 * 8,

@@ -252,7 +252,7 @@ impl Doctor {
         let is_due = self.is_recording();
         self.step += 1;
         let previous = self.previous.take();
-        let mut norms = None;
+        let mut checks = None;
         if is_due {
             note_modes(model, self.step, &mut self.structure.modes);
             let mut before = gradients::before(
@@ -262,15 +262,15 @@ impl Doctor {
                 previous.as_ref(),
                 self.step > DENSE,
             );
-            norms = Some(std::mem::take(&mut before.norms));
+            checks = Some(std::mem::take(&mut before.checks));
             self.steps.push(self.step, lr, before);
         }
         self.loss_checks
             .end(is_due.then_some(self.step), self.loss_kind);
         if let Some(watch) = &mut self.watch {
-            let norms =
-                norms.unwrap_or_else(|| first_non_finite::norms(&self.params, model, grads));
-            watch.push(self.params.list.len(), self.step, norms);
+            let checks =
+                checks.unwrap_or_else(|| first_non_finite::checks(&self.params, model, grads));
+            watch.push(self.params.list.len(), self.step, checks);
         }
         if self.step < DENSE {
             self.previous = Some(flatten(model, grads));

@@ -2,7 +2,7 @@
 
 use burn::tensor::{FloatDType, Tensor};
 pub(crate) use burn_tricks_kernels::norm;
-use burn_tricks_kernels::{numbers, summary};
+use burn_tricks_kernels::{TensorList, numbers, sum_of_squares, summary};
 
 /// One tensor of all numbers, on the device of the first; `None` if there are none.
 pub(crate) fn join(parts: Vec<Tensor<1>>) -> Option<Tensor<1>> {
@@ -30,6 +30,17 @@ pub(crate) fn said<const D: usize>(tensor: &Tensor<D>, which: &[Said]) -> Vec<Te
     let all = summary(tensor);
     let one = |said: &Said| all.clone().narrow(0, *said as usize, 1);
     which.iter().map(one).collect()
+}
+
+/// A number that is finite if and only if all numbers of the tensor are: the root of its norm, since the norm of finite numbers
+/// may exceed `f32`. 0 if there are none. Nothing is differentiated.
+pub(crate) fn finite_if_all_are<const D: usize>(tensor: &Tensor<D>) -> Tensor<1> {
+    let tensor = tensor.clone().without_autodiff();
+    let device = tensor.device();
+    match sum_of_squares(&TensorList::from(tensor)) {
+        Some(of) => of.sum.sqrt().sqrt().cast(FloatDType::F32),
+        None => Tensor::zeros([1], &device),
+    }
 }
 
 /// Reads numbers from the device; none if there is no tensor.

@@ -1,7 +1,7 @@
 //! The first step whose gradients are not finite, found without a read from the device.
 
 use crate::history::position::FirstNonFinite;
-use crate::numbers::{join, norm, read};
+use crate::numbers::{finite_if_all_are, join, read};
 use crate::record::params::Params;
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
@@ -11,26 +11,26 @@ use burn_tricks_core::walk::{Location, Visitor, visit};
 /// A step's number is kept as two numbers below 2^24, which are whole in `f32`.
 const DIGIT: usize = 1 << 24;
 
-/// The number of a step, the larger digit first, and the norms of its gradients by the place of the parameter: of the last
-/// step, or of the first in which one of them was not finite.
+/// The number of a step, the larger digit first, and for each of its gradients a number that is finite if and only if all of the
+/// gradient's are, by the place of the parameter: of the last step, or of the first in which one of them was not finite.
 #[derive(Debug, Default)]
 pub(crate) struct NonFiniteWatch {
     kept: Option<Tensor<1>>,
 }
 
 impl NonFiniteWatch {
-    /// Looks at the norms of the gradients of a step, by position of the parameter, of which there are `count`.
-    pub(crate) fn push(&mut self, count: usize, step: usize, norms: Vec<(usize, Tensor<1>)>) {
+    /// Looks at the checks of the gradients of a step, by position of the parameter, of which there are `count`.
+    pub(crate) fn push(&mut self, count: usize, step: usize, checks: Vec<(usize, Tensor<1>)>) {
         let mut found = vec![None; count];
-        for (position, norm) in norms {
-            found[position] = Some(norm);
+        for (position, check) in checks {
+            found[position] = Some(check);
         }
         let Some(device) = found.iter().flatten().next().map(Tensor::device) else {
             return;
         };
         let zero = Tensor::<1>::zeros([1], &device);
         let mut parts: Vec<_> = (found.into_iter())
-            .map(|norm| norm.unwrap_or_else(|| zero.clone()))
+            .map(|check| check.unwrap_or_else(|| zero.clone()))
             .collect();
         let number = [(step / DIGIT) as f32, (step % DIGIT) as f32];
         parts.insert(0, Tensor::from_floats(number, &device));
@@ -47,12 +47,12 @@ impl NonFiniteWatch {
     /// Waits for the device.
     pub(crate) fn read(&self, params: &Params) -> Option<FirstNonFinite> {
         let kept = read(self.kept.as_ref()?);
-        let ([larger, smaller], norms) = kept.split_first_chunk()?;
+        let ([larger, smaller], checks) = kept.split_first_chunk()?;
         let bad = params
             .list
             .iter()
-            .zip(norms)
-            .filter(|(_, norm)| !norm.is_finite());
+            .zip(checks)
+            .filter(|(_, check)| !check.is_finite());
         let paths: Vec<String> = bad.map(|(param, _)| param.path.clone()).collect();
         (!paths.is_empty()).then_some(FirstNonFinite {
             step: *larger as usize * DIGIT + *smaller as usize,
@@ -61,34 +61,34 @@ impl NonFiniteWatch {
     }
 }
 
-/// The norms of the gradients, by position of the parameter. Nothing is read from the device.
-pub(crate) fn norms<M: Module>(
+/// For each gradient a number that is finite if and only if all of the gradient's are, by position of the parameter. Nothing is
+/// read from the device.
+pub(crate) fn checks<M: Module>(
     params: &Params,
     model: &M,
     grads: &GradientsParams,
 ) -> Vec<(usize, Tensor<1>)> {
-    let mut norms = Norms {
+    let mut checks = Checks {
         params,
         grads,
         found: Vec::new(),
     };
-    visit(model, &mut norms);
-    norms.found
+    visit(model, &mut checks);
+    checks.found
 }
 
-struct Norms<'a> {
+struct Checks<'a> {
     params: &'a Params,
     grads: &'a GradientsParams,
     found: Vec<(usize, Tensor<1>)>,
 }
 
-impl Visitor for Norms<'_> {
+impl Visitor for Checks<'_> {
     fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
         if let Some(position) = self.params.position(at.path())
             && let Some(grad) = self.grads.get::<D>(param.id)
-            && !grad.dims().contains(&0)
         {
-            self.found.push((position, norm(&grad)));
+            self.found.push((position, finite_if_all_are(&grad)));
         }
     }
 }
@@ -111,7 +111,7 @@ mod tests {
             let outputs = model.forward(Tensor::<2>::ones([3, 2], &device));
             let loss = (outputs * root).square().sqrt().sum();
             let grads = GradientsParams::from_grads(loss.backward(), &model);
-            watch.push(params.list.len(), step, norms(&params, &model, &grads));
+            watch.push(params.list.len(), step, checks(&params, &model, &grads));
         }
         let first = watch.read(&params).unwrap();
         assert_eq!(first.step, bad);

@@ -24,8 +24,8 @@ pub(crate) struct Before {
     pub(crate) has_cosine: bool,
     /// The magnitudes of the gradient, summed for each unit, by position.
     pub(crate) units: Vec<(usize, Tensor<1>)>,
-    /// The norms of the gradients, by position.
-    pub(crate) norms: Vec<(usize, Tensor<1>)>,
+    /// A number for each gradient that is finite if and only if all of its numbers are, by position.
+    pub(crate) checks: Vec<(usize, Tensor<1>)>,
     /// The weights before the step.
     pub(crate) weights: Vec<Open>,
 }
@@ -82,7 +82,7 @@ struct Measure<'a> {
     grads: &'a GradientsParams,
     previous: Option<&'a Flat>,
     keeps_gradients: bool,
-    /// The norms of the gradients so far.
+    /// The checks of the gradients so far.
     seen: HashMap<ParamId, Tensor<1>>,
     numbers: Vec<Tensor<1>>,
     dots: Vec<Tensor<1>>,
@@ -102,8 +102,8 @@ impl Visitor for Measure<'_> {
         if grad.dims().contains(&0) {
             return;
         }
-        if let Some(size) = self.seen.get(&param.id) {
-            self.before.norms.push((position, size.clone()));
+        if let Some(check) = self.seen.get(&param.id) {
+            self.before.checks.push((position, check.clone()));
             return;
         }
         let grad = grad.cast(FloatDType::F32);
@@ -111,10 +111,13 @@ impl Visitor for Measure<'_> {
         self.before.with_gradient.push(position);
         let of_grad = said(&grad, &[Said::Norm, Said::Zeros, Said::NonFinite]);
         let size = of_grad[0].clone();
+        // The norm of finite numbers may exceed `f32`.
+        let is_finite = of_grad[2].clone().equal_elem(0.0);
+        let check = size.clone().mask_fill(is_finite, 0.0);
         self.numbers.extend(of_grad);
         self.numbers.push(norm(&weight));
-        self.before.norms.push((position, size.clone()));
-        self.seen.insert(param.id, size.clone());
+        self.before.checks.push((position, check.clone()));
+        self.seen.insert(param.id, check);
         if let Some(previous) = self.previous.and_then(|all| all.get(&param.id)) {
             let previous = previous.clone().cast(FloatDType::F32);
             if previous.dims() == [grad.dims().iter().product::<usize>()] {

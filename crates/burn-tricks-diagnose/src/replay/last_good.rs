@@ -1,6 +1,6 @@
 //! The last state of a training whose weights were finite, and the steps since then, taken again.
 
-use crate::numbers::{join, norm, read};
+use crate::numbers::{finite_if_all_are, join, read};
 use crate::probe::Probe;
 use crate::replay::hunt::Hunt;
 use crate::replay::origin::{NonFiniteOrigin, NonFinitePlace};
@@ -264,18 +264,15 @@ impl<M: Module> GoodState<M> {
 
 /// Whether all floats of `model` are finite. Waits for the device.
 fn is_finite<M: Module>(model: &M) -> bool {
-    struct Norms(Vec<Tensor<1>>);
+    struct Checks(Vec<Tensor<1>>);
 
-    impl Visitor for Norms {
+    impl Visitor for Checks {
         fn float<const D: usize>(&mut self, _at: &Location, param: &Param<Tensor<D>>) {
-            let value = param.val().without_autodiff();
-            if !value.dims().contains(&0) {
-                self.0.push(norm(&value));
-            }
+            self.0.push(finite_if_all_are(&param.val()));
         }
     }
 
-    let mut norms = Norms(Vec::new());
-    visit(model, &mut norms);
-    join(norms.0).is_none_or(|norms| read(&norms).iter().all(|norm| norm.is_finite()))
+    let mut checks = Checks(Vec::new());
+    visit(model, &mut checks);
+    join(checks.0).is_none_or(|checks| read(&checks).iter().all(|check| check.is_finite()))
 }

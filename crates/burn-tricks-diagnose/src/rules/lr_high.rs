@@ -145,7 +145,7 @@ fn diverged(history: &History) -> Option<Finding> {
     let last = history.last_loss().filter(|last| last.is_finite())?;
     let growth = last / first;
     // A network that only ever predicts a constant has the loss of its first predictions, more or less.
-    if growth <= GREW || history.losses.len() < EARLY {
+    if growth <= GREW || history.step_losses().len() < EARLY {
         return None;
     }
     let text = format!(
@@ -239,11 +239,12 @@ fn worse(history: &History) -> Option<Finding> {
     let constant = (columns as f64).ln();
     let begin = constant.max(history.first_loss()?);
     // One that has learned nothing may have been worse before its end.
-    let usual = median(history.losses.iter().copied())
+    let losses = history.step_losses();
+    let usual = median(losses.iter().map(|(_, loss)| *loss))
         .filter(|usual| usual.is_finite() && history.outcome() == Outcome::Stuck);
     let last = last.max(usual.unwrap_or(last));
     let ratio = last / begin;
-    let is_over = is_cross_entropy && columns >= 2 && history.losses.len() >= EARLY;
+    let is_over = is_cross_entropy && columns >= 2 && losses.len() >= EARLY;
     if !is_over || ratio <= WORSE {
         return None;
     }

@@ -73,7 +73,8 @@ fn returned(history: &History) -> Option<Finding> {
 }
 
 fn by_loss(history: &History) -> Vec<Finding> {
-    let losses = &history.losses;
+    let losses = history.step_losses();
+    let losses: Vec<f64> = losses.into_iter().map(|(_, loss)| loss).collect();
     let ends: Vec<usize> = history.epochs.iter().map(|of| of.step).collect();
     // A network that is good at first is as good at the beginning of each epoch.
     if history.begins_trained()

@@ -5,7 +5,8 @@ use burn::nn::LinearConfig;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use burn_tricks_diagnose::{
-    Diagnosis, Doctor, DoctorConfig, FindingKind, History, OutputHistory, Severity,
+    Diagnosis, Doctor, DoctorConfig, EpochMetrics, FindingKind, History, LossKind, OutputHistory,
+    Severity,
 };
 
 /// The losses of a step, from 1.
@@ -139,4 +140,53 @@ fn a_rate_that_is_too_high_is_found_in_the_step_of_the_losses() {
     assert_eq!(severity(&of, FindingKind::LrTooHigh), None);
     of.losses[29] = 38.0;
     assert_eq!(severity(&of, FindingKind::LrTooHigh), Some(Severity::Fault));
+}
+
+#[test]
+fn fifty_steps_are_needed_whatever_the_number_of_losses() {
+    let check = |of: &History| severity(of, FindingKind::LrTooHigh);
+    let fault = Some(Severity::Fault);
+    // A loss that grows.
+    let grows = |steps: usize| {
+        accumulated(steps, move |step| match step {
+            1 => 0.5,
+            _ if step + 5 <= steps => 1.0,
+            _ => 1.6,
+        })
+    };
+    assert_eq!(grows(13).losses.len(), 52);
+    let found = [13, 49, 50].map(|steps| check(&grows(steps)));
+    assert_eq!(found, [None, None, fault]);
+    // A cross-entropy above that of equal probabilities.
+    let worse = |steps: usize| {
+        let mut of = accumulated(steps, |step| if step == 1 { 1.0 } else { 1.3 });
+        of.loss_kind = Some(LossKind::CrossEntropyOfScores);
+        let mut outputs = OutputHistory::default();
+        (outputs.rows, outputs.columns, outputs.batches) = (10, 3, 80);
+        (outputs.lowest, outputs.highest, outputs.spread) = (-2.0, 3.0, 1.0);
+        of.outputs = Some(outputs);
+        of
+    };
+    let found = [13, 49, 50].map(|steps| check(&worse(steps)));
+    assert_eq!(found, [None, None, fault]);
+}
+
+#[test]
+fn a_loss_that_begins_anew_in_each_epoch_is_found_by_the_steps_of_the_epochs() {
+    let check = |begin: f64| {
+        let falls = move |step: usize| {
+            let from = if step <= 20 { 2.0 } else { begin };
+            from - 0.05 * ((step - 1) % 20) as f64
+        };
+        let mut of = accumulated(80, falls);
+        let epoch = |epoch: usize| {
+            let mut metrics = EpochMetrics::new();
+            metrics.step = 20 * epoch;
+            metrics
+        };
+        of.epochs = (1..=4).map(epoch).collect();
+        severity(&of, FindingKind::WeightsReset)
+    };
+    assert_eq!(check(2.0), Some(Severity::Fault));
+    assert_eq!(check(1.55), None);
 }
