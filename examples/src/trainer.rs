@@ -23,7 +23,7 @@ use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use burn_tricks::ConfigError;
-use burn_tricks::average::{Ensemble, GreedySoupConfig};
+use burn_tricks::average::{CombineError, Ensemble, GreedySoupConfig};
 use burn_tricks::compare::Reporter;
 use burn_tricks::grad::GradAccumulatorConfig;
 use burn_tricks::nn::WeightNormConfig;
@@ -339,11 +339,12 @@ impl Trainer {
                     objective.measure(&alone, valid, &device).loss
                 })
             };
-            models = vec![
-                GreedySoupConfig::new(Goal::Minimize)
-                    .select(&models, loss)?
-                    .model,
-            ];
+            match GreedySoupConfig::new(Goal::Minimize).select(&models, loss) {
+                Ok(soup) => models = vec![soup.model],
+                // A training that diverges has a result, which is not a number.
+                Err(CombineError::NoFiniteScore { .. }) => models.truncate(1),
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(ensemble.init(models)?)
     }

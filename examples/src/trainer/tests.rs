@@ -293,26 +293,39 @@ fn averages_predict_with_other_weights_and_soups_part_at_half_time() {
     assert!(swag != plain && swag != swa);
 }
 
+/// A training of the digits with seed 2, without its cost.
+fn run(setup: &Setup, epochs: usize) -> compare::TrainingRun {
+    let (problem, device) = (Problem::of(DataSet::Digits), Device::flex());
+    let training = Training {
+        setup,
+        problem: &problem,
+        seed: 2,
+        split_seed: 2,
+        target: BuiltIn::Mlp.task().target,
+        device: &device,
+    };
+    let mut report = Reporter::new("a recipe", 2, epochs);
+    training.run(&mut report).unwrap();
+    compare::TrainingRun {
+        cost: compare::Cost::default(),
+        ..report.into_run()
+    }
+}
+
 #[test]
 fn a_run_is_the_same_again() {
     let _alone = alone();
-    let (problem, setup) = (Problem::of(DataSet::Digits), setup("dropout"));
-    let device = Device::flex();
-    let run = || {
-        let training = Training {
-            setup: &setup,
-            problem: &problem,
-            seed: 2,
-            split_seed: 2,
-            target: BuiltIn::Mlp.task().target,
-            device: &device,
-        };
-        let mut report = Reporter::new("dropout", 2, 1);
-        training.run(&mut report).unwrap();
-        compare::TrainingRun {
-            cost: compare::Cost::default(),
-            ..report.into_run()
-        }
-    };
-    assert_eq!(run(), run());
+    let setup = setup("dropout");
+    assert_eq!(run(&setup, 1), run(&setup, 1));
+}
+
+#[test]
+fn a_soup_that_diverges_has_a_loss_that_is_not_a_number() {
+    let _alone = alone();
+    let mut setup = setup("baseline");
+    (setup.soup, setup.learning_rate) = (3, 1e30);
+    // It parts in the second epoch.
+    for epochs in [1, 2] {
+        assert!(run(&setup, epochs).quality["loss"].value.is_nan());
+    }
 }
