@@ -69,9 +69,13 @@ def run_torch(case, threads, rounds):
     times = {"torch": torch.__version__}
     for name, make in optimizers(torch).items():
         times[name] = median_ms(make(params).step, rounds)
-    # It multiplies the gradients by one if their norm is below the threshold.
-    for name, threshold in (("clip, nothing clipped", 1e9), ("clip, all clipped", 1e-9)):
-        times[name] = median_ms(lambda: torch.nn.utils.clip_grad_norm_(params, threshold), rounds)
+    # It multiplies the gradients by one if their norm is below the threshold. The first clipping takes them to a norm of 1, and
+    # each further one multiplies them by 1 / (1 + 1e-6): with a smaller threshold they would soon be 0.
+    clip = torch.nn.utils.clip_grad_norm_
+    for name, threshold in (("clip, nothing clipped", 1e9), ("clip, all clipped", 1.0)):
+        times[name] = median_ms(lambda: clip(params, threshold), rounds)
+    norm = float(clip(params, 1e9))
+    assert 0.9 <= norm <= 1.0, f"clipping to a norm of 1 has left one of {norm}"
     mean = [param.detach().clone() for param in params]
     live = [param.detach() for param in params]
     times["average"] = median_ms(lambda: torch._foreach_lerp_(mean, live, 0.001), rounds)
