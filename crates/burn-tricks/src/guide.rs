@@ -43,6 +43,8 @@ pub mod doctor {}
 #[doc = include_str!("guide/choosing.md")]
 pub mod choosing {}
 
+// Its program needs the feature.
+#[cfg(any(not(doctest), feature = "dataset", feature = "train"))]
 #[doc = include_str!("guide/data_and_labels.md")]
 pub mod data_and_labels {}
 
