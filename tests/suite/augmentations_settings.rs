@@ -197,3 +197,46 @@ fn the_lambda_of_cutmix_is_the_drawn_one_if_it_is_not_corrected() {
             .all(|(drawn, true_share)| drawn <= true_share)
     );
 }
+
+/// timm's bounds: the second is not reached.
+#[test]
+fn sides_of_cut_boxes_are_drawn_between_the_shares() {
+    for (shares, expected) in [
+        ([0.25, 0.5], HashSet::from([2, 3])),
+        ([0.9, 1.0], HashSet::from([7])),
+        ([0.5, 0.6], HashSet::from([4])),
+    ] {
+        let config = MixSamplesConfig::cutmix(1.0).with_unit(MixUnit::Sample);
+        let mix = config.with_cut_sides(Some(shares)).init().unwrap();
+        let mixing = mix.draw(&SampleSeeds::new(&seeds(), 0), [8, 8]);
+        for side in [0, 1] {
+            let sides = mixing.mixes.iter().map(|mix| match mix {
+                SampleMix::Cutmix { area, .. } => [area.rows.len(), area.columns.len()][side],
+                mix => panic!("no box: {mix:?}"),
+            });
+            assert_eq!(sides.collect::<HashSet<_>>(), expected, "{shares:?}");
+        }
+    }
+}
+
+/// On a GPU nothing checks an index.
+#[test]
+#[should_panic(
+    expected = "`partners` must be samples of the batch of 2, counted from 0, got [1, 5]"
+)]
+fn partners_of_images_are_samples_of_the_batch() {
+    with_partners(vec![1, 5]).images(images(2, 3));
+}
+
+#[test]
+#[should_panic(
+    expected = "`partners` must be samples of the batch of 2, counted from 0, got [2, 0]"
+)]
+fn partners_of_targets_are_samples_of_the_batch() {
+    with_partners(vec![2, 0]).targets(targets(2));
+}
+
+fn with_partners(partners: Vec<usize>) -> Mixing {
+    let mixes = vec![SampleMix::Mixup { lambda: 0.5 }; 2];
+    Mixing { partners, mixes }
+}

@@ -69,6 +69,40 @@ fn labels_of_any_integer_type_are_taken() {
     }
 }
 
+/// As an index it would be that of another sample's class.
+#[test]
+fn the_loss_of_a_label_that_is_no_class_is_nan() {
+    for (name, device) in training_devices() {
+        for weights in [None, Some(vec![0.5, 1.0, 4.0])] {
+            for (gamma, wrong) in [(0.0, 3), (0.0, -100), (2.0, 3), (2.0, -1)] {
+                let what = format!("γ = {gamma}, label {wrong} on {name}");
+                let config = SoftmaxFocalLossConfig::new().with_gamma(gamma);
+                let loss = config.with_class_weights(weights.clone());
+                let loss = loss.init(&device).unwrap();
+                let both = |labels: [i32; 2]| {
+                    let logits = Tensor::<2>::from_data([[0.0, 2.0, -1.0]; 2], &device);
+                    let logits = logits.require_grad();
+                    let labels = Tensor::<1, Int>::from_data(labels, &device);
+                    let losses = loss.forward_no_reduction(logits.clone(), labels);
+                    let grad = logits.grad(&losses.clone().sum().backward()).unwrap();
+                    (flat(losses), flat(grad))
+                };
+                let ((losses, grad), (right, right_grad)) = (both([0, wrong]), both([0, 1]));
+                assert_eq!(
+                    (losses[0], &grad[..3]),
+                    (right[0], &right_grad[..3]),
+                    "{what}"
+                );
+                let wrong = [&losses[1..], &grad[3..]].concat();
+                assert!(
+                    wrong.iter().all(|number| number.is_nan()),
+                    "{what}: {wrong:?}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn the_softmax_form_is_that_of_its_formula_in_pytorch() {
     for (name, device) in training_devices() {

@@ -240,6 +240,10 @@ fn what_is_tied_is_listed_once_and_what_is_frozen_as_if_it_were_not() {
     let decay = SelectiveDecayConfig::new().init(&model).unwrap();
     assert_eq!(decay.decaying_paths(), ["0.weight", "1.weight"]);
     assert_eq!(decay.spared_paths(), ["0.bias", "1.bias"]);
+    // Any of its places may be named.
+    let config = SelectiveDecayConfig::new().sparing(["2.weight"]);
+    let decay = config.init(&model).unwrap();
+    assert_eq!(decay.decaying_paths(), ["1.weight"]);
 }
 
 /// The groups are made while a part of the model is frozen.
@@ -444,6 +448,8 @@ fn a_frozen_place_freezes_a_tied_parameter_and_all_frozen_is_no_step() {
     let layer = LinearConfig::new(2, 2).with_bias(false).init(&device);
     let model = vec![layer.clone(), layer];
     let mut freeze = FreezeConfig::for_paths(["1"]).init(&model).unwrap();
+    let frozen = model.clone().freeze_group(freeze.group());
+    assert!(frozen.iter().all(|layer| !layer.weight.is_require_grad()));
     let grads = all_grads(&model, 1.0);
     assert!(burn_tricks::grad::GradientTransform::apply(&mut freeze, &model, grads).is_empty());
     let mut chain = freeze.then(burn_tricks::grad::StepGuard::new());

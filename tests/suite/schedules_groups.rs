@@ -4,12 +4,13 @@ use crate::norms::{assert_json, assert_refused};
 use crate::oracle::{assert_close, case, numbers, read};
 use burn::lr_scheduler::LrScheduler;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
-use burn::module::Module;
+use burn::module::{Module, ParamGroup};
 use burn::nn::{Linear, LinearConfig};
+use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::Device;
 use burn_tricks::schedule::{
-    CosineConfig, GroupLrConfig, LinearRampConfig, LrGroup, LrPreview, LrSchedulerExt,
-    MultiStepConfig, OneCycleConfig, RexConfig, SkipCount,
+    CosineConfig, GroupLrConfig, LayerWiseLrConfig, LinearRampConfig, LrGroup, LrPreview,
+    LrSchedulerExt, MultiStepConfig, OneCycleConfig, RexConfig, SkipCount,
 };
 
 #[derive(Module, Debug)]
@@ -140,6 +141,11 @@ fn groups_that_are_none_are_refused() {
         "warmup_start",
         "1.5",
     );
+    // Settings of a warm-up that has no length.
+    let after = LrGroup::new(["head"], 1.0).with_warmup_after(3);
+    refuse(after, "warmup_steps", "0");
+    let start = LrGroup::new(["head"], 1.0).with_warmup_start(0.1);
+    refuse(start, "warmup_steps", "0");
     refuse(LrGroup::new(Vec::<String>::new(), 1.0), "paths", "[]");
     let unknown = GroupLrConfig::of([LrGroup::new(["haed"], 1.0)]).init(&net, 0.1);
     let error = unknown.map(drop).unwrap_err().to_string();
@@ -248,4 +254,68 @@ fn a_warm_up_of_a_group_is_repeated_after_a_skipped_step() {
         error.unwrap_err().to_string(),
         "`factor` must be a finite number of at least 0 in `groups[1]`, got -1.0"
     );
+}
+
+/// How far a step of plain gradient descent moves the weights, with gradients of ones.
+fn moved(model: Vec<Linear>, schedule: &mut ModuleLrScheduler) -> Vec<f64> {
+    let mut grads = GradientsParams::new();
+    for layer in &model {
+        let weight = layer.weight.val().inner();
+        grads.register(layer.weight.id, weight.ones_like());
+    }
+    let number = |layer: &Linear| {
+        let weight = layer.weight.val().into_data().iter::<f64>().next();
+        weight.expect("a number")
+    };
+    let before: Vec<f64> = model.iter().map(number).collect();
+    let model = SgdConfig::new().init().step(schedule.step(), model, grads);
+    let after = model.iter().map(number);
+    before.into_iter().zip(after).map(|(a, b)| a - b).collect()
+}
+
+/// Optimizers step the first place of a tied parameter, with the path of that place.
+#[test]
+fn a_group_may_name_any_place_of_a_tied_parameter() {
+    let config = LinearConfig::new(1, 1).with_bias(false);
+    let layer = || config.init(&Device::flex().autodiff());
+    let model = || {
+        let tied = layer();
+        vec![tied.clone(), layer(), tied.clone(), tied]
+    };
+    let preview = |schedule: &ModuleLrScheduler, model: &Vec<Linear>| {
+        [0, 2, 3].map(|place| {
+            let path = format!("{place}.weight");
+            let preview = LrPreview::new(1).parameter(&path, schedule, model);
+            preview.unwrap().rates(&path).unwrap()[0]
+        })
+    };
+    let check = |schedule: &mut ModuleLrScheduler, model: Vec<Linear>, [tied, other]: [f64; 2]| {
+        assert_close(&preview(schedule, &model), &[tied; 3], 1e-12, "the preview");
+        let moved = moved(model, schedule);
+        assert_close(&moved[..2], &[tied, other], 1e-5, "the step");
+    };
+    let of = |groups: Vec<LrGroup>, model: &Vec<Linear>| {
+        GroupLrConfig::of(groups).init(model, 0.1).unwrap()
+    };
+    let tied = model();
+    let mut schedule = of(vec![LrGroup::new(["2"], 10.0)], &tied);
+    check(&mut schedule, tied, [1.0, 0.1]);
+    // The later group counts, whichever places the groups name.
+    let tied = model();
+    let groups = vec![LrGroup::new(["3"], 10.0), LrGroup::new(["0", "1"], 5.0)];
+    check(&mut of(groups, &tied), tied, [0.5, 0.5]);
+    let tied = model();
+    let groups = vec![LrGroup::new(["0", "1"], 5.0), LrGroup::new(["3"], 10.0)];
+    check(&mut of(groups, &tied), tied, [1.0, 0.5]);
+    // Layer by layer: the last place is in the last layer.
+    let tied = model();
+    let layers = LayerWiseLrConfig::over(0.5, ["*"]);
+    assert_eq!(layers.rates(&tied).unwrap().len(), 4);
+    let mut schedule = layers.init(&tied, 0.1).unwrap();
+    check(&mut schedule, tied, [0.1, 0.025]);
+    // A group of Burn's own that names a later place has no effect, and the preview says so.
+    let tied = model();
+    let later = ParamGroup::from_paths(vec!["2.weight".to_owned()]);
+    let mut schedule = ModuleLrScheduler::new(0.1).with_group(later, 1.0);
+    check(&mut schedule, tied, [0.1, 0.1]);
 }

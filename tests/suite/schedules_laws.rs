@@ -646,6 +646,10 @@ fn a_constant_rate_is_checked_where_it_is_wrapped() {
             0.1.then(5, 0.2).unwrap().then(6, bad).err(),
             groups.init(&model, bad).err(),
             groups.init_repeating_skipped(&model, bad, &skips).err(),
+            // Also in a box.
+            bad.boxed().with_warmup(2).err(),
+            constant.boxed().boxed().at_least(0.1).err(),
+            groups.init(&model, bad.boxed()).err(),
         ];
         for (at, error) in errors.into_iter().enumerate() {
             let error = error.unwrap_or_else(|| panic!("{bad}, {at}"));
@@ -654,6 +658,7 @@ fn a_constant_rate_is_checked_where_it_is_wrapped() {
         }
     }
     assert!(0.1.then(5, 0.0).is_ok());
+    assert!(0.1.boxed().with_warmup(2).is_ok());
 }
 
 #[test]

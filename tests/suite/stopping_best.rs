@@ -14,6 +14,8 @@ use burn_tricks::stop::{
     TimeLimit, TimeLimitConfig,
 };
 use burn_tricks::train::{SessionError, SessionResult};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 fn by(min_delta: f64) -> EarlyStoppingConfig {
     EarlyStoppingConfig::new(Goal::Minimize).with_min_delta(MinDelta::Absolute(min_delta))
@@ -415,4 +417,21 @@ fn a_divergence_limit_on_the_wrong_side_of_the_target_is_quoted_with_it() {
         config.init().unwrap_err().to_string(),
         "`divergence_limit` must be worse than `target`, 0.5, got 0.25"
     );
+}
+
+/// Without a start the first epoch is not counted.
+#[test]
+fn a_limit_of_time_in_a_stop_with_best_counts_from_its_start() {
+    let _alone = alone();
+    let minutes = Arc::new(AtomicU32::new(0));
+    let read = minutes.clone();
+    let clock = move || f64::from(read.load(Ordering::Relaxed));
+    let limit = TimeLimitConfig::new(100.0).init_with_clock(clock).unwrap();
+    let limit = Any::init((by(0.0).init().unwrap(), limit)).unwrap();
+    let (mut stop, model) = (StopWithBest::new(limit), model());
+    stop.start();
+    for (at, stops) in [(40, false), (80, false), (120, true)] {
+        minutes.store(at, Ordering::Relaxed);
+        assert_eq!(stop.observe(0.5, &model).should_stop(), stops, "{at}");
+    }
 }

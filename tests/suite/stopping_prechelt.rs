@@ -322,7 +322,8 @@ fn a_standard_error_that_is_none_does_not_spoil_the_smoothed_ones() {
             stop.inner().undecided()
         };
         assert_eq!(observe(1.0, 0.1), 0, "{bad}");
-        // 1.22 and exact: beyond two standard errors of the first, and with a standard error of its own it would not be.
+        // 1.22 with a standard error of 0.033, that of the first alone: worse by more than two standard errors of the
+        // difference, and with an error of 0.1 of its own it would not be.
         assert_eq!(observe(1.33, bad), 0, "{bad}");
         // 1.215 with a standard error of 0.059: within two of the difference, and if it were exact it would not be.
         assert_eq!(observe(1.21125, 0.1), 1, "{bad}");
@@ -334,6 +335,17 @@ fn a_standard_error_that_is_none_does_not_spoil_the_smoothed_ones() {
     let state = serde_json::to_string(&stop.state()).unwrap();
     let state = serde_json::from_str(&state).unwrap();
     assert_eq!(stop.clone().with_state(state), stop);
+}
+
+/// The average of a value with a standard error and of an exact one has a standard error.
+#[test]
+fn an_exact_value_does_not_make_the_smoothed_ones_exact() {
+    let aware = NoiseAwareConfig::new(Goal::Minimize).init().unwrap();
+    let mut stop = SmoothedConfig::new(0.5).init(aware).unwrap();
+    stop.observe(Observation::from(1.0).with_standard_error(0.4));
+    // 0.18 with a standard error of 0.133: two of the difference are 0.843, and without it 0.8; the gain is 0.82.
+    let decision = stop.observe(-0.23);
+    assert!(decision.is_best && !decision.improved, "{decision:?}");
 }
 
 /// What is the best is asked of the criterion that decides, which may look at a smoothed metric.

@@ -2,12 +2,15 @@
 
 use crate::config_error::ConfigError;
 use crate::params::params;
-use burn::module::{Module, ParamGroup};
+use burn::module::{Module, ParamGroup, ParamId};
+use std::collections::HashSet;
 
 /// Some parameters of a model, by the paths of the parameters or of the modules that hold them: `head`,
 /// `encoder.layers.0`, `encoder.layers.*.bias`. A `*` stands for any one part of a path.
 ///
 /// Paths stay when a record is loaded; parameter ids become those of the record.
+///
+/// A tied parameter, which a model holds at several places, is one of these parameters if the path of any of its places is.
 ///
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
@@ -33,6 +36,8 @@ use burn::module::{Module, ParamGroup};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParamPaths {
     paths: Vec<String>,
+    /// The other places of tied parameters that have a place at or below `paths`.
+    tied: Vec<String>,
 }
 
 impl ParamPaths {
@@ -47,31 +52,40 @@ impl ParamPaths {
         field: &'static str,
         paths: &[impl AsRef<str>],
     ) -> Result<Self, ConfigError> {
-        let known: Vec<String> = params(model).into_iter().map(|param| param.path).collect();
+        let known = params(model);
         let paths: Vec<String> = paths.iter().map(|path| path.as_ref().to_owned()).collect();
-        let unknown = |path: &&String| !known.iter().any(|known| covers(path, known));
-        match paths.iter().find(unknown) {
-            None => Ok(Self { paths }),
-            Some(path) => Err(ConfigError {
+        let unknown = |path: &&String| !known.iter().any(|known| covers(path, &known.path));
+        if let Some(path) = paths.iter().find(unknown) {
+            let known: Vec<String> = known.into_iter().map(|param| param.path).collect();
+            return Err(ConfigError {
                 got: format!("{path:?}{}", hint(path, &known)),
                 ..ConfigError::new(
                     field,
                     "name parameters of the model, or modules that hold some",
                     path,
                 )
-            }),
+            });
         }
+        let is_named = |path: &str| paths.iter().any(|pattern| covers(pattern, path));
+        let (named, others): (Vec<_>, Vec<_>) =
+            known.into_iter().partition(|param| is_named(&param.path));
+        let named: HashSet<ParamId> = named.into_iter().map(|param| param.id).collect();
+        let tied = others.into_iter().filter(|param| named.contains(&param.id));
+        let tied = tied.map(|param| param.path).collect();
+        Ok(Self { paths, tied })
     }
 
     /// Whether the parameter at this path is one of these parameters.
     pub fn contains(&self, path: &str) -> bool {
         self.paths.iter().any(|pattern| covers(pattern, path))
+            || self.tied.iter().any(|tied| tied == path)
     }
 
     /// These parameters as a group for Burn's optimizers, schedules and `freeze_group`. The group matches by
     /// path, so it also matches parameters of other models with these paths.
     pub fn group(&self) -> ParamGroup {
-        let patterns: Vec<_> = self.paths.iter().map(|path| pattern(path)).collect();
+        let paths = self.paths.iter().chain(&self.tied);
+        let patterns: Vec<_> = paths.map(|path| pattern(path)).collect();
         if patterns.is_empty() {
             // The expression would match an empty path.
             return ParamGroup::from_ids(Vec::new());
@@ -225,6 +239,29 @@ mod tests {
             paths.expanded(&model()),
             [vec!["1".to_owned()], expected].concat()
         );
+    }
+
+    #[test]
+    fn a_tied_parameter_is_named_by_any_of_its_places() {
+        let layer = || {
+            LinearConfig::new(2, 2)
+                .with_bias(false)
+                .init(&Device::flex())
+        };
+        let tied: Linear = layer();
+        let model = vec![tied.clone(), layer(), tied.clone(), tied];
+        let paths = ParamPaths::init(&model, "paths", &["2"]).unwrap();
+        for (path, is_in) in [
+            ("0.weight", true),
+            ("1.weight", false),
+            ("2.weight", true),
+            ("3.weight", true),
+        ] {
+            assert_eq!(paths.contains(path), is_in, "{path}");
+            let matches = paths.group().matches(&ParamId::new(), Some(path));
+            assert_eq!(matches, is_in, "the group, {path}");
+        }
+        assert_eq!(paths.expanded(&model), ["2"]);
     }
 
     #[test]

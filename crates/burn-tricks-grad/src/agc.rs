@@ -108,7 +108,7 @@ pub struct AgcConfig {
     #[config(default = 1e-3)]
     pub epsilon: f64,
     /// Which parameters; a tied one by its first path. Make the group of paths, with [`ParamPaths`](crate::ParamPaths), which
-    /// refuses a path that the model does not have: loading a record changes the ids of parameters, and a group of ids that
+    /// refuses a path that the model does not have, and takes any path of a tied parameter: loading a record changes the ids of parameters, and a group of ids that
     /// was made before it then matches nothing, so that nothing is clipped. Default: all.
     #[config(default = "ParamGroup::all()")]
     pub group: ParamGroup,

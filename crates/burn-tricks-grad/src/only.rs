@@ -48,7 +48,8 @@ use burn_tricks_kernels::scale_or_nan;
 /// # Differences
 ///
 /// In PyTorch you pass the parameters of one group, in optax a mask (`masked`). A tied parameter belongs to the
-/// group of its first path, since Burn's optimizers step it there.
+/// group of its first path, since Burn's optimizers step it there. A group that is made with
+/// [`ParamPaths`](burn_tricks_core::ParamPaths) matches all paths of a tied parameter of which it names one.
 ///
 /// With [`NonFinite::SkipStep`](crate::NonFinite::SkipStep) in the transform, a number of the group that is not finite marks the
 /// gradients of all parameters, since an optimizer takes a step or does not. Numbers of other parameters are not looked at.

@@ -60,8 +60,8 @@ use std::collections::HashSet;
 /// Use it where the optimizer is made. The group matches by path: make it from the model that is trained. If
 /// the optimizer has gradient clipping, give `with_group` the same clipping. It may be made before or after a part of
 /// the model is frozen or unfrozen: frozen parameters belong to the groups as the others do. For a
-/// [tied](https://docs.rs/burn-tricks-nn) parameter the path of its first place counts, since Burn steps that
-/// place.
+/// [tied](https://docs.rs/burn-tricks-nn) parameter the role and the path of its first place count, since Burn steps that
+/// place; `spared_paths` may name any of its places.
 ///
 /// [`WeightDecayScope::Matrices`](crate::WeightDecayScope) needs no group, and chooses only by the number of
 /// dimensions: biases and normalisation layers do not decay, embeddings and positions do.

@@ -1,5 +1,6 @@
 //! A single type for any schedule.
 
+use crate::constant_rate;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 
@@ -28,7 +29,8 @@ use burn::optim::LearningRate;
 ///
 /// A boxed schedule can be wrapped like any other. Call the other methods of a schedule
 /// ([`Curve`](crate::Curve), [`Cycles`](crate::Cycles), `observe`) before it is boxed: the box has only the
-/// next learning rate.
+/// next learning rate. A plain number is checked by what is put around its box, as it would be without the box; one that is
+/// in a `Box<dyn LrScheduler>` already is not.
 ///
 /// # Cost
 ///
@@ -36,12 +38,15 @@ use burn::optim::LearningRate;
 #[derive(Clone)]
 pub struct Boxed {
     inner: Box<dyn LrScheduler>,
+    /// The number, if a plain number is boxed.
+    pub(crate) constant: Option<LearningRate>,
 }
 
 impl Boxed {
     /// Boxes `inner`, whatever its type.
     pub fn new(inner: impl LrScheduler + 'static) -> Self {
         Self {
+            constant: constant_rate::constant(&inner),
             inner: Box::new(inner),
         }
     }
@@ -49,7 +54,8 @@ impl Boxed {
 
 impl From<Box<dyn LrScheduler>> for Boxed {
     fn from(inner: Box<dyn LrScheduler>) -> Self {
-        Self { inner }
+        let constant = None;
+        Self { inner, constant }
     }
 }
 

@@ -52,7 +52,9 @@ use burn_tricks_core::{Config, ConfigError};
 /// - PyTorch's `CosineAnnealingLR` and Burn's schedule rise again after T, so a run that is longer than planned
 ///   ends at a high learning rate. Here, as in optax and Keras, the rate stays at η_min.
 /// - `alpha` of optax and Keras is η_min/η₀.
-/// - PyTorch's `SWALR` with `anneal_strategy="cos"` is this schedule with `swa_lr` as η_min.
+/// - PyTorch's `SWALR` with `anneal_strategy="cos"` is this schedule with `swa_lr` as η_min, if `swa_lr` is at most the
+///   present learning rate. If it is larger, the rise is a [`WarmupConfig`](crate::WarmupConfig) in front of the constant
+///   `swa_lr`, with the shape [`Anneal::Cosine`](crate::Anneal::Cosine) and the present rate as its start.
 ///
 /// # Suggested values
 ///

@@ -1,7 +1,8 @@
 //! The wrappers as methods of every `LrScheduler`, and of the schedulers that Burn's configurations give.
 //!
 //! Each method wraps the schedule to its left, so a chain reads from the inside out, and the order matters. A
-//! warm-up called before `per_epoch` counts epochs, one called after it counts steps. `at_least` after a
+//! warm-up called before `per_epoch` counts epochs and should start above 0, or the first epoch has the rate 0; one
+//! called after it counts steps. `at_least` after a
 //! warm-up also raises the learning rates of the warm-up; before it, it does not.
 
 use crate::base_lr::BaseLr;

@@ -18,13 +18,14 @@ pub struct LrGroup {
     pub paths: Vec<String>,
     /// c ≥ 0, the factor of the schedule's learning rate.
     pub factor: f64,
-    /// a, the optimizer steps before the warm-up begins. During them the learning rate is that of its start.
+    /// a, the optimizer steps before the warm-up begins. During them the learning rate is that of its start. It must be 0
+    /// without a warm-up.
     #[serde(default)]
     pub warmup_after: usize,
     /// W, the length of the warm-up in optimizer steps. With 0 there is no warm-up.
     #[serde(default)]
     pub warmup_steps: usize,
-    /// s in [0, 1], where the warm-up starts: a share of the group's learning rate.
+    /// s in [0, 1], where the warm-up starts: a share of the group's learning rate. It must be 0 without a warm-up.
     #[serde(default)]
     pub warmup_start: f64,
 }
@@ -49,7 +50,8 @@ impl LrGroup {
     }
 
     /// The same group, whose warm-up begins after this many optimizer steps: those after which a
-    /// `GradualUnfreezing` of `burn-tricks-train` unfreezes it, for example.
+    /// `GradualUnfreezing` of `burn-tricks-train` unfreezes it, for example. It needs a
+    /// [`with_warmup`](Self::with_warmup), which may be of one step.
     #[must_use]
     pub fn with_warmup_after(mut self, steps: usize) -> Self {
         self.warmup_after = steps;
@@ -66,6 +68,10 @@ impl LrGroup {
     fn check(&self) -> Result<(), ConfigError> {
         ConfigError::non_negative("factor", self.factor)?;
         ConfigError::within("warmup_start", self.warmup_start, 0.0..=1.0)?;
+        if self.warmup_steps == 0 && (self.warmup_after > 0 || self.warmup_start > 0.0) {
+            let requirement = "be at least 1 with a `warmup_after` or a `warmup_start` above 0";
+            return Err(ConfigError::new("warmup_steps", requirement, 0));
+        }
         if self.paths.is_empty() {
             return Err(ConfigError::new("paths", "name parameters", &self.paths));
         }
@@ -144,7 +150,7 @@ impl LrGroup {
 /// that observes a metric must share what it observes: `with_shared_plateau` of `burn-tricks-train` does, and a
 /// `ReduceOnPlateau` would never be reduced. Code that reads a single learning rate of a
 /// `ModuleLrScheduler`, such as Burn's log, gets the schedule's own rate. If two groups name one parameter, the later
-/// counts; parameters of no group have the schedule's own learning rate. [`LayerWiseLrConfig`](crate::LayerWiseLrConfig)
+/// counts, also if they name different places of a tied parameter; parameters of no group have the schedule's own learning rate. [`LayerWiseLrConfig`](crate::LayerWiseLrConfig)
 /// is for factors that fall from layer to layer. [`LrPreview`](crate::LrPreview) draws the learning rate of any parameter.
 ///
 /// Where steps may be skipped, [`init_repeating_skipped`](GroupLrConfig::init_repeating_skipped) repeats the learning
@@ -185,8 +191,8 @@ impl GroupLrConfig {
     ///
     /// # Errors
     ///
-    /// If a factor is negative or not finite, the start of a warm-up is not in [0, 1], a group has no path, or a path
-    /// fits no parameter of `model`: the error suggests similar names. Also if `schedule` is a constant rate that is negative
+    /// If a factor is negative or not finite, the start of a warm-up is not in [0, 1], a group has settings of a warm-up
+    /// without a length, a group has no path, or a path fits no parameter of `model`: the error suggests similar names. Also if `schedule` is a constant rate that is negative
     /// or not finite.
     pub fn init<M, S>(&self, model: &M, schedule: S) -> Result<ModuleLrScheduler, ConfigError>
     where

@@ -50,7 +50,8 @@ use burn_tricks_core::{Config, ConfigError, ParamPaths};
 ///
 /// A layer is named by the path of a module or of a parameter. A name with `*` stands for one layer for each match in
 /// the model, numbers in their order: `blocks.*` is one layer for each block. Parameters that no name fits have the
-/// schedule's own learning rate, like the last layer. If two names fit one parameter, the later counts. A name that
+/// schedule's own learning rate, like the last layer. If two names fit one parameter, the later counts. A tied parameter,
+/// which stands at several places, is in the last layer in which it has a place. A name that
 /// fits nothing is an error, which suggests similar names.
 ///
 /// Paths are those of the model that is trained: the wrapper of `burn-tricks-train` does not change them, but a
@@ -59,7 +60,9 @@ use burn_tricks_core::{Config, ConfigError, ParamPaths};
 ///
 /// # Order
 ///
-/// It goes around the finished schedule, warm-up and floor included: every layer gets the whole curve, scaled.
+/// It goes around the finished schedule, warm-up and floor included: every layer gets the whole curve, scaled. Each layer
+/// has a copy of the schedule, so a schedule that observes a metric must share what it observes: `with_shared_plateau` of
+/// `burn-tricks-train` does, and a `ReduceOnPlateau` would never be reduced.
 /// Code that reads a single learning rate of a `ModuleLrScheduler`, such as Burn's log, gets the schedule's own rate.
 ///
 /// Decoupled weight decay is multiplied by the learning rate, so it is smaller in layers with a smaller rate.

@@ -72,7 +72,8 @@ impl LrPreview {
 
     /// Adds the learning rates of one parameter of `model`, under the parameter's path: for schedules with groups of
     /// parameters, such as those of [`GroupLrConfig`](crate::GroupLrConfig) and
-    /// [`LayerWiseLrConfig`](crate::LayerWiseLrConfig).
+    /// [`LayerWiseLrConfig`](crate::LayerWiseLrConfig). A tied parameter has the same learning rates under each of its
+    /// paths.
     ///
     /// # Errors
     ///
@@ -95,8 +96,11 @@ impl LrPreview {
             };
             return Err(ConfigError::new("path", requirement, path));
         };
+        // Optimizers step the first place of a tied parameter.
+        let first = known.iter().find(|other| other.id == param.id);
+        let first = first.map(|first| first.path.as_str());
         let mut schedule = schedule.clone();
-        let rate = |_| schedule.step().lr_from_param(param.id, Some(path));
+        let rate = |_| schedule.step().lr_from_param(param.id, first);
         let rates = (0..self.steps).map(rate).collect();
         self.curves.push((path.to_owned(), rates));
         Ok(self)

@@ -50,7 +50,22 @@ use burn_tricks_core::ConfigError;
 ///
 /// # Order
 ///
-/// It goes around any `LrScheduler`. A [`ReduceOnPlateau`](crate::ReduceOnPlateau) inside it changes the learning
+/// It goes around any `LrScheduler`. A warm-up inside it that starts at 0 gives the whole first epoch the learning rate 0:
+/// start it above 0, here over five epochs at 1/5, 2/5 and so on of the full rate:
+///
+/// ```
+/// use burn::lr_scheduler::LrScheduler;
+/// use burn_tricks_schedule::{CosineConfig, LrSchedulerExt, WarmupConfig, WarmupStart};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let warmup = WarmupConfig::new(4).with_start(WarmupStart::Factor(1.0 / 5.0));
+/// let mut schedule = CosineConfig::new(0.1, 26).init()?.with_warmup(warmup)?.per_epoch(391)?;
+/// assert!((schedule.step() - 0.02).abs() < 1e-12);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A [`ReduceOnPlateau`](crate::ReduceOnPlateau) inside it changes the learning
 /// rate at the next epoch; one outside changes it at once.
 ///
 /// # Cost

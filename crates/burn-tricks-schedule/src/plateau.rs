@@ -85,6 +85,8 @@ impl Patience {
 ///   stops there.
 /// - A cooldown of c ignores c checks, as in PyTorch and optax. Keras counts the last of them, so a cooldown of
 ///   c in Keras is c − 1 here.
+/// - PyTorch leaves out a reduction that lowers the learning rate by at most its `eps`, 10⁻⁸ unless set: with factor 0.1 a
+///   rate of 10⁻³ ends at 10⁻⁸. Here it is reduced further, down to `min_scale` or `floor`.
 /// - At the smallest scale nothing is reduced any more, and no cooldown begins.
 /// - optax with a patience of 0 reduces when the metric improves; here `Patience::Reached(0)` is an error.
 /// - optax can average several values into one check; here, average them before you call `observe`.
@@ -124,7 +126,7 @@ pub struct PlateauConfig {
 }
 
 impl PlateauConfig {
-    /// PyTorch's default values.
+    /// PyTorch's default values, without its `eps`: see [the differences](Self#differences).
     pub fn torch(goal: Goal) -> Self {
         Self::new(goal).with_patience(Patience::Exceeded(10))
     }

@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// A value that is NaN or infinite is passed on as it is, and leaves the average alone. A standard error is smoothed as
 /// that of a weighted mean of independent values; without one, or with one that is negative or not finite, the value
-/// counts as exact. A training error is passed on as it is.
+/// counts as exact, and the average keeps the error of the other values. A training error is passed on as it is.
 ///
 /// When the run goes back to its best weights, by a [`RollBack`](crate::RollBack), the average goes back to that of the
 /// best check, so that it does not remember how the metric diverged.
@@ -142,7 +142,8 @@ impl<C> Smoothed<C> {
         self.average = average;
         Observation {
             value: average.mean / average.weight,
-            standard_error: error.map(|_| average.standard_error / average.weight),
+            standard_error: (error.is_some() || average.standard_error > 0.0)
+                .then_some(average.standard_error / average.weight),
             training,
         }
     }

@@ -35,7 +35,8 @@ use burn::tensor::Device;
 ///
 /// A run that is resumed restores the state of the criterion, and the model of the best check with
 /// [`with_kept`](StopWithBest::with_kept). Without the model, [`best`](StopWithBest::best) is the loss of a model that is
-/// lost: [`best_model`](StopWithBest::best_model) stays none until a later check is better.
+/// lost: [`best_model`](StopWithBest::best_model) stays none until a later check is better. With a
+/// [`TimeLimit`](crate::TimeLimit), call [`start`](StopWithBest::start) before the first epoch of each run.
 ///
 /// ```
 /// # use burn::module::Module;
@@ -99,6 +100,12 @@ impl<C: StopCriterion, M: Module> StopWithBest<C, M> {
     pub fn with_kept(mut self, model: &M, check: usize) -> Self {
         self.best = self.best.with_kept(model, check, ());
         self
+    }
+
+    /// Called when a run starts or resumes: see [`StopCriterion::start`]. A [`TimeLimit`](crate::TimeLimit) starts its clock
+    /// here. Without a call it starts at the first check, and the epoch before is not counted.
+    pub fn start(&mut self) {
+        self.criterion.start();
     }
 
     /// Takes the metric of the next check, and keeps `model` if it is the best so far.

@@ -25,7 +25,9 @@ use burn_tricks_core::{Config, ConfigError};
 /// ```
 ///
 /// To leave out samples without a label, as PyTorch does with the label −100, give them any class, and multiply their rows by
-/// 0: `soft_targets(labels, classes) * mask`, where `mask` is `[batch, 1]`.
+/// 0: `soft_targets(labels, classes) * mask`, where `mask` is `[batch, 1]`. Smoothing leaves such a row at 0. For the mean over
+/// the samples that have a label, which PyTorch gives, multiply the mean loss of the batch by its size and divide by their
+/// number.
 pub fn soft_targets(labels: Tensor<1, Int>, classes: usize) -> Tensor<2> {
     let [batch] = labels.dims();
     let class = Tensor::<1, Int>::arange(0..classes as i64, &labels.device());
@@ -37,10 +39,12 @@ pub fn soft_targets(labels: Tensor<1, Int>, classes: usize) -> Tensor<2> {
     class.equal(labels).float().mask_fill(is_wrong, f32::NAN)
 }
 
-/// Targets, `[batch, classes]`, with a share of their weight spread evenly over all classes: `(1 − ε) y + ε / classes`.
+/// Targets, `[batch, classes]`, with a share of their weight spread evenly over all classes: `(1 − ε) y + ε w / classes`,
+/// where `w` is the sum of the row.
 ///
-/// Burn's `CrossEntropyLossConfig::smoothing` does this for class indices. For soft targets, such as those of mixup,
-/// this is what PyTorch's `cross_entropy(label_smoothing)` does.
+/// Burn's `CrossEntropyLossConfig::smoothing` does this for class indices. For soft targets that sum to 1, such as those of
+/// mixup, this is what PyTorch's `cross_entropy(label_smoothing)` does, which takes `w` as 1. A row of zeros, that of a
+/// sample which does not count, stays zero.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -55,13 +59,14 @@ pub fn smooth_targets(targets: Tensor<2>, smoothing: f64) -> Tensor<2> {
         return targets;
     }
     let [_, classes] = targets.dims();
-    targets * (1.0 - smoothing) + smoothing / classes as f64
+    let spread = targets.clone().sum_dim(1) * (smoothing / classes as f64);
+    targets * (1.0 - smoothing) + spread
 }
 
 /// Configuration of [`LabelSmoothing`]: the targets of training batches are smoothed, those of validation are not.
 ///
 /// ```text
-/// y ← (1 − ε) y + ε / classes
+/// y ← (1 − ε) y + ε w / classes          w is the sum of y, usually 1
 /// ```
 ///
 /// # Example
@@ -87,12 +92,12 @@ pub fn smooth_targets(targets: Tensor<2>, smoothing: f64) -> Tensor<2> {
 ///
 /// # Cost
 ///
-/// One pass over the targets.
+/// Two passes over the targets.
 ///
 /// # Differences
 ///
-/// The targets are those of PyTorch's `cross_entropy(label_smoothing)`, Keras's `CategoricalCrossentropy` and Burn's
-/// `CrossEntropyLossConfig::smoothing`. The latter smooths in every loss that it computes, so that losses of
+/// Targets that sum to 1 become those of PyTorch's `cross_entropy(label_smoothing)`, Keras's `CategoricalCrossentropy` and
+/// Burn's `CrossEntropyLossConfig::smoothing`. The latter smooths in every loss that it computes, so that losses of
 /// validation are higher, too.
 ///
 /// # Suggested values
@@ -151,5 +156,13 @@ mod tests {
             targets[2..6].iter().all(|target| target.is_nan()),
             "{targets:?}"
         );
+    }
+
+    #[test]
+    fn a_sample_that_does_not_count_counts_no_more_when_targets_are_smoothed() {
+        let targets = Tensor::<2>::from_data([[0.0, 1.0], [0.0, 0.0]], &Device::flex());
+        let smoothed = smooth_targets(targets, 0.1).into_data();
+        let smoothed: Vec<f32> = smoothed.try_to_vec().unwrap();
+        assert_eq!(smoothed, [0.05, 0.95, 0.0, 0.0]);
     }
 }

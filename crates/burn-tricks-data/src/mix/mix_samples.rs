@@ -89,8 +89,9 @@ pub enum Pairing {
 /// # Differences
 ///
 /// For the same λ, box and partners, images and targets are those of timm's `Mixup`, which asks for batches of even
-/// size and pairs by [`Pairing::Flip`]. torchvision's `MixUp` and `CutMix` pair by [`Pairing::Roll`], and its boxes
-/// reach equally far to both sides of their centre. In the code of cutmix's paper and in timm the box is placed around
+/// size and pairs by [`Pairing::Flip`]. torchvision's `MixUp` and `CutMix` pair by [`Pairing::Roll`]. Its boxes, those of
+/// the code of cutmix's paper and those of earlier versions of timm (1.0.31 does not) reach equally far to both sides of
+/// their centre, so that a side of 5 becomes 4. In the code of cutmix's paper and in timm the box is placed around
 /// a random pixel, so that it may be clipped; `cut_sides` is timm's `cutmix_minmax`, whose boxes lie inside.
 /// Composer folds λ to at most 0.5 and fastai to at least 0.5, which changes nothing but the names of the two samples.
 ///
@@ -112,8 +113,10 @@ pub struct MixSamplesConfig {
     pub mixup_alpha: f64,
     /// α of cutmix, at least 0. 0 is no cutmix.
     pub cutmix_alpha: f64,
-    /// The least and the largest share of an image's height, and of its width, that the box of cutmix has, in
-    /// [0, 1]. The box is then drawn by these shares, inside the image, and not by λ. Default: drawn by λ.
+    /// Two shares of an image's height, and of its width, in [0, 1], between which those of the box of cutmix lie. The box is
+    /// then drawn by these shares, inside the image, and not by λ. As in timm, both are rounded down to pixels, and a side is
+    /// at least as long as the first and shorter than the second: of 8 pixels, [0.25, 0.5] gives 2 or 3. If both are the same
+    /// number of pixels, a side has this length. Default: drawn by λ.
     #[config(default = "None")]
     pub cut_sides: Option<[f64; 2]>,
     /// The probability with which a unit is mixed at all, in [0, 1]. Default: 1.

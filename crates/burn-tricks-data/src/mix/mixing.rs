@@ -60,10 +60,11 @@ impl Mixing {
     ///
     /// # Panics
     ///
-    /// If the batch has another number of images than this has partners or mixes, or if a box leaves its image.
+    /// If the batch has another number of images than this has partners or mixes, if a partner is not one of them, or if a
+    /// box leaves its image.
     pub fn images(&self, images: Tensor<4>) -> Tensor<4> {
         let dims = images.dims();
-        self.assert_len(dims[0]);
+        self.assert_fits(dims[0]);
         if self.keeps_all() {
             return images;
         }
@@ -93,9 +94,9 @@ impl Mixing {
     ///
     /// # Panics
     ///
-    /// If the batch has another number of targets than this has partners or mixes.
+    /// If the batch has another number of targets than this has partners or mixes, or if a partner is not one of them.
     pub fn targets(&self, targets: Tensor<2>) -> Tensor<2> {
-        self.assert_len(targets.dims()[0]);
+        self.assert_fits(targets.dims()[0]);
         if self.keeps_all() {
             return targets;
         }
@@ -105,12 +106,16 @@ impl Mixing {
         targets * own.reshape([-1, 1]) + partners * others.reshape([-1, 1])
     }
 
-    fn assert_len(&self, batch: usize) {
+    fn assert_fits(&self, batch: usize) {
         let Self { partners, mixes } = self;
         let counts = [partners.len(), mixes.len()];
         assert!(
             counts == [batch; 2],
             "a batch of {batch} samples must have as many partners and mixes, got {counts:?}"
+        );
+        assert!(
+            partners.iter().all(|partner| *partner < batch),
+            "`partners` must be samples of the batch of {batch}, counted from 0, got {partners:?}"
         );
     }
 

@@ -51,13 +51,17 @@ use burn_tricks_core::{Config, ConfigError, InlineModule};
 ///
 /// # Cost
 ///
-/// A softmax and a log-softmax of the logits, and three passes over them.
+/// A softmax and a log-softmax of the logits, and seven passes over numbers or booleans of their size.
 ///
 /// # Differences
 ///
 /// The mean is over samples, also with class weights, as in kornia's `focal_loss`; the weighted cross-entropy of
 /// PyTorch and Burn divides by the sum of the weights. `1 − p_y` is the sum of the other probabilities, so that a sample
 /// that is predicted well keeps its digits.
+///
+/// The loss of a sample whose label is not in `0..classes` is NaN, and so is the mean: a wrong label shows at once, and
+/// nothing is read from the device. PyTorch leaves out samples with the label −100; here, take them out of the batch, or give
+/// them any class and multiply [`SoftmaxFocalLoss::forward_no_reduction`] by a mask of zeros and ones.
 ///
 /// # Suggested values
 ///
@@ -111,7 +115,7 @@ impl SoftmaxFocalLoss {
     /// # Shapes
     ///
     /// - logits: `[batch, classes]`
-    /// - labels: `[batch]`, class indices
+    /// - labels: `[batch]`, class indices; the loss of a label that is no class is NaN
     ///
     /// # Panics
     ///
@@ -134,15 +138,22 @@ impl SoftmaxFocalLoss {
         let labels = labels.cast(class.dtype());
         let class = class.unsqueeze::<2>().expand([batch, classes]);
         let column = labels.clone().unsqueeze_dim::<2>(1);
-        let is_label = class.equal(column.clone().expand([batch, classes]));
-        let entropy = -log_softmax(logits.clone(), 1).gather(1, column);
+        let is_label = class.equal(column.expand([batch, classes]));
+        let is_wrong = labels.clone().lower_elem(0);
+        let is_wrong = is_wrong.bool_or(labels.clone().greater_equal_elem(classes as i64));
+        // All columns of a label that is no class, so that NaN reaches the gradients of all its logits.
+        let column = is_wrong.clone().unsqueeze_dim::<2>(1);
+        let counts = is_label.clone().bool_or(column.expand([batch, classes]));
+        let entropy = -log_softmax(logits.clone(), 1).mask_fill(counts.bool_not(), 0.0);
+        let entropy = entropy.sum_dim(1);
         // 1 − p_y
         let miss = softmax(logits, 1).mask_fill(is_label, 0.0).sum_dim(1);
         let loss = match modulation(miss, self.gamma) {
             Some(factor) => entropy * factor,
             None => entropy,
         };
-        let loss = loss.reshape([batch]);
+        let known = Tensor::<1>::ones([batch], (&device, dtype)).mask_fill(is_wrong, f64::NAN);
+        let loss = loss.reshape([batch]) * known;
         match &self.class_weights {
             Some(weights) => {
                 let count = weights.dims()[0];
@@ -150,6 +161,7 @@ impl SoftmaxFocalLoss {
                     count, classes,
                     "the focal loss must have a weight for each of {classes} classes, got {count}"
                 );
+                let labels = labels.clamp(0, classes as i64 - 1);
                 loss * weights.clone().select(0, labels).cast(dtype)
             }
             None => loss,

@@ -3,6 +3,7 @@
 use burn::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::module::{Module, ParamGroup, ParamId};
 use burn_tricks_core::walk::visit_floats;
+use std::collections::HashSet;
 use std::fmt::Debug;
 
 /// The optimizer step in which a [`Trick`](crate::Trick) is called.
@@ -62,7 +63,8 @@ impl StepContext {
         self.rates.base() * self.scale
     }
 
-    /// The learning rate of one parameter, which may belong to a group with a schedule of its own.
+    /// The learning rate of one parameter, which may belong to a group with a schedule of its own. Of a tied parameter give
+    /// the first path, by which optimizers step it.
     pub fn lr_of(&self, id: ParamId, path: &str) -> f64 {
         self.rates.lr_from_param(id, Some(path)) * self.scale
     }
@@ -90,9 +92,11 @@ impl StepContext {
         // The groups of a `ModuleLearningRate` cannot be seen: each parameter that has another rate than the
         // base is asked for, and parameters of one rate are one group.
         let mut others: Vec<(f64, Vec<ParamId>)> = Vec::new();
+        let mut seen = HashSet::new();
         visit_floats(model, |at, param| {
             let rate = self.lr_of(param.id(), at.path());
-            if rate == self.lr() {
+            // Optimizers step the first place of a tied parameter.
+            if !seen.insert(param.id()) || rate == self.lr() {
                 return;
             }
             match others.iter_mut().find(|(other, _)| *other == rate) {
@@ -105,5 +109,27 @@ impl StepContext {
             rates.with_group(ParamGroup::from_ids(ids), rate)
         });
         rates.step()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::nn::LinearConfig;
+    use burn::tensor::Device;
+
+    #[test]
+    fn a_tied_parameter_keeps_the_rate_of_its_first_place_when_rates_are_scaled() {
+        let layer = LinearConfig::new(2, 2).init(&Device::flex());
+        let model = vec![layer.clone(), layer];
+        let id = model[0].weight.id;
+        let later = ParamGroup::from_paths(vec!["1.weight".to_owned()]);
+        let rates = ModuleLrScheduler::new(0.5).with_group(later, 4.0).step();
+        for scale in [1.0, 0.5] {
+            let mut step = StepContext::new(1, rates.clone());
+            step.scale_lr(scale);
+            let rate = step.rates(&model).lr_from_param(id, Some("0.weight"));
+            assert_eq!(rate, 0.5 * scale);
+        }
     }
 }
