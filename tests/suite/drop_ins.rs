@@ -12,8 +12,8 @@ use burn::optim::{
 };
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::optim::{
-    AdaGradConfig, AdamConfig, AdamEpsilon, AdamWConfig, MomentumForm, RmsPropConfig, SgdConfig,
-    WeightDecayMode, WeightDecayScope,
+    AdaGradConfig, Adam, AdamConfig, AdamEpsilon, AdamWConfig, MomentumForm, MomentumMemory,
+    NormalizedGradientConfig, RmsPropConfig, SgdConfig, WeightDecayMode, WeightDecayScope,
 };
 use tempfile::TempDir;
 
@@ -553,6 +553,30 @@ fn a_state_moves_to_another_device() {
     }
 }
 
+/// Also on a device without `f64`.
+#[test]
+fn a_state_of_f64_goes_on_in_f32() {
+    let (optim, flex) = (AdamConfig::torch().build().unwrap(), Device::flex());
+    let grad = |dtype, device| tensor::<1>(&[1.0, -2.0], dtype, device);
+    let (wide, state) = optim.step(0.1, grad(DType::F64, &flex), grad(DType::F64, &flex), None);
+    let mut sink = StateSink::default();
+    state.clone().unwrap().state_flatten("p", &mut sink);
+    let start = values(wide.clone());
+    let (wide, _) = optim.step(0.1, wide, grad(DType::F64, &flex), state);
+    for (name, device) in devices() {
+        let mut source = StateSource::new(sink.scalars.iter().cloned().collect());
+        for (name, data) in &sink.tensors {
+            source.insert_tensor(name.clone(), data.clone());
+        }
+        let state = RecordState::state_unflatten("p", &mut source, &device).unwrap();
+        let state = Adam::to_device::<1>(state, &device);
+        let weight = tensor::<1>(&start, DType::F32, &device);
+        let (weight, _) = optim.step(0.1, weight, grad(DType::F32, &device), Some(state));
+        assert_eq!(weight.dtype(), DType::F32);
+        assert_close(&values(weight), &values(wide.clone()), 1e-6, name);
+    }
+}
+
 /// A state that is unflattened with the wrong default device stays on the host until it is told
 /// where to go.
 #[test]
@@ -723,6 +747,124 @@ fn decoupled_decay_is_eta_lambda_in_all_of_them() {
         &AdamWConfig::new().with_weight_decay(0.5).build().unwrap(),
         "AdamW",
     );
+}
+
+/// A decay of ηλ is about as large as the rounding of a weight, and `1 − ηλ` is rounded by up to as much.
+#[test]
+fn slow_decay_is_right_on_average() {
+    fn check<O: Optimizer>(what: &str, make: impl Fn(f64) -> O) {
+        for (name, device) in devices() {
+            for rate in [2e-8, 1e-7, 5e-7] {
+                let mut noise = Noise(5);
+                let start: Vec<f64> = noise.take(256).iter().map(|x| 1.5 + 0.5 * x).collect();
+                let mean = |weight: &Tensor<1>| values(weight.clone()).iter().sum::<f64>() / 256.0;
+                let (lr, steps) = (1e-3, 400);
+                let optims = [make(0.0), make(rate / lr)];
+                let weight = tensor::<1>(&start, DType::F32, &device);
+                let mut runs = [(weight.clone(), None), (weight, None)];
+                let mut expected = 0.0;
+                for _ in 0..steps {
+                    expected += rate * mean(&runs[0].0);
+                    let grad = noise.take(256);
+                    for ((weight, state), optim) in runs.iter_mut().zip(&optims) {
+                        let grad = tensor(&grad, DType::F32, &device);
+                        let old = std::mem::replace(weight, Tensor::zeros([1], &device));
+                        (*weight, *state) = optim.step(lr, old, grad, state.take());
+                    }
+                }
+                let decayed = mean(&runs[0].0) - mean(&runs[1].0);
+                let ratio = decayed / expected;
+                let what = format!("{what}, ηλ = {rate}, on {name}");
+                assert!((ratio - 1.0).abs() < 0.03, "{what}: {ratio} of the decay");
+            }
+        }
+    }
+    let mode = WeightDecayMode::Decoupled;
+    let decay = |rate: f64| penalty(rate as f32);
+    check("AdamW", |rate| {
+        AdamWConfig::torch()
+            .with_weight_decay(rate)
+            .build()
+            .unwrap()
+    });
+    let sgd = |rate| {
+        SgdConfig::torch()
+            .with_weight_decay(decay(rate))
+            .with_weight_decay_mode(mode)
+    };
+    check("SGD", |rate| sgd(rate).build().unwrap());
+    check("momentum", |rate| {
+        sgd(rate).with_momentum_factor(0.9).build().unwrap()
+    });
+    check("classical momentum", |rate| {
+        SgdConfig::classical_momentum()
+            .with_weight_decay(decay(rate))
+            .with_weight_decay_mode(mode)
+            .build()
+            .unwrap()
+    });
+    check("AdaGrad", |rate| {
+        AdaGradConfig::torch()
+            .with_weight_decay(decay(rate))
+            .with_weight_decay_mode(mode)
+            .build()
+            .unwrap()
+    });
+    check("RMSProp", |rate| {
+        RmsPropConfig::torch()
+            .with_weight_decay(decay(rate))
+            .with_weight_decay_mode(mode)
+            .build()
+            .unwrap()
+    });
+    check("normalised", |rate| {
+        NormalizedGradientConfig::per_tensor()
+            .with_weight_decay(rate)
+            .with_weight_decay_mode(mode)
+            .build()
+            .unwrap()
+    });
+    check("normalised, with momentum", |rate| {
+        NormalizedGradientConfig::per_tensor()
+            .with_momentum(MomentumMemory::OfUpdate { mu: 0.9 })
+            .with_weight_decay(rate)
+            .with_weight_decay_mode(mode)
+            .build()
+            .unwrap()
+    });
+}
+
+/// The paper's `w ← w − ηλ w` where `w m ≥ 0`.
+#[test]
+fn cautious_decay_includes_both_signs_of_weights_without_a_gradient() {
+    let config = AdamWConfig::torch().with_weight_decay(0.5);
+    let optim = config.with_cautious_weight_decay(true).build().unwrap();
+    for (name, device) in devices() {
+        let step = |grad: f64| {
+            let weight = tensor::<1>(&[0.02, -0.02], DType::F32, &device);
+            let grad = tensor::<1>(&[grad, grad], DType::F32, &device);
+            values(optim.step(0.1, weight, grad, None).0)
+        };
+        assert_close(&step(0.0), &[0.019, -0.019], 1e-6, name);
+        // The step of −0.1 moves one of them away from zero.
+        assert_close(&step(1.0), &[-0.081, -0.12], 1e-6, name);
+    }
+}
+
+/// The largest mean square stays infinite.
+#[test]
+fn with_amsgrad_a_square_that_overflows_stops_the_weight() {
+    for (name, device) in devices() {
+        for config in [AdamConfig::torch(), AdamConfig::optax()] {
+            let optim = config.with_amsgrad(true).build().unwrap();
+            let of = |number| tensor::<1>(&[number], DType::F32, &device);
+            let (mut weight, mut state) = (of(1.0), None);
+            for grad in [2e19, 1.0, 1.0] {
+                (weight, state) = optim.step(0.1, weight, of(grad), state);
+                assert_eq!(values(weight.clone()), [1.0], "{name}, {grad}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -275,6 +275,32 @@ macro_rules! every_step {
 
 pub(crate) use every_step;
 
+/// The paper decays where `w m ≥ 0`.
+#[test]
+fn cautious_decay_includes_directions_of_zero() {
+    for (name, device) in devices() {
+        let of = |numbers: [f64; 6]| Tensor::<1>::from_data(numbers, (&device, DType::F32));
+        let weight = || of([2.0, -2.0, 2.0, -2.0, 2.0, -2.0]);
+        let grad = || of([0.0, 0.0, 1.0, 1.0, -1.0, -1.0]);
+        let (lr, decay) = (1.0, WeightDecayTerm::Cautious(0.5));
+        let plain = SgdStep { lr, decay };
+        let with_momentum = UpdateMomentumStep {
+            lr,
+            momentum: 0.9,
+            nesterov: false,
+            decay,
+        };
+        for stepped in [
+            plain.apply(weight(), grad(), None).0,
+            plain.apply_twin(weight(), grad(), None).0,
+            with_momentum.apply(weight(), grad(), None).0,
+            with_momentum.apply_twin(weight(), grad(), None).0,
+        ] {
+            assert_eq!(values(stepped), [1.0, -1.0, 0.0, -3.0, 3.0, 0.0], "{name}");
+        }
+    }
+}
+
 #[test]
 fn every_step_is_its_twin_in_every_type_and_whoever_holds_the_buffers() {
     for (name, device) in devices() {

@@ -324,12 +324,16 @@ mod on_a_gpu {
     use crate::devices::{devices, is_gpu};
     use crate::kernels_together::Mixed;
     use crate::models::values;
+    use burn::backend::Cube;
     use burn::cubecl::logging::{LaunchObservation, LaunchObserver};
-    use burn::tensor::{DType, Device};
+    use burn::optim::Optimizer as _;
+    use burn::tensor::{DType, Device, Tensor};
+    use burn_cubecl::CubeBackend;
     use burn_tricks::kernels::{
         TensorList, UnitClip, change_together, clip_units_all, lerp_all, scale, sum_of_squares,
         use_gpu_kernels,
     };
+    use burn_tricks::optim::{LarsConfig, MomentumForm};
     use std::process::Command;
     use std::sync::{Arc, Mutex};
 
@@ -339,6 +343,39 @@ mod on_a_gpu {
     impl LaunchObserver for Names {
         fn launched(&self, kernel: &'static str) {
             self.0.lock().unwrap().push(kernel);
+        }
+    }
+
+    /// A step whose gradient is rescaled by norms writes the new weight where the old one was.
+    #[test]
+    fn lars_changes_a_weight_that_nobody_else_holds_in_place() {
+        let place = |weight: &Tensor<2>| {
+            let weight = weight.clone().try_into_primitive::<Cube>();
+            let weight = weight.expect("a tensor of a GPU");
+            let client = weight.client.clone();
+            let weight = client.resolve_tensor_float::<CubeBackend>(weight);
+            weight.handle.memory.descriptor().id
+        };
+        for (name, device) in devices() {
+            if !is_gpu(name) {
+                continue;
+            }
+            let new = |seed| random([30, 20], seed, DType::F32, &device);
+            for momentum in [0.0, 0.9] {
+                for form in [MomentumForm::OfGradient, MomentumForm::OfUpdate] {
+                    let lars = LarsConfig::new()
+                        .with_momentum(momentum)
+                        .with_momentum_form(form);
+                    let lars = lars.build().unwrap();
+                    let (weight, state) = lars.step(0.1, new(1), new(2), None);
+                    let before = place(&weight);
+                    let (weight, state) = lars.step(0.1, weight, new(3), state);
+                    assert_eq!(place(&weight), before, "{name}, {momentum}, {form:?}");
+                    let held = weight.clone();
+                    let (weight, _) = lars.step(0.1, weight, new(4), state);
+                    assert_ne!(place(&weight), place(&held), "{name}, {momentum}, {form:?}");
+                }
+            }
         }
     }
 

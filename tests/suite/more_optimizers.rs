@@ -3,12 +3,12 @@
 use crate::devices::devices;
 use crate::models::{dtypes, tensor, values};
 use crate::oracle::{assert_close, case, numbers, read};
-use burn::optim::Optimizer;
-use burn::tensor::{DType, Tensor};
+use burn::optim::{Optimizer, RecordState, StateSink, StateSource};
+use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::ConfigError;
 use burn_tricks::optim::{
-    AdaBeliefConfig, AdaDeltaConfig, AdamaxConfig, LarsConfig, MomentumForm, NAdamConfig,
-    RAdamConfig, SgdConfig, SignumConfig, WeightDecayMode,
+    AdaBeliefConfig, AdaDeltaConfig, AdaGradConfig, AdamConfig, AdamaxConfig, LarsConfig,
+    MomentumForm, NAdamConfig, RAdamConfig, SgdConfig, SignumConfig, WeightDecayMode,
 };
 
 /// The oracle's case, on every device, in f32.
@@ -212,6 +212,35 @@ fn r_adam_with_a_short_memory_is_momentum() {
             assert_close(&values(weight.clone()), &[w], 1e-6, name);
         }
     }
+}
+
+/// As a damaged record may have it.
+#[test]
+fn no_number_of_steps_is_too_large() {
+    fn check<O: Optimizer>(name: &str, optim: Result<O, ConfigError>) {
+        let (optim, device) = (optim.unwrap(), Device::flex());
+        let of = |number| tensor::<1>(&[number], DType::F32, &device);
+        let (weight, state) = optim.step(0.1, of(1.0), of(1.0), None);
+        let mut sink = StateSink::default();
+        state.unwrap().state_flatten("p", &mut sink);
+        let most = |(name, _)| (name, u64::MAX.into());
+        let mut source = StateSource::new(sink.scalars.into_iter().map(most).collect());
+        for (name, data) in sink.tensors {
+            source.insert_tensor(name, data);
+        }
+        let state = O::State::<1>::state_unflatten("p", &mut source, &device);
+        assert!(state.is_some(), "{name}");
+        let (weight, _) = optim.step(0.1, weight, of(1.0), state);
+        let weight = values(weight)[0];
+        assert!(weight.is_finite(), "{name}: {weight}");
+    }
+    check("NAdam", NAdamConfig::new().build());
+    check("NAdam, Keras", NAdamConfig::keras().build());
+    check("RAdam", RAdamConfig::new().build());
+    check("Adamax", AdamaxConfig::new().build());
+    check("AdaBelief", AdaBeliefConfig::authors().build());
+    check("Adam", AdamConfig::new().build());
+    check("AdaGrad", AdaGradConfig::new().with_lr_decay(0.1).build());
 }
 
 /// A sign that hides a NaN would train on with a broken model.

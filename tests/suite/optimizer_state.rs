@@ -3,7 +3,7 @@
 
 use crate::devices::training_devices;
 use crate::models::{Noise, Pair};
-use burn::module::{Module, Param, ParamId};
+use burn::module::{Module, Param, ParamGroup, ParamId};
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{
     AdafactorConfig, AdanConfig, GradientsParams, LambConfig, LionConfig, ModuleOptimizer,
@@ -253,6 +253,43 @@ fn a_record_of_the_same_model_goes_on_to_the_bit() {
             assert_eq!(weight(&again), weight(&next), "{name}");
         }
     }
+}
+
+/// A network of an earlier run in another one: the groups name the present paths, and the record the earlier ones.
+#[test]
+fn a_state_goes_to_the_optimizer_of_the_present_path() {
+    #[derive(Module, Debug)]
+    struct Wrapped {
+        inner: Pair,
+    }
+
+    let adam_w = |decay| {
+        let config = AdamWConfig::torch().with_weight_decay(decay);
+        config.build().unwrap()
+    };
+    let device = Device::flex().autodiff();
+    let pair = Pair::new(&[1.0], &[1.0], DType::F32, &device);
+    let grads = pair.grads(&[1.0], &[1.0]);
+    let mut optim = adam_w(0.5).init();
+    let inner = optim.step(0.1, pair, grads);
+    let model = Wrapped { inner };
+
+    let group = || ParamGroup::from_path("inner.b");
+    let grads = || model.inner.grads(&[1.0], &[1.0]);
+    let numbers = |model: Wrapped| model.inner.values();
+    let load = |fresh: ModuleOptimizer| {
+        let mut loaded = fresh.try_load_record(&model, optim.to_record()).unwrap();
+        numbers(loaded.step(0.1, model.clone(), grads()))
+    };
+    let (decayed, none) = (load(adam_w(0.5).init()), load(adam_w(0.0).init()));
+    assert_ne!(decayed.1, none.1);
+    let in_groups = adam_w(0.5).init().with_group(group(), adam_w(0.0), None);
+    let expected = (decayed.0, none.1);
+    assert_eq!(load(in_groups), expected, "ModuleOptimizer");
+    let fused = adam_w(0.5).fused().with_group(group(), adam_w(0.0), None);
+    let mut fused = fused.try_load_record(&model, optim.to_record()).unwrap();
+    let stepped = fused.step(0.1, model.clone(), grads());
+    assert_eq!(numbers(stepped), expected, "FusedStep");
 }
 
 /// Factored moments and orthogonalised momenta.

@@ -130,6 +130,22 @@ fn around_adamw_the_trust_ratio_is_lamb_and_around_sgd_lars() {
     check("trust_ratio_sgd", lars.build(sgd()));
 }
 
+/// Also where the largest ratio is less than 1.
+#[test]
+fn weights_that_are_zero_take_the_inner_step() {
+    for (name, device) in devices() {
+        let config = TrustRatioConfig::new().with_max_ratio(Some(0.5));
+        let optim = config.build(sgd()).unwrap();
+        let of = |number| tensor::<1>(&[number], DType::F32, &device);
+        let stepped = |weight| values(optim.step(1.0, of(weight), of(1.0), None).0);
+        assert_eq!(
+            (stepped(0.0), stepped(1.0)),
+            (vec![-1.0], vec![0.5]),
+            "{name}"
+        );
+    }
+}
+
 /// Where only the device knows of the skip, the host cannot keep the inner state.
 #[test]
 fn a_lookahead_that_resets_cannot_skip() {
@@ -338,14 +354,19 @@ fn a_weight_that_somebody_else_changed_is_taken_over() {
             continue;
         }
         let of = |numbers: &[f64]| tensor::<1>(numbers, DType::BF16, &device);
-        for form in [MasterWeightsForm::F32, MasterWeightsForm::Kahan] {
+        // With Kahan the remainder of 0.9 stays, 0.0016: it is less than half of the distance from 0.5 to the next number.
+        for (form, changed) in [
+            (MasterWeightsForm::F32, 0.25),
+            (MasterWeightsForm::Kahan, 0.251953125),
+        ] {
             let optim = MasterWeightsConfig::new().with_form(form).build(sgd());
-            let (_, state) = optim.step(0.1, of(&[1.0, 2.0]), of(&[1.0, 1.0]), None);
-            // The first is clamped to 0.5.
-            let (weight, _) = optim.step(0.25, of(&[0.5, 1.8984375]), of(&[1.0, 0.0]), state);
-            let got = values(weight);
-            assert!((got[0] - 0.25).abs() < 2e-3, "{name}, {form:?}: {got:?}");
-            assert_eq!(got[1], 1.8984375, "{name}, {form:?}");
+            let start = of(&[1.0, 2.0, 1.0, 1.0]);
+            let (_, state) = optim.step(0.1, start, of(&[1.0; 4]), None);
+            // Three are changed: clamped to 0.5, and set to a much smaller number and to 0.
+            let weight = of(&[0.5, 1.8984375, 0.0009765625, 0.0]);
+            let (weight, _) = optim.step(0.25, weight, of(&[1.0, 0.0, 0.0, 0.0]), state);
+            let expected = [changed, 1.8984375, 0.0009765625, 0.0];
+            assert_eq!(values(weight), expected, "{name}, {form:?}");
         }
     }
 }

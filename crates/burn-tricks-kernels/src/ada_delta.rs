@@ -33,8 +33,8 @@ impl Step<2> for AdaDeltaStep {
         let s = towards(s, grad * grad, 1.0 - self.rho);
         let delta = (a + self.epsilon).sqrt() / (s + self.epsilon).sqrt() * grad;
         let a = towards(a, delta * delta, 1.0 - self.rho);
-        let weight = self.decay.of_weight(weight, delta);
-        (weight - delta * self.lr, [s, a])
+        let update = self.decay.of_update(delta * self.lr, weight, delta);
+        (weight - update, [s, a])
     }
 
     fn twin(
@@ -47,7 +47,8 @@ impl Step<2> for AdaDeltaStep {
         let s = towards_twin(s, grad.clone().square(), 1.0 - self.rho);
         let delta = (a.clone() + self.epsilon).sqrt() / (s.clone() + self.epsilon).sqrt() * grad;
         let a = towards_twin(a, delta.clone().square(), 1.0 - self.rho);
-        let weight = self.decay.of_weights(weight, &delta);
-        (weight - delta * self.lr, [s, a])
+        let update = delta.clone() * self.lr;
+        let update = self.decay.of_updates(update, &weight, &delta);
+        (weight - update, [s, a])
     }
 }

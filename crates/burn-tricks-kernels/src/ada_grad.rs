@@ -46,7 +46,8 @@ impl Step<1> for AdaGradStep {
         let sum = sum + grad * grad;
         let divisor = (sum + self.epsilon_inside).sqrt() + self.epsilon;
         let update = grad / divisor * self.lr;
-        (self.decay.of_weight(weight, grad) - update, [sum])
+        let update = self.decay.of_update(update, weight, grad);
+        (weight - update, [sum])
     }
 
     fn twin(
@@ -56,9 +57,9 @@ impl Step<1> for AdaGradStep {
         [sum]: [AnyTensor; 1],
     ) -> (AnyTensor, [AnyTensor; 1]) {
         let grad = self.decay.of_grads(grad, &weight);
-        let weight = self.decay.of_weights(weight, &grad);
         let sum = sum + grad.clone().square();
-        let update = grad / self.divisor(sum.clone()) * self.lr;
+        let update = grad.clone() / self.divisor(sum.clone()) * self.lr;
+        let update = self.decay.of_updates(update, &weight, &grad);
         (weight - update, [sum])
     }
 
@@ -102,9 +103,9 @@ impl TimedStep<1> for TimedAdaGrad {
         let slowdown: Number = time.slowdown(self.lr_decay);
         let AdaGradStep { lr, decay, .. } = self.first;
         let grad = decay.of_grads(grad, &weight);
-        let pull = weight.clone() - decay.of_weights(weight.clone(), &grad);
         let sum = sum + grad.clone().square();
-        let update = grad / self.first.divisor(sum.clone()) * lr;
-        (weight - slowdown.under(update + pull), [sum])
+        let update = grad.clone() / self.first.divisor(sum.clone()) * lr;
+        let update = decay.of_updates(update, &weight, &grad);
+        (weight - slowdown.under(update), [sum])
     }
 }

@@ -43,7 +43,8 @@ impl Step<2> for AdamaxStep {
         let m = towards(m, grad, 1.0 - self.betas.0);
         let u = (grad.abs() + self.epsilon_inside).max(u * self.betas.1);
         let update = m * self.rate / (u + self.epsilon_outside);
-        (self.decay.of_weight(weight, m) - update, [m, u])
+        let update = self.decay.of_update(update, weight, m);
+        (weight - update, [m, u])
     }
 
     fn twin(
@@ -55,7 +56,8 @@ impl Step<2> for AdamaxStep {
         let grad = self.decay.of_grads(grad, &weight);
         let (m, u) = self.moments_twin(grad, m, u);
         let update = m.clone() * self.rate / (u.clone() + self.epsilon_outside);
-        (self.decay.of_weights(weight, &m) - update, [m, u])
+        let update = self.decay.of_updates(update, &weight, &m);
+        (weight - update, [m, u])
     }
 }
 
@@ -89,6 +91,7 @@ impl TimedStep<2> for TimedAdamax {
         let (m, u) = step.moments_twin(grad, m, u);
         let update = m.clone() * step.rate / (u.clone() + step.epsilon_outside);
         let update = time.bias_correction(step.betas.0).under(update);
-        (step.decay.of_weights(weight, &m) - update, [m, u])
+        let update = step.decay.of_updates(update, &weight, &m);
+        (weight - update, [m, u])
     }
 }

@@ -65,7 +65,7 @@ impl AdamStep {
     #[inline(always)]
     pub(crate) fn weight<T: Real>(self, weight: T, m: T, v: T) -> T {
         let update = m * self.rate / (v.sqrt() + self.epsilon);
-        self.decay.of_weight(weight, m) - update
+        weight - self.decay.of_update(update, weight, m)
     }
 
     pub(crate) fn moments_twin(
@@ -198,7 +198,8 @@ pub(crate) fn new_weight(
     decay: WeightDecayTerm,
 ) -> AnyTensor {
     let update = rate.times(m.clone()) / epsilon.plus(v.sqrt());
-    decay.of_weights(weight, m) - update
+    let update = decay.of_updates(update, &weight, m);
+    weight - update
 }
 
 /// [`AdamStep`] for any number of steps taken.

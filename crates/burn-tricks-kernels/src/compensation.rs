@@ -5,8 +5,11 @@ use crate::precision::accumulation_dtype;
 use crate::take_over::take_over_twin;
 use burn::tensor::{FloatDType, Tensor};
 
-/// `weight + compensation` in `f32`, and the weight alone wherever the sum, rounded, is not the weight: other code has
-/// changed it. The inverse of [`split_compensation`].
+/// `weight + compensation` in `f32`, and the weight alone wherever the sum, rounded, is not the weight, which shows that other
+/// code has made the weight smaller. The inverse of [`split_compensation`].
+///
+/// A weight that other code has changed otherwise cannot be told from one that it has not: the sum is off the new weight by
+/// the old compensation, which is then at most half of the distance from the new weight to the next number.
 ///
 /// On the CPU backend this is one pass.
 ///

@@ -34,7 +34,7 @@ impl Step<2> for NAdamStep {
         let grad = decay.of_grad(grad, weight);
         let (m, v) = self.adam.moments(grad, m, v);
         let update = (grad * self.grad_rate + m * self.mean_rate) / (v.sqrt() + self.epsilon);
-        (decay.of_weight(weight, m) - update, [m, v])
+        (weight - decay.of_update(update, weight, m), [m, v])
     }
 
     fn twin(
@@ -59,7 +59,8 @@ fn twin(
     let (m, v) = adam.moments_twin(grad.clone(), m, v);
     let update = grad_rate.times(grad) + mean_rate.times(m.clone());
     let update = update / epsilon.plus(v.clone().sqrt());
-    (adam.decay.of_weights(weight, &m) - update, [m, v])
+    let update = adam.decay.of_updates(update, &weight, &m);
+    (weight - update, [m, v])
 }
 
 /// [`NAdamStep`] for any number of steps taken.
@@ -204,10 +205,11 @@ impl TimedNAdam {
     fn computed_at(self, time: u64) -> NAdamStep {
         let Self { adam, .. } = self;
         let root = bias_correction(adam.betas.1, time).sqrt();
+        let next = time.saturating_add(1);
         NAdamStep {
             adam: adam.at(time),
             grad_rate: adam.lr * root * (1.0 - self.momentum(time)) / self.one_minus_product(time),
-            mean_rate: adam.lr * root * self.momentum(time + 1) / self.one_minus_product(time + 1),
+            mean_rate: adam.lr * root * self.momentum(next) / self.one_minus_product(next),
             epsilon: adam.epsilon * root,
         }
     }

@@ -135,7 +135,7 @@ impl<N, U> NormalizedStep<N, U> {
             update = *last * share + update;
             *last = update;
         }
-        self.decay.of_weight(weight, mean) - update * self.lr
+        weight - self.decay.of_update(update * self.lr, weight, mean)
     }
 
     /// `m̂ / divisor`, from the squared norm.
@@ -195,7 +195,8 @@ impl NormalizedStep {
             update = last.clone() * share + update;
             *last = update.clone();
         }
-        self.decay.of_weights(weight, &mean) - update * self.lr
+        let update = self.decay.of_updates(update * self.lr, &weight, &mean);
+        weight - update
     }
 
     fn quotients(&self, mean: AnyTensor, squares: AnyTensor) -> AnyTensor {

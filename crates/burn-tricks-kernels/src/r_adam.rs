@@ -34,7 +34,7 @@ impl RAdamStep {
         } else {
             m * self.rate
         };
-        self.adam.decay.of_weight(weight, m) - update
+        weight - self.adam.decay.of_update(update, weight, m)
     }
 
     pub(crate) fn weight_twin(self, weight: AnyTensor, m: &AnyTensor, v: AnyTensor) -> AnyTensor {
@@ -44,7 +44,8 @@ impl RAdamStep {
         } else {
             update
         };
-        self.adam.decay.of_weights(weight, m) - update
+        let update = self.adam.decay.of_updates(update, &weight, m);
+        weight - update
     }
 }
 
@@ -140,7 +141,8 @@ impl TimedRAdam {
         let factor = self.rectification_of(time).times(size.recip());
         let plain = factor.clone().equal_elem(0.0);
         let update = update * factor.mask_fill(plain, 1.0);
-        adam.decay.of_weights(weight, m) - update
+        let update = adam.decay.of_updates(update, &weight, m);
+        weight - update
     }
 
     /// ρₜ on the device. With `x = t L`, `L = −ln β₂`, it is `2/L (1 − x / (eˣ − 1)) + ρ∞ − 2/L`, which avoids

@@ -46,7 +46,7 @@ impl<const CENTERED: bool, const MOMENTUM: bool> RmsPropStep<CENTERED, MOMENTUM>
 
     #[inline(always)]
     fn weight<T: Real>(self, weight: T, grad: T, update: T) -> T {
-        self.decay.of_weight(weight, grad) - update * self.lr
+        weight - self.decay.of_update(update * self.lr, weight, grad)
     }
 
     fn means(self, old: AnyTensor, new: AnyTensor) -> AnyTensor {
@@ -58,7 +58,8 @@ impl<const CENTERED: bool, const MOMENTUM: bool> RmsPropStep<CENTERED, MOMENTUM>
     }
 
     fn weights(self, weight: AnyTensor, grad: &AnyTensor, update: AnyTensor) -> AnyTensor {
-        self.decay.of_weights(weight, grad) - update * self.lr
+        let update = self.decay.of_updates(update * self.lr, &weight, grad);
+        weight - update
     }
 }
 

@@ -23,8 +23,8 @@ impl Step<0> for SgdStep {
     #[inline(always)]
     fn element<T: Real>(self, weight: T, grad: T, _state: [T; 0]) -> (T, [T; 0]) {
         let grad = self.decay.of_grad(grad, weight);
-        let weight = self.decay.of_weight(weight, grad);
-        (weight - grad * self.lr, [])
+        let update = self.decay.of_update(grad * self.lr, weight, grad);
+        (weight - update, [])
     }
 
     fn twin(
@@ -34,8 +34,9 @@ impl Step<0> for SgdStep {
         _state: [AnyTensor; 0],
     ) -> (AnyTensor, [AnyTensor; 0]) {
         let grad = self.decay.of_grads(grad, &weight);
-        let weight = self.decay.of_weights(weight, &grad);
-        (weight - grad * self.lr, [])
+        let update = grad.clone() * self.lr;
+        let update = self.decay.of_updates(update, &weight, &grad);
+        (weight - update, [])
     }
 }
 
@@ -84,8 +85,8 @@ impl Step<1> for MomentumStep {
         } else {
             velocity
         };
-        let weight = self.decay.of_weight(weight, velocity);
-        (weight - update * self.lr, [velocity])
+        let update = self.decay.of_update(update * self.lr, weight, velocity);
+        (weight - update, [velocity])
     }
 
     fn twin(
@@ -102,8 +103,9 @@ impl Step<1> for MomentumStep {
         } else {
             velocity.clone()
         };
-        let weight = self.decay.of_weights(weight, &velocity);
-        (weight - update * self.lr, [velocity])
+        let update = update * self.lr;
+        let update = self.decay.of_updates(update, &weight, &velocity);
+        (weight - update, [velocity])
     }
 }
 
@@ -171,7 +173,8 @@ impl Step<1> for UpdateMomentumStep {
         } else {
             update
         };
-        (self.decay.of_weight(weight, -update) + step, [update])
+        let step = self.decay.of_update(-step, weight, -update);
+        (weight - step, [update])
     }
 
     fn twin(
@@ -188,9 +191,12 @@ impl Step<1> for UpdateMomentumStep {
             update.clone()
         };
         let weight = match self.decay {
-            WeightDecayTerm::Cautious(_) => self.decay.of_weights(weight, &-update.clone()),
-            decay => decay.of_weights(weight, &update),
+            WeightDecayTerm::None | WeightDecayTerm::Coupled(_) => weight + step,
+            decay => {
+                let step = decay.of_updates(-step, &weight, &-update.clone());
+                weight - step
+            }
         };
-        (weight + step, [update])
+        (weight, [update])
     }
 }

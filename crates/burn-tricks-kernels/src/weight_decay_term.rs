@@ -12,7 +12,7 @@ pub enum WeightDecayTerm {
     Coupled(f64),
     /// `w ← w − ηλ w`, apart from the gradient. Holds ηλ.
     Decoupled(f64),
-    /// Like decoupled decay, but only where the weight and the step's direction have the same sign (cautious
+    /// Like decoupled decay, but not where the weight and the step's direction have opposite signs (cautious
     /// weight decay, <https://arxiv.org/abs/2510.12402>). Holds ηλ.
     Cautious(f64),
 }
@@ -27,17 +27,18 @@ impl WeightDecayTerm {
         }
     }
 
-    /// The weight after decoupled decay; `direction` has the sign of the mean gradient.
+    /// What is subtracted from the weight: the update and decoupled decay. `direction` has the sign of the mean gradient.
+    ///
+    /// `ηλ` is often smaller than what separates 1 from the next number: `1 − ηλ` would be rounded, and a weight that decays
+    /// before its update is subtracted would be rounded twice, each time by as much as the decay or more.
     #[inline(always)]
-    pub fn of_weight<T: Real>(self, weight: T, direction: T) -> T {
+    pub fn of_update<T: Real>(self, update: T, weight: T, direction: T) -> T {
         match self {
-            Self::None | Self::Coupled(_) => weight,
-            Self::Decoupled(rate) => weight * (1.0 - rate),
+            Self::None | Self::Coupled(_) => update,
+            Self::Decoupled(rate) => weight * rate + update,
             Self::Cautious(rate) => {
-                let (pull, none) = (weight * rate, weight.of(0.0));
-                let away = direction.if_negative(none, pull);
-                let towards = direction.if_negative(pull, none);
-                weight - weight.if_negative(towards, away)
+                let along = weight.if_negative(-direction, direction);
+                along.if_negative(weight.of(0.0), weight * rate) + update
             }
         }
     }
@@ -50,18 +51,21 @@ impl WeightDecayTerm {
         }
     }
 
-    /// [`of_weight`](Self::of_weight) for tensors.
-    pub fn of_weights(self, weight: AnyTensor, direction: &AnyTensor) -> AnyTensor {
+    /// [`of_update`](Self::of_update) for tensors.
+    pub fn of_updates(
+        self,
+        update: AnyTensor,
+        weight: &AnyTensor,
+        direction: &AnyTensor,
+    ) -> AnyTensor {
         match self {
-            Self::None | Self::Coupled(_) => weight,
-            Self::Decoupled(rate) => weight * (1.0 - rate),
+            Self::None | Self::Coupled(_) => update,
+            Self::Decoupled(rate) => weight.clone() * rate + update,
             Self::Cautious(rate) => {
-                let against = weight
-                    .clone()
-                    .greater_equal_elem(0.0)
-                    .not_equal(direction.clone().greater_equal_elem(0.0));
+                let negative = weight.clone().lower_elem(0.0);
+                let along = direction.clone().mask_where(negative, -direction.clone());
                 let pull = weight.clone() * rate;
-                weight - pull.mask_fill(against, 0.0)
+                pull.mask_fill(along.lower_elem(0.0), 0.0) + update
             }
         }
     }

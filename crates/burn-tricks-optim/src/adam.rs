@@ -105,7 +105,8 @@ optimizer_config! {
     /// - The moments of `f16` and `bf16` weights are kept in `f32`. A record of Burn's optimizer for such weights
     ///   can be loaded here; a record of this optimizer cannot be loaded into Burn's, which would mix the types.
     /// - A gradient above 1.8e19, whose square overflows in `f32`, makes v infinite, and at the next step v and the weight
-    ///   NaN. In PyTorch and Burn v stays infinite, and the weight stands still from then on.
+    ///   NaN. In PyTorch and Burn v stays infinite, and the weight stands still from then on. With AMSGrad it stands still here
+    ///   too, and shows no NaN, since the largest v stays infinite.
     /// - A reloaded state goes straight to the parameter's device, not through `Device::default()`.
     ///
     /// # Suggested values

@@ -18,8 +18,8 @@ optimizer_config! {
     /// w ← w − η λ w − η m̂ / (√v̂ + ε)             m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)
     /// ```
     ///
-    /// Cautious decay leaves out `η λ w` for weights where `w` and `m` differ in sign, that is, where the step
-    /// moves the weight away from zero.
+    /// Cautious decay leaves out `η λ w` for weights where `w m < 0`, that is, where the step moves the weight away from
+    /// zero.
     ///
     /// # Example
     ///
@@ -71,6 +71,12 @@ optimizer_config! {
     /// - The decay is `η λ`, as in PyTorch, Burn and optax; in the paper's notation λ is not multiplied by the base
     ///   learning rate. Default λ: 1e-4 in Burn, here and in
     ///   optax, 1e-2 in PyTorch ([`torch`](AdamWConfig::torch)), 4e-3 in Keras ([`keras`](AdamWConfig::keras)).
+    /// - Burn and PyTorch multiply the weight by `1 − η λ` and then subtract the step. In `f32` that factor is rounded: at
+    ///   η λ = 1e-7 the decay is 19 % too strong, and at 2e-8 there is none. Here the sum of decay and step is subtracted, so that
+    ///   the decay is right on average while the weight moves. A weight that does not move (without a gradient) still loses
+    ///   nothing where η λ is below 3e-8.
+    /// - Cautious decay includes weights whose mean gradient is 0, as in the paper; in Burn only the positive ones of these
+    ///   decay.
     /// - The other differences are those of [`Adam`](crate::AdamConfig).
     ///
     /// # Suggested values
@@ -99,7 +105,7 @@ optimizer_config! {
         /// λ ≥ 0, per unit of learning rate. Default: 1e-4, as in Burn.
         #[config(default = 1e-4)]
         pub weight_decay: f64,
-        /// Whether to decay only weights that have the same sign as their mean gradient. Default: no.
+        /// Whether decay leaves out weights whose mean gradient has the opposite sign. Default: no.
         #[config(default = false)]
         pub cautious_weight_decay: bool,
         /// Whether to divide by the largest mean square so far. Default: no.

@@ -26,13 +26,29 @@ use burn_tricks_kernels::{AnyTensor, PlannedStep, cautious, cautious_any};
 /// the inner optimizer alone or with [`rescale`](CautiousConfig::rescale) off:
 ///
 /// ```
-/// use burn::module::ParamGroup;
+/// use burn::module::Module;
+/// use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
+/// use burn::tensor::Device;
+/// use burn_tricks_core::ParamPaths;
 /// use burn_tricks_optim::{AdamConfig, CautiousConfig, OptimizerExt};
 ///
+/// #[derive(Module, Debug)]
+/// struct Net {
+///     embedding: Embedding,
+///     head: Linear,
+/// }
+///
 /// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// # let device = Device::flex();
+/// # let model = Net {
+/// #     embedding: EmbeddingConfig::new(10, 4).init(&device),
+/// #     head: LinearConfig::new(4, 2).init(&device),
+/// # };
 /// let adam = AdamConfig::torch().build()?;
 /// let embedding = CautiousConfig::new().with_rescale(false).build(adam.clone());
-/// let group = ParamGroup::from_path("embedding");
+/// // Of all parameters in `embedding`; an error if there are none.
+/// let group = ParamPaths::init(&model, "group", &["embedding"])?.group();
+/// assert!(group.matches(&model.embedding.weight.id, Some("embedding.weight")));
 /// let optim = adam.cautious().init().with_group(group, embedding, None);
 /// # let _ = optim;
 /// # Ok(())

@@ -66,6 +66,9 @@ use burn_tricks_kernels::{Skip, blend};
 ///
 /// - PyTorch and Burn multiply the weight by `1 − η λ` before the step. Here the inner step starts from the
 ///   undecayed weight. The result is the same unless the inner optimizer's step depends on the weight.
+/// - The inner optimizer has rounded the weight before the decay is subtracted, and what is less than half of the distance to
+///   the next number is lost: in `f32` a decay of η λ (η λ / η₀) below 3e-8, and one of 3e-7 is off by up to a fifth. For so
+///   slow a decay use the `weight_decay_mode` of this crate's own optimizers, which round once.
 /// - With `initial_lr` it is the fully decoupled decay of the paper and of optimi's `decouple_lr`: λ is the
 ///   fraction of a weight that is lost per step at the initial learning rate, whatever that rate is.
 ///

@@ -207,7 +207,14 @@ impl LarsRule {
             let weight = weight.clone().cast(wide);
             let grad = grad.cast(wide);
             let ratio = |grad: &AnyTensor, decay| {
-                trust_ratio(&weight, grad, decay, self.epsilon, self.coefficient)
+                trust_ratio(
+                    &weight,
+                    grad,
+                    decay,
+                    self.epsilon,
+                    self.coefficient,
+                    f64::INFINITY,
+                )
             };
             let (grad, ratio) = match self.divisor {
                 LarsDivisor::NormOfSum => {
@@ -263,6 +270,7 @@ impl TensorNumber<2, 2> for RescaledGradient {
             decay,
             self.epsilon,
             self.coefficient,
+            f64::INFINITY,
         )
     }
 

@@ -123,7 +123,10 @@ pub enum MasterWeightsForm {
 ///
 /// - If a weight has changed since the last step, because of a constraint or a loaded record, the master weight
 ///   takes over the new value, element by element. Other implementations continue from the old master weight,
-///   and so undo the change.
+///   and so undo the change. With [`F32`](MasterWeightsForm::F32) the new value is exact. With
+///   [`Kahan`](MasterWeightsForm::Kahan) the two numbers do not show the change: the remainder of the old weight is added to
+///   the new one, unless their sum, rounded, is another number (as where a weight is set to 0, or to one that is much smaller
+///   than it was). So `w + c` may be off the new weight by up to half of its distance to the next number.
 /// - Kahan summation usually compensates each addition of a step. Here `w + c` is the weight with twice the
 ///   digits, and any optimizer can step it. Two `bf16` numbers have 16 bits of precision, fewer than the 24 of
 ///   an `f32`. The remainder of an `f16` has few digits, and none below 10⁻⁴: use

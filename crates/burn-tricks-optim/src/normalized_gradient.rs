@@ -90,7 +90,8 @@ use burn_tricks_kernels::{AnyTensor, Multiple, Skip, StepCount};
 /// # Cost
 ///
 /// One tensor of the parameter's size for the memory of [`NormScope::Element`] (one number for
-/// [`NormScope::Tensor`]), one more with momentum, none without memory and momentum.
+/// [`NormScope::Tensor`]), one more with momentum, none without memory and momentum. On the CPU backend, decoupled weight
+/// decay with [`NormScope::Tensor`] takes one more pass, and another tensor of the parameter's size during the step.
 ///
 /// # Differences
 ///

@@ -78,14 +78,15 @@ impl NormalizedGradient {
             (_, Some(squares)) => self.divisor_of_squares(squares.clone()),
             (_, None) => self.divisor_of_norm(over(own_norm(&direction), &correction)),
         };
-        let keep = match decay {
-            WeightDecayTerm::Decoupled(rate) => 1.0 - rate,
-            _ => 1.0,
+        // With decoupled decay, first the sum of decay and update, and then the old weight minus that: see `WeightDecayTerm`.
+        let (keep, sign, decayed) = match decay {
+            WeightDecayTerm::Decoupled(rate) => (rate, 1.0, Some(weight.clone())),
+            _ => (1.0, -1.0, None),
         };
         let (weight, momentum) = match (config.momentum, old_momentum) {
             (MomentumMemory::OfUpdate { mu }, Some(old)) => {
                 let update = descend_any(old, mu, direction, 1.0, &divisor);
-                let weight = blend_any(weight, keep, update.clone(), -lr);
+                let weight = blend_any(weight, keep, update.clone(), sign * lr);
                 (weight, Some(update))
             }
             (momentum, _) => {
@@ -94,8 +95,13 @@ impl NormalizedGradient {
                     on_device => (lr, on_device.times(divisor.into()).into_tensor()),
                 };
                 let kept = (momentum != MomentumMemory::None).then(|| direction.clone());
-                (descend_any(weight, keep, direction, -rate, &divisor), kept)
+                let rate = sign * rate;
+                (descend_any(weight, keep, direction, rate, &divisor), kept)
             }
+        };
+        let weight = match decayed {
+            Some(old) => blend_any(old, 1.0, weight, -1.0),
+            None => weight,
         };
 
         let (weight, squares, momentum) = match before {

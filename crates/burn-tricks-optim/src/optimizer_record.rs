@@ -7,7 +7,7 @@ use crate::record_entries::{Entries, Entry, RANK, entries, entries_of, of_parame
 use burn::module::Module;
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::tensor::{Bytes, DType};
-use burn_pack::Reader;
+use burn_pack::{Reader, Writer};
 use burn_tricks_core::{ParamInfo, params};
 use std::any::Any;
 use std::collections::HashSet;
@@ -57,7 +57,9 @@ use std::path::{Path, PathBuf};
 /// # }
 /// ```
 ///
-/// Load the model's record first: it restores the ids of the parameters, by which the states are found.
+/// Load the model's record first: it restores the ids of the parameters, by which the states are found. A state goes to the
+/// optimizer whose group has the path that its parameter has in `model`, whatever path it had when it was recorded: make the
+/// groups for the model that is trained now. (Burn's `load_record` goes by the recorded paths.)
 ///
 /// # What is checked
 ///
@@ -158,11 +160,42 @@ fn load_checked<M: Module, O>(
         for entry in recorded.values_mut() {
             entry.tensors.clear();
         }
+        let bytes = with_present_paths(model, &recorded, bytes)?;
         let optim = load(OptimizerRecord::from_bytes(bytes)?);
         let loaded = entries(to_record(&optim).into_bytes()?)?;
         all_restored(model, &recorded, &loaded)?;
         Ok(optim)
     })
+}
+
+/// The record with the paths that the parameters have in this model. The recorded path chooses the optimizer of a state; but
+/// since then a field may have been renamed, or the model may have become a part of another one.
+fn with_present_paths<M: Module>(
+    model: &M,
+    recorded: &Entries,
+    bytes: Bytes,
+) -> Result<Bytes, OptimizerRecordError> {
+    let mut moved = untied(model);
+    moved.retain(|param| {
+        let entry = recorded.get(&param.id.val());
+        entry.is_some_and(|entry| entry.path.as_ref() != Some(&param.path))
+    });
+    if moved.is_empty() {
+        return Ok(bytes);
+    }
+    let reader = Reader::from_bytes(bytes)?;
+    let (scalars, paths) = (reader.scalars().clone(), reader.metadata().clone());
+    let mut writer = Writer::new(reader.into_tensors()?);
+    for (name, scalar) in scalars {
+        writer = writer.with_scalar(&name, scalar);
+    }
+    for (name, path) in paths {
+        writer = writer.with_metadata(&name, &path);
+    }
+    for param in moved {
+        writer = writer.with_metadata(&param.id.val().to_string(), &param.path);
+    }
+    Ok(writer.into_bytes()?)
 }
 
 /// The bytes of a file that Burn has saved to this path.

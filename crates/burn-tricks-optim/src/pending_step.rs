@@ -136,8 +136,13 @@ impl PendingStep {
             steps,
             skip,
             together,
+            weight,
+            grad,
+            state,
             ..
         } = self;
+        // A buffer that somebody else holds is not changed in place.
+        drop((weight, grad, state));
         if together {
             return Ok(planned(steps, &skip, &fields, plan));
         }

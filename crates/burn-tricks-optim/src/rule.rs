@@ -41,8 +41,9 @@ use std::fmt::Debug;
 ///     fn element<T: Real>(self, weight: T, grad: T, [largest]: [T; 1]) -> (T, [T; 1]) {
 ///         let grad = self.decay.of_grad(grad, weight);
 ///         let largest = largest.max(grad.abs());
-///         let weight = self.decay.of_weight(weight, grad);
-///         (weight - grad / (largest + 1.0) * self.lr, [largest])
+///         let update = grad / (largest + 1.0) * self.lr;
+///         let update = self.decay.of_update(update, weight, grad);
+///         (weight - update, [largest])
 ///     }
 ///
 ///     fn twin(
@@ -53,8 +54,9 @@ use std::fmt::Debug;
 ///     ) -> (AnyTensor, [AnyTensor; 1]) {
 ///         let grad = self.decay.of_grads(grad, &weight);
 ///         let largest = largest.max_pair(grad.clone().abs());
-///         let weight = self.decay.of_weights(weight, &grad);
-///         (weight - grad / (largest.clone() + 1.0) * self.lr, [largest])
+///         let update = grad.clone() / (largest.clone() + 1.0) * self.lr;
+///         let update = self.decay.of_updates(update, &weight, &grad);
+///         (weight - update, [largest])
 ///     }
 /// }
 ///

@@ -97,7 +97,8 @@ use burn_tricks_kernels::{Number, Skip, blend, lerp};
 ///   program that forgets this validates or saves the wrong weights. Here `x` is a model of its own.
 /// - Their warm-up is part of the optimizer; here it is a schedule, and the weights in the average follow it in
 ///   the same way.
-/// - The weight decay λ uses `y`, as in their code.
+/// - The weight decay λ uses `y`, as in their code. It is subtracted from the rounded `z`: in `f32` a decay of η λ below 3e-8
+///   is lost.
 /// - β may change during a run, in a [`Scheduled`](crate::Scheduled) or when a run is resumed: `x` and `z` stay, and `y` is
 ///   made with the new β from then on, also if the device skips that step. After a step with β = 0, whose `y` is `z`, the
 ///   average begins anew at `z`. A separate average has one β: with a β that changes use

@@ -1,7 +1,7 @@
 //! A tensor of an optimizer's state that is not put on the wrong device when a record is loaded.
 
 use burn::optim::{StateSink, StateSource};
-use burn::tensor::{Bytes, Device, Shape, TensorData};
+use burn::tensor::{Bytes, DType, Device, Shape, TensorData};
 use burn_tricks_core::accumulation_dtype;
 use burn_tricks_kernels::{AnyTensor, numbers};
 
@@ -46,6 +46,10 @@ impl StateTensor {
                     "the optimizer's state was recorded with the shape {shape:?}, and its parameter has \
                      {rank} dimensions: {ANOTHERS}"
                 );
+                // A run that began on a device with `f64` goes on where there is none.
+                if data.dtype() == DType::F64 && !device.supports_dtype(DType::F64) {
+                    return AnyTensor::from_data(data.convert_dtype(DType::F32), device);
+                }
                 AnyTensor::from_data(data, device)
             }
         }

@@ -17,7 +17,7 @@ use burn_tricks_kernels::{
 ///
 /// ```text
 /// u ← (w − inner(w, g)) / η
-/// r ← κ ‖w‖ / (‖u‖ + ε)                      1 where ‖w‖ or ‖u‖ is 0; at most `max_ratio`
+/// r ← κ ‖w‖ / (‖u‖ + ε)                      at most `max_ratio`; 1 where ‖w‖ or ‖u‖ is 0
 /// w ← w − η r u
 /// ```
 ///
@@ -214,8 +214,12 @@ impl TrustRatioWrap {
         let (dtype, wide) = (weight.dtype(), accumulation_dtype(weight.dtype()));
         let (new, weight) = (new.cast(wide), weight.cast(wide));
         let way = blend_any(new, 1.0, weight.clone(), -1.0);
-        let ratio = trust_ratio(&weight, &way, 0.0, numbers.epsilon, numbers.coefficient)
-            .clamp_max(self.max_ratio);
+        let RescaledStep {
+            coefficient,
+            epsilon,
+            max_ratio,
+        } = numbers;
+        let ratio = trust_ratio(&weight, &way, 0.0, epsilon, coefficient, max_ratio);
         descend_any(weight, 1.0, way, 1.0, &ratio.recip()).cast(dtype.into())
     }
 
@@ -243,11 +247,14 @@ impl TensorNumber<2, 2> for RescaledStep {
     }
 
     fn number<T: Real>(self, [weight, way]: [SquareSum<T>; 2], _count: T) -> T {
-        let ratio = trust_ratio_of(weight.root, way.root, 0.0, self.epsilon, self.coefficient);
-        match self.max_ratio {
-            f64::INFINITY => ratio,
-            most => -(-ratio).max(ratio.of(-most)),
-        }
+        trust_ratio_of(
+            weight.root,
+            way.root,
+            0.0,
+            self.epsilon,
+            self.coefficient,
+            self.max_ratio,
+        )
     }
 
     fn element<T: Real>(self, [new, weight]: [T; 2], ratio: T) -> T {
@@ -255,13 +262,15 @@ impl TensorNumber<2, 2> for RescaledStep {
     }
 }
 
-/// `coefficient ‖w‖ / (‖u‖ + decay ‖w‖ + epsilon)`, 1 where a norm is 0; a tensor of one element on the device.
+/// `coefficient ‖w‖ / (‖u‖ + decay ‖w‖ + epsilon)`, at most `max_ratio`, and 1 where a norm is 0; a tensor of one element on
+/// the device.
 pub(crate) fn trust_ratio(
     weight: &AnyTensor,
     update: &AnyTensor,
     decay: f64,
     epsilon: f64,
     coefficient: f64,
+    max_ratio: f64,
 ) -> Tensor<1> {
     let (weights, updates) = (norm(weight), norm(update));
     // One mask: with two, `fusion` leaves twice as many kernels of a step.
@@ -271,7 +280,12 @@ pub(crate) fn trust_ratio(
         0.0 => updates,
         decay => updates + weights.clone() * decay,
     };
-    (weights * coefficient / (divisor + epsilon)).mask_fill(none, 1.0)
+    let ratio = weights * coefficient / (divisor + epsilon);
+    let ratio = match max_ratio {
+        f64::INFINITY => ratio,
+        most => ratio.clamp_max(most),
+    };
+    ratio.mask_fill(none, 1.0)
 }
 
 /// [`trust_ratio`] from the norms, for a GPU.
@@ -281,9 +295,14 @@ pub(crate) fn trust_ratio_of<T: Real>(
     decay: f64,
     epsilon: f64,
     coefficient: f64,
+    max_ratio: f64,
 ) -> T {
     let divisor = update + weight * decay + epsilon;
     let (ratio, one) = (weight * coefficient / divisor, weight.of(1.0));
+    let ratio = match max_ratio {
+        f64::INFINITY => ratio,
+        most => -(-ratio).max(ratio.of(-most)),
+    };
     weight.if_zero(one, update.if_zero(one, ratio))
 }
 
