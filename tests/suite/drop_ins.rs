@@ -557,7 +557,7 @@ fn a_state_moves_to_another_device() {
 #[test]
 fn a_state_of_f64_goes_on_in_f32() {
     let (optim, flex) = (AdamConfig::torch().build().unwrap(), Device::flex());
-    let grad = |dtype, device| tensor::<1>(&[1.0, -2.0], dtype, device);
+    let grad = |dtype, device: &Device| tensor::<1>(&[1.0, -2.0], dtype, device);
     let (wide, state) = optim.step(0.1, grad(DType::F64, &flex), grad(DType::F64, &flex), None);
     let mut sink = StateSink::default();
     state.clone().unwrap().state_flatten("p", &mut sink);
