@@ -390,6 +390,26 @@ fn any_damage_is_found_and_the_checkpoint_before_is_taken() {
 }
 
 #[test]
+fn a_damaged_one_before_the_newest_is_not_kept_in_place_of_a_complete_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut checkpoints = Checkpoints::open(folder, 4).unwrap();
+    for step in 1..=4 {
+        checkpoints.step(step).save().unwrap();
+    }
+    drop(checkpoints);
+    std::fs::write(folder.join("step-3.checkpoint"), "torn").unwrap();
+    let mut checkpoints = Checkpoints::open(folder, 3).unwrap();
+    checkpoints.step(5).save().unwrap();
+    let kept = [
+        "step-2.checkpoint",
+        "step-4.checkpoint",
+        "step-5.checkpoint",
+    ];
+    assert_eq!(steps(folder), kept);
+}
+
+#[test]
 fn if_none_is_complete_nothing_is_touched() {
     let folder = tempfile::tempdir().unwrap();
     for step in [3, 4] {

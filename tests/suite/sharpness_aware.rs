@@ -6,7 +6,7 @@ use crate::oracle::{assert_close, case};
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder, batcher::Batcher};
 use burn::data::dataset::InMemDataset;
 use burn::module::{Module, ModuleMapper, Param, ParamId};
-use burn::nn::Linear;
+use burn::nn::{Linear, LinearConfig, PositionalEncodingConfig};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{DType, Device, Tensor};
 use burn::train::{InferenceStep, Learner, SupervisedTraining, TrainOutput, TrainStep};
@@ -237,6 +237,21 @@ fn without_a_way_to_go_it_is_a_plain_backward_pass_to_the_bit() {
             assert_eq!(all_grads(&net, &sharp), all_grads(&plain, &grads));
             assert_eq!(statistics(&net), statistics(&plain));
         }
+    }
+}
+
+/// No visitor reaches the tensor of the encoding: its copy must fit to the copied weights all the same.
+#[test]
+fn a_model_with_a_constant_tensor_goes_uphill() {
+    for device in autodiff_devices() {
+        let linear = LinearConfig::new(2, 2).init(&device);
+        let model = (linear, PositionalEncodingConfig::new(2).init(&device));
+        let sam = SamConfig::new(0.1).init().unwrap();
+        let (grads, _) = sam.gradients(&model, |(linear, encoding)| {
+            let input = Tensor::ones([1, 3, 2], &device);
+            encoding.forward(linear.forward(input)).square().sum()
+        });
+        assert_eq!(grads.len(), 2);
     }
 }
 

@@ -97,12 +97,30 @@ impl CheckpointFolder {
             LockError::File(error) => error.into(),
         })?;
         file::remove_unfinished(&self.folder)?;
-        let newest = self.newest()?;
-        let damaged = newest.iter().flat_map(|saved| saved.damaged());
+        let (newest, mut damaged) = match self.newest()? {
+            Some(saved) => {
+                let damaged: Vec<_> = saved.damaged().iter().map(|(step, _)| *step).collect();
+                (Some(saved.step()), damaged)
+            }
+            None => (None, Vec::new()),
+        };
+        // Of those before, too, a damaged one is not to be kept in place of a complete one.
+        let mut whole = usize::from(newest.is_some());
+        for (step, path) in files(&self.folder)?.into_iter().rev() {
+            if whole >= self.keep - 1 {
+                break;
+            }
+            if newest.is_some_and(|newest| step < newest) {
+                match read(step, &path) {
+                    Ok(Found::Damaged(_)) => damaged.push(step),
+                    _ => whole += 1,
+                }
+            }
+        }
         Ok(Writing {
             _lock: lock,
-            damaged: damaged.map(|(step, _)| *step).collect(),
-            newest: newest.as_ref().map(Saved::step),
+            damaged,
+            newest,
         })
     }
 

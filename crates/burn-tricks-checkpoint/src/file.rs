@@ -27,7 +27,9 @@ const UNFINISHED: &str = ".unfinished-";
 /// # Errors
 ///
 /// If the file cannot be written or renamed, for example on a full disk. A file that was at `path` before is
-/// unchanged.
+/// unchanged then. After the renaming only a failure of the disk is an error: the file at `path` is the new one, but its
+/// name may not be on the disk yet. A folder that cannot be synchronised, since it may not be read or its file system has
+/// no such operation, is none.
 pub fn write(path: &Path, parts: &[&[u8]]) -> Result<()> {
     try_write(path, parts).map_err(|error| named(path, &error))
 }
@@ -48,8 +50,20 @@ fn try_write(path: &Path, parts: &[&[u8]]) -> Result<()> {
     file.as_file().sync_all()?;
     file.persist(path)?;
     #[cfg(unix)] // the new name, too
-    std::fs::File::open(folder)?.sync_all()?;
+    unless_impossible(std::fs::File::open(folder).and_then(|folder| folder.sync_all()))?;
     Ok(())
+}
+
+/// The result of synchronising a folder, which is fine where that is not possible at all.
+#[cfg(unix)]
+fn unless_impossible(result: Result<()>) -> Result<()> {
+    use ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+    match result {
+        Err(error) if matches!(error.kind(), PermissionDenied | InvalidInput | Unsupported) => {
+            Ok(())
+        }
+        result => result,
+    }
 }
 
 /// The whole content of a file; `None` if there is no such file.
@@ -105,4 +119,39 @@ fn unless_missing<T: Default>(path: &Path, result: Result<T>) -> Result<T> {
 /// An error with the name of its file.
 pub(crate) fn named(path: &Path, error: &Error) -> Error {
     Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_cannot_be_synchronised_is_no_error_and_a_failing_disk_is_one() {
+        let after = |code| unless_impossible(Err(Error::from_raw_os_error(code)));
+        for (code, name) in [
+            (1, "EPERM"),
+            (13, "EACCES"),
+            (22, "EINVAL"),
+            (95, "ENOTSUP"),
+        ] {
+            assert!(after(code).is_ok(), "{name}");
+        }
+        for (code, name) in [(5, "EIO"), (28, "ENOSPC"), (122, "EDQUOT")] {
+            assert!(after(code).is_err(), "{name}");
+        }
+        assert!(unless_impossible(Ok(())).is_ok());
+    }
+
+    #[test]
+    fn a_file_is_written_where_its_folder_may_not_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |mode| std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(folder.path(), mode(0o300)).unwrap();
+        let path = folder.path().join("file"); // root may read the folder all the same
+        let written = write(&path, &[b"new"]);
+        let content = read(&path);
+        std::fs::set_permissions(folder.path(), mode(0o700)).unwrap();
+        written.unwrap();
+        assert_eq!(content.unwrap().unwrap(), b"new");
+    }
 }

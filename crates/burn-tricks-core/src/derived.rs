@@ -101,7 +101,8 @@ impl<const D: usize> Derived<D> {
         Self { id, state }
     }
 
-    /// The value. If the state [is stale](Self::is_stale), the value is that of one of the averaged models.
+    /// The value. If the state [is stale](Self::is_stale), the value is that of one of the averaged models, or of the model
+    /// into which the average was restored.
     pub fn value(&self) -> Tensor<D> {
         self.state().value.clone()
     }

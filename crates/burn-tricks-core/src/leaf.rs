@@ -37,9 +37,9 @@ impl Leaf {
         }
     }
 
-    /// Whether autodiff tracks the tensor.
-    pub(crate) fn is_autodiff(&self) -> bool {
-        self.autodiff
+    /// Whether autodiff tracks the tensor with the strategy of gradient checkpointing that `Module::train` gives.
+    pub(crate) fn is_as_train_makes_it(&self) -> bool {
+        self.checkpointing == Some(GradientCheckpointingStrategy::Disabled)
     }
 
     /// `value`, which autodiff does not track, as a leaf with these properties: on their device, in their

@@ -2,17 +2,25 @@
 
 use crate::leaf::Leaf;
 use crate::module_tensors::ModuleTensors;
+use crate::stale_derived::with_stale;
 use crate::tied::tie_where_equal;
 use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Bool, Device, Int, Tensor};
 use std::collections::VecDeque;
 
 /// `model` with other values at the same places; `model` and its clones keep their values.
-pub(crate) fn with_values<M: Module>(model: &M, values: ModuleTensors) -> M {
+///
+/// `stale` says which of the float values are stale and therefore unknown: there the value of `model` stays, and becomes
+/// stale.
+pub(crate) fn with_values<M: Module>(model: &M, values: ModuleTensors, stale: VecDeque<bool>) -> M {
     let (fresh, context) = fresh(model);
-    let restored = fresh.map(&mut Restorer { values, context });
+    let restored = fresh.map(&mut Restorer {
+        values,
+        stale: stale.clone(),
+        context,
+    });
     // Each place is a leaf of its own now: those of a tied parameter have to be one again.
-    tie_where_equal(restored)
+    with_stale(tie_where_equal(restored), stale)
 }
 
 /// A copy of `model` that can be trained independently: it has its own running statistics and
@@ -35,7 +43,9 @@ pub(crate) fn fresh<M: Module>(model: &M) -> (M, Context) {
     model.visit(&mut context);
     // `valid` and `train` are what gives running statistics of its own to a module.
     let mut fresh = model.valid();
-    if context.floats.iter().any(Leaf::is_autodiff) {
+    // `train` gives the default strategy to constants and integers too, which no mapper corrects. Under another strategy they
+    // stay without autodiff, and fit to any.
+    if context.floats.iter().any(Leaf::is_as_train_makes_it) {
         fresh = fresh.train();
     }
     (fresh, context)
@@ -80,6 +90,7 @@ impl ModuleVisitor for Context {
 
 struct Restorer {
     values: ModuleTensors,
+    stale: VecDeque<bool>,
     context: Context,
 }
 
@@ -96,8 +107,16 @@ impl ModuleMapper for Restorer {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let leaf = self.context.leaf();
         let value = self.values.float();
+        let is_stale = self.stale.pop_front().expect("of the same module");
         let id = param.id;
-        param.map(|_| leaf.with_value(value, id))
+        param.map(|own| {
+            let value = if is_stale {
+                own.without_autodiff()
+            } else {
+                value
+            };
+            leaf.with_value(value, id)
+        })
     }
 
     fn map_int<const D: usize>(&mut self, param: Param<Tensor<D, Int>>) -> Param<Tensor<D, Int>> {

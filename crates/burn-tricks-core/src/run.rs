@@ -89,7 +89,7 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// If any number is 0.
+    /// If any number is 0, or if the number of steps is too large for a `usize`.
     pub fn of_batches(
         epochs: usize,
         samples: usize,

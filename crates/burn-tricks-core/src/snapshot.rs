@@ -113,8 +113,8 @@ impl<M: Module> Snapshot<M> {
     pub fn restore(&self, model: &M) -> Result<M, Mismatch> {
         self.check(model)?;
         let settled = self.settled();
-        let restored = with_values(model, ModuleTensors::of(&settled));
-        Ok(with_stale(restored, stale_floats(&settled)))
+        let values = ModuleTensors::of(&settled);
+        Ok(with_values(model, values, stale_floats(&settled)))
     }
 
     /// Moves this snapshot towards `model`: each weight by `share`, in `[0, 1]`, of its difference, and running
@@ -170,7 +170,7 @@ impl<M: Module> Snapshot<M> {
         weights.check(&self.places)?;
         if !self.lerp_list(weights.values.floats(), share) {
             self.follow(weights.values.dtypes());
-            self.lerp_values(weights.values.clone(), share, buffers);
+            self.lerp_values(&*weights.model, weights.values.clone(), share, buffers);
         }
         Ok(())
     }
@@ -266,7 +266,8 @@ impl<M: Module> Snapshot<M> {
         }
         let dtypes: Vec<_> = other.places.iter().map(|place| place.dtype).collect();
         self.follow(&dtypes);
-        self.lerp_values(ModuleTensors::of(&other.held()), share, buffers);
+        let model = other.held();
+        self.lerp_values(&model, ModuleTensors::of(&model), share, buffers);
         Ok(())
     }
 
@@ -337,8 +338,7 @@ impl<M: Module> Snapshot<M> {
     /// reparameterization has already computed it from the mean.
     fn settled(&self) -> M {
         let model = self.held();
-        let is_derived = |place: &Place| place.kind == ValueKind::Derived;
-        if !(self.mean && self.places.iter().any(is_derived)) {
+        if !(self.mean && self.has_derived()) {
             return model;
         }
         let floats = self.places.iter().filter(|place| place.kind.is_float());
@@ -348,8 +348,18 @@ impl<M: Module> Snapshot<M> {
         model
     }
 
-    fn lerp_values(&mut self, values: ModuleTensors, share: f64, buffers: Buffers) {
-        let lerp = Lerp::new((share, buffers), values, (&self.places, self.wide));
+    fn has_derived(&self) -> bool {
+        self.places.iter().any(is_derived)
+    }
+
+    /// Moves the values towards `values`, those of `model`.
+    fn lerp_values(&mut self, model: &M, values: ModuleTensors, share: f64, buffers: Buffers) {
+        let stale = if self.has_derived() {
+            stale_floats(model)
+        } else {
+            VecDeque::new()
+        };
+        let lerp = Lerp::new((share, buffers), (values, stale), (&self.places, self.wide));
         let model = self.model.take().expect(HOLDS);
         let model = match self.apart.take() {
             Some(values) => joined(model, values),
@@ -382,6 +392,10 @@ impl<M: Module> Snapshot<M> {
         let floats = self.places.iter().filter(|place| place.kind.is_float());
         floats.map(|place| place.dtype).collect()
     }
+}
+
+fn is_derived(place: &Place) -> bool {
+    place.kind == ValueKind::Derived
 }
 
 const HOLDS: &str = "a snapshot has values, unless a panic has interrupted an update of it";

@@ -49,6 +49,8 @@ pub(crate) struct Lerp<'a> {
     share: f64,
     buffers: Buffers,
     values: ModuleTensors,
+    /// Which of the float values are stale and therefore unknown; empty if none can be.
+    stale: VecDeque<bool>,
     places: std::slice::Iter<'a, Place>,
     wide: bool,
     /// What is to be moved after the walk, and towards what. The CPU backend moves each value in the walk.
@@ -58,7 +60,7 @@ pub(crate) struct Lerp<'a> {
 impl<'a> Lerp<'a> {
     pub(crate) fn new(
         (share, buffers): (f64, Buffers),
-        values: ModuleTensors,
+        (values, stale): (ModuleTensors, VecDeque<bool>),
         (places, wide): (&'a [Place], bool),
     ) -> Self {
         Self {
@@ -66,6 +68,7 @@ impl<'a> Lerp<'a> {
             buffers,
             later: (!values.floats().is_on_cpu()).then(Default::default),
             values,
+            stale,
             places: places.iter(),
             wide,
         }
@@ -124,11 +127,15 @@ impl ModuleMapper for Lerp<'_> {
         let dtype = held_dtype(dtype, self.wide);
         let copied = is_copied(kind, self.buffers);
         let new = self.values.float::<D>().cast(dtype);
+        let is_stale = self.stale.pop_front().unwrap_or_default();
         param.map(|held| {
-            if copied {
+            if copied && !is_stale {
                 return new;
             }
             let held = held.to_device(&new.device()).cast(dtype);
+            if copied {
+                return held;
+            }
             match &mut self.later {
                 None => lerp(held, new, self.share),
                 Some([all_held, all_new]) => {

@@ -55,6 +55,10 @@ fn what_could_not_be_loaded_is_not_saved() {
             .contains("`inner`: `rate`: invalid type: null"),
         "{error}"
     );
+    assert!(
+        error.to_string().contains(&*file.to_string_lossy()),
+        "{error}"
+    );
     assert!(!file.exists());
 
     Outer::new(3).with_share(0.25).save(&file).unwrap();
@@ -64,4 +68,52 @@ fn what_could_not_be_loaded_is_not_saved() {
         (loaded.steps, loaded.share, loaded.inner.rate),
         (3, 0.25, 0.1)
     );
+}
+
+#[test]
+fn a_save_that_fails_names_the_file_and_leaves_nothing_behind() {
+    let folder = std::env::temp_dir().join(format!("burn-tricks-saves-{}", std::process::id()));
+    let file = folder.join("config.json");
+    let error = Outer::new(3).save(&file).expect_err("no such folder");
+    assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+    assert!(
+        error.to_string().contains(&*file.to_string_lossy()),
+        "{error}"
+    );
+
+    // A folder cannot be replaced by a file.
+    std::fs::create_dir_all(file.join("not empty")).unwrap();
+    assert!(Outer::new(3).save(&file).is_err());
+    let left = std::fs::read_dir(&folder).unwrap().count();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(left, 1, "no unfinished file");
+}
+
+/// The new file takes the place of the old one as a whole: nobody finds half of it.
+#[cfg(unix)]
+#[test]
+fn a_configuration_is_replaced_and_not_written_over() {
+    let folder = std::env::temp_dir().join(format!("burn-tricks-replaced-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (file, old) = (folder.join("config.json"), folder.join("old"));
+    Outer::new(3).save(&file).unwrap();
+    std::fs::hard_link(&file, &old).unwrap();
+    Outer::new(4).save(&file).unwrap();
+    let steps = [&file, &old].map(|file| Outer::load(file).unwrap().steps);
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(steps, [4, 3]);
+}
+
+/// Neither a link nor a device such as `/dev/stdout` is replaced.
+#[cfg(unix)]
+#[test]
+fn a_configuration_is_saved_where_a_link_points() {
+    let folder = std::env::temp_dir().join(format!("burn-tricks-link-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (link, file) = (folder.join("link"), folder.join("config.json"));
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    Outer::new(3).save(&link).unwrap();
+    let (steps, is_link) = (Outer::load(&file).unwrap().steps, link.is_symlink());
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(steps == 3 && is_link);
 }

@@ -109,22 +109,42 @@ impl Config {
 
             #[automatically_derived]
             impl ::burn::config::Config for #name {
-                /// Refuses what `load` could not read, such as NaN, which is `null` in JSON.
+                /// Refuses what `load` could not read, such as NaN, which is `null` in JSON. A file that is there is replaced
+                /// as soon as the new one is written whole. An error names the file.
                 #[inline]
                 fn save<P: ::core::convert::AsRef<::std::path::Path>>(
                     &self,
                     file: P,
                 ) -> ::std::io::Result<()> {
+                    use ::std::{fs, io, format, process};
+
+                    let file = file.as_ref();
+                    let named = |kind: io::ErrorKind, text: ::core::fmt::Arguments<'_>| {
+                        io::Error::new(kind, format!("{}: {text}", file.display()))
+                    };
                     let json = ::burn::config::config_to_json(self);
                     if let Err(error) = Self::load_binary(json.as_bytes()) {
-                        return Err(::std::io::Error::new(
-                            ::std::io::ErrorKind::InvalidData,
-                            ::std::format!(
+                        return Err(named(
+                            io::ErrorKind::InvalidData,
+                            ::core::format_args!(
                                 "the configuration could not be loaded again; JSON has no NaN and no infinity: {error}"
                             ),
                         ));
                     }
-                    ::std::fs::write(file, json)
+                    // A link, or a device such as `/dev/stdout`, stays.
+                    let written = if fs::symlink_metadata(file).is_ok_and(|file| !file.is_file()) {
+                        fs::write(file, json)
+                    } else {
+                        let mut unfinished = file.as_os_str().to_owned();
+                        unfinished.push(format!(".unfinished-{}", process::id()));
+                        let written = fs::write(&unfinished, json);
+                        let written = written.and_then(|()| fs::rename(&unfinished, file));
+                        if written.is_err() {
+                            let _ = fs::remove_file(&unfinished);
+                        }
+                        written
+                    };
+                    written.map_err(|error| named(error.kind(), ::core::format_args!("{error}")))
                 }
             }
 

@@ -44,29 +44,35 @@ use std::fmt::Debug;
 /// A transform of your own, which returns the signs of the gradients:
 ///
 /// ```
-/// use burn::module::{Module, ModuleVisitor, Param};
+/// use burn::module::{Module, ModuleVisitor, Param, ParamId};
 /// use burn::optim::GradientsParams;
 /// use burn::tensor::Tensor;
 /// use burn_tricks_grad::GradientTransform;
+/// use std::collections::HashSet;
 ///
 /// #[derive(Debug)]
 /// struct Sign;
 ///
 /// impl GradientTransform for Sign {
 ///     fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-///         let mut signs = Signs(grads, GradientsParams::new());
+///         let mut signs = Signs { grads, seen: HashSet::new() };
 ///         model.visit(&mut signs);
-///         signs.1
+///         signs.grads // with those of other networks, as they were
 ///     }
 /// }
 ///
-/// struct Signs(GradientsParams, GradientsParams);
+/// struct Signs {
+///     grads: GradientsParams,
+///     seen: HashSet<ParamId>,
+/// }
 ///
 /// impl ModuleVisitor for Signs {
 ///     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-///         // Since it is taken out, a tied parameter's gradient is changed once, not at each of its places.
-///         if let Some(grad) = self.0.remove::<D>(param.id) {
-///             self.1.register(param.id, grad.sign());
+///         // A tied parameter is met at each of its places, and its gradient is to be changed once.
+///         if self.seen.insert(param.id)
+///             && let Some(grad) = self.grads.remove::<D>(param.id)
+///         {
+///             self.grads.register(param.id, grad.sign());
 ///         }
 ///     }
 /// }

@@ -205,6 +205,10 @@ fn each_fault_of_a_schedule_breaks_its_law() {
     let negative = ScheduleLaws::new("negative", || Halving::boxed(false, true, -1.0));
     let law = "gives rates that are finite and not negative";
     assert_eq!(broken(&negative.check()), [law]);
+    assert_eq!(
+        broken(&negative.over(0).check()),
+        ["is stepped at least once"]
+    );
 }
 
 /// An exponential average in the form that drifts, or with another fault.
