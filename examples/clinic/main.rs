@@ -133,7 +133,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Ok(());
     }
     if options.treat {
-        return demand(&options.require, &treat(&options));
+        return demand(&options.require, &treat(&options)?);
     }
     let start = Instant::now();
     let mut verdicts = Vec::new();
@@ -199,7 +199,7 @@ const MARGIN: f64 = 0.05;
 
 /// Trains each faulty program as its first prescription says, and its twin, and counts what then trains as the twin. A prescription
 /// that is carried out by training the twin shows nothing, and counts for nothing.
-fn treat(options: &Options) -> Tally {
+fn treat(options: &Options) -> Result<Tally, Box<dyn std::error::Error>> {
     let mut counts = TreatmentCounts::default();
     for case in options.cases() {
         let Some(twin) = case.twin else { continue };
@@ -211,8 +211,8 @@ fn treat(options: &Options) -> Tally {
         let mut seeds = Vec::new();
         let mut first = String::new();
         for seed in 1..=options.seeds {
-            let examined = examine(&(case.program)(seed), seed);
-            let mut prescribed = examined.diagnosis.findings.iter().flat_map(|finding| {
+            let (_, diagnosis) = examined(case, seed, options.store.as_deref())?;
+            let mut prescribed = diagnosis.findings.iter().flat_map(|finding| {
                 finding
                     .prescriptions
                     .iter()
@@ -258,7 +258,7 @@ fn treat(options: &Options) -> Tally {
         println!("{text:24} {programs:20} {runs:20}");
     }
     println!("{:24} {:20} {not_carried_out:20}", "not at all", "");
-    counts.tally()
+    Ok(counts.tally())
 }
 
 /// How a prescription is carried out, in words.
