@@ -244,36 +244,49 @@ fn prodigy(device: &Device) -> Stepped {
     Stepped(prodigy.expect("a valid configuration"))
 }
 
-/// With a loss scale that grows after so many steps.
-fn each_with(growth: u32, device: &Device) -> Result<Vec<One>, ConfigError> {
-    let auto_clip = AutoClipConfig::new().with_percentile(60.0).with_history(3);
-    let vector = || ParamGroup::from_path("0.vector");
-    Ok(vec![
-        One::Guard(StepGuard::new()),
-        One::Scaler(
-            LossScalerConfig::new()
-                .with_growth_interval(growth)
-                .init()?,
-        ),
-        One::Centralize(CentralizeGradConfig::new().init()?),
-        One::Norm(ClipGradNormConfig::new(0.1).init()?),
-        One::Value(ClipGradValueConfig::new(0.2).init()?),
-        One::Agc(AgcConfig::new().with_clip_factor(0.1).init()?),
-        // Behind a clip that acts in every step the norms are equal, and the state of a full history would not change.
-        One::AutoClip(auto_clip.clone().with_history(20).init()?),
-        One::Noise(GradNoiseConfig::new(0.01).init()?),
-        One::Normalize(NormalizeGradConfig::new().init()?),
-        One::Norms(NormsByPath::init(NormKind::L2)?),
-        One::Freeze(freeze(device)),
-        One::Prodigy(prodigy(device)),
-        One::OnlyGuard(Only::new(vector(), StepGuard::new())),
-        One::OnlyAutoClip(Only::new(vector(), auto_clip.init()?)),
-        One::OnlyProdigy(Only::new(vector(), prodigy(device))),
-    ])
+/// Makes one of the transforms. A loss scale grows after so many steps.
+type Make = fn(u32, &Device) -> Result<One, ConfigError>;
+
+fn auto_clip() -> AutoClipConfig {
+    AutoClipConfig::new().with_percentile(60.0).with_history(3)
 }
 
-pub(crate) fn each(device: &Device) -> Result<Vec<One>, ConfigError> {
-    each_with(2, device)
+fn vector() -> ParamGroup {
+    ParamGroup::from_path("0.vector")
+}
+
+const EACH: [Make; 15] = [
+    |_, _| Ok(One::Guard(StepGuard::new())),
+    |growth, _| {
+        let config = LossScalerConfig::new().with_growth_interval(growth);
+        Ok(One::Scaler(config.init()?))
+    },
+    |_, _| Ok(One::Centralize(CentralizeGradConfig::new().init()?)),
+    |_, _| Ok(One::Norm(ClipGradNormConfig::new(0.1).init()?)),
+    |_, _| Ok(One::Value(ClipGradValueConfig::new(0.2).init()?)),
+    |_, _| Ok(One::Agc(AgcConfig::new().with_clip_factor(0.1).init()?)),
+    // Behind a clip that acts in every step the norms are equal, and the state of a full history would not change.
+    |_, _| Ok(One::AutoClip(auto_clip().with_history(20).init()?)),
+    |_, _| Ok(One::Noise(GradNoiseConfig::new(0.01).init()?)),
+    |_, _| Ok(One::Normalize(NormalizeGradConfig::new().init()?)),
+    |_, _| Ok(One::Norms(NormsByPath::init(NormKind::L2)?)),
+    |_, device| Ok(One::Freeze(freeze(device))),
+    |_, device| Ok(One::Prodigy(prodigy(device))),
+    |_, _| Ok(One::OnlyGuard(Only::new(vector(), StepGuard::new()))),
+    |_, _| Ok(One::OnlyAutoClip(Only::new(vector(), auto_clip().init()?))),
+    |_, device| Ok(One::OnlyProdigy(Only::new(vector(), prodigy(device)))),
+];
+
+/// How many transforms there are.
+pub(crate) const COUNT: usize = EACH.len();
+
+/// The transform of this number, from 0.
+pub(crate) fn one(at: usize, device: &Device) -> One {
+    EACH[at](2, device).unwrap()
+}
+
+fn each(device: &Device) -> Vec<One> {
+    (0..COUNT).map(|at| one(at, device)).collect()
 }
 
 #[test]
@@ -281,28 +294,29 @@ fn two_transforms_of_any_kind_keep_the_laws() {
     for on in &devices() {
         // On a GPU, where each pair takes a second, without those of a group: they are the same transforms.
         let of_groups = if is_gpu(on.0) { 3 } else { 0 };
-        let count = each(&on.1).unwrap().len() - of_groups;
+        let count = COUNT - of_groups;
         let mut refused = 0;
         for (first, second) in (0..count * count).map(|at| (at / count, at % count)) {
             // A clone of a scaler, of norms or of Prodigy's estimate would share its state.
             let init_with = |growth| {
                 let device = on.1.clone();
-                let one = move |at| each_with(growth, &device).unwrap().swap_remove(at);
+                let one = move |at: usize| EACH[at](growth, &device).unwrap();
                 move || Vec::from([first, second].map(&one))
             };
             let init = init_with(2);
+            let pair = init();
             let mut order = GradientOrder::new();
-            init().gradient_order(&mut order);
+            pair.gradient_order(&mut order);
             if order.check().is_err() {
                 let apply = || init().apply(&like(&on.1), like(&on.1)[0].grads(1));
-                assert!(matches!(init()[1], One::Scaler(_)), "{:?}", init());
+                assert!(matches!(pair[1], One::Scaler(_)), "{pair:?}");
                 assert!(catch_unwind(AssertUnwindSafe(apply)).is_err());
                 refused += 1;
                 continue;
             }
-            let freezes = init().iter().any(|one| matches!(one, One::Freeze(_)));
-            let scales = init().iter().any(|one| matches!(one, One::Scaler(_)));
-            let name = format!("{:?}", init());
+            let freezes = pair.iter().any(|one| matches!(one, One::Freeze(_)));
+            let scales = pair.iter().any(|one| matches!(one, One::Scaler(_)));
+            let name = format!("{pair:?}");
             let check = |laws: TransformLaws<Vec<One>>| {
                 laws.removes(usize::from(freezes)).check().assert();
             };
@@ -322,7 +336,7 @@ fn two_transforms_of_any_kind_keep_the_laws() {
 fn a_restarted_transform_does_what_a_new_one_does() {
     let on = Device::flex();
     let model = like(&on);
-    let used = each(&on).unwrap().into_iter().zip(each(&on).unwrap());
+    let used = each(&on).into_iter().zip(each(&on));
     for (used, new) in used {
         let name = format!("{new:?}");
         let (mut used, mut new) = (vec![used], vec![new]);
@@ -345,7 +359,7 @@ fn a_restarted_transform_does_what_a_new_one_does() {
 #[test]
 fn every_state_goes_back_but_those_that_are_named() {
     let on = Device::flex();
-    for one in each(&on).unwrap() {
+    for one in each(&on) {
         let name = of_each!(&one, one => std::any::type_name_of_val(one));
         // Of a group, it is as of the transform inside.
         let name = name.trim_end_matches('>');
@@ -407,7 +421,6 @@ fn every_gradient_transform_keeps_the_laws() {
     let noise = |eta| GradNoiseConfig::new(eta).init().unwrap();
     let normalize = || NormalizeGradConfig::new().init().unwrap();
     let centralize = || CentralizeGradConfig::new().init().unwrap();
-    let auto_clip = || AutoClipConfig::new().with_percentile(60.0).with_history(3);
     let scaler = || scaler_of(&LossScalerConfig::new().with_growth_interval(2));
     let norms = || NormsByPath::init(NormKind::L2).unwrap();
     for on in &devices() {
@@ -425,7 +438,7 @@ fn every_gradient_transform_keeps_the_laws() {
             .check()
             .assert();
         transform("AGC", on, move || agc(0.1)).check().assert();
-        transform("AutoClip", on, move || auto_clip().init().unwrap())
+        transform("AutoClip", on, || auto_clip().init().unwrap())
             .check()
             .assert();
         transform("centralised", on, centralize).check().assert();
@@ -452,7 +465,7 @@ fn every_gradient_transform_keeps_the_laws() {
             .check()
             .assert();
         let off = || LossScalerConfig::new().with_enabled(false).init().unwrap();
-        let never = move || auto_clip().with_percentile(100.0).init().unwrap();
+        let never = || auto_clip().with_percentile(100.0).init().unwrap();
         transform("identity", on, || NoTransform)
             .neutral()
             .check()
@@ -506,28 +519,31 @@ fn every_gradient_transform_keeps_the_laws() {
 }
 
 /// Of each that can be set so that it changes nothing, one that is.
-fn each_neutral(device: &Device) -> Result<Vec<One>, ConfigError> {
-    let never = AutoClipConfig::new().with_percentile(100.0).with_history(3);
-    Ok(vec![
-        One::Guard(StepGuard::new()),
-        One::Scaler(LossScalerConfig::new().with_enabled(false).init()?),
-        One::Norm(ClipGradNormConfig::new(f64::MAX).init()?),
-        One::Value(ClipGradValueConfig::new(f64::MAX).init()?),
-        One::Agc(AgcConfig::new().with_clip_factor(f64::MAX).init()?),
-        One::AutoClip(never.init()?),
-        One::Noise(GradNoiseConfig::new(0.0).init()?),
-        One::Norms(NormsByPath::init(NormKind::L2)?),
-        One::Prodigy(prodigy(device)),
-    ])
-}
+const EACH_NEUTRAL: [Make; 9] = [
+    |_, _| Ok(One::Guard(StepGuard::new())),
+    |_, _| {
+        let config = LossScalerConfig::new().with_enabled(false);
+        Ok(One::Scaler(config.init()?))
+    },
+    |_, _| Ok(One::Norm(ClipGradNormConfig::new(f64::MAX).init()?)),
+    |_, _| Ok(One::Value(ClipGradValueConfig::new(f64::MAX).init()?)),
+    |_, _| {
+        let config = AgcConfig::new().with_clip_factor(f64::MAX);
+        Ok(One::Agc(config.init()?))
+    },
+    |_, _| Ok(One::AutoClip(auto_clip().with_percentile(100.0).init()?)),
+    |_, _| Ok(One::Noise(GradNoiseConfig::new(0.0).init()?)),
+    |_, _| Ok(One::Norms(NormsByPath::init(NormKind::L2)?)),
+    |_, device| Ok(One::Prodigy(prodigy(device))),
+];
 
 #[test]
 fn two_transforms_that_change_nothing_change_nothing_together() {
     for on in &devices() {
-        let count = each_neutral(&on.1).unwrap().len();
+        let count = EACH_NEUTRAL.len();
         for (first, second) in (0..count * count).map(|at| (at / count, at % count)) {
             let device = on.1.clone();
-            let one = move |at| each_neutral(&device).unwrap().swap_remove(at);
+            let one = move |at: usize| EACH_NEUTRAL[at](2, &device).unwrap();
             let init = move || Vec::from([first, second].map(&one));
             let name = format!("{:?}", init());
             transform(&name, on, init).neutral().check().assert();
