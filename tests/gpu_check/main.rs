@@ -233,6 +233,14 @@ fn section(
         }
     }
     failure?;
+    if rows.all.len() == begin {
+        let row = Row::new(&name, "", "the section");
+        rows.push(if options.on.is_empty() {
+            row.failed("it ended without a row")
+        } else {
+            row.not_checked("it times nothing on what `--on` names")
+        })?;
+    }
     println!("\n{name}\n{}", table(&rows.all[begin..]));
     Ok(())
 }
