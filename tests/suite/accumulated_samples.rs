@@ -3,6 +3,7 @@
 
 use crate::devices::training_devices;
 use crate::models::{Noise, alone, dtypes, shown, tensor, values};
+use crate::oracle::{largest, worst};
 use burn::data::dataloader::{DataLoader as _, batcher::Batcher};
 use burn::data::dataset::InMemDataset;
 use burn::module::{Module, Param, ParamId};
@@ -123,9 +124,9 @@ impl Trick<Line> for Compare {
         assert!(self.nested.iter().count() > 0);
         let samples = &self.steps[(step.step() as usize - 1) % self.steps.len()];
         let (got, right) = (model.read(&grads), model.of_batch(samples));
-        let largest = right.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
-        let errors = got.iter().zip(&right).map(|(a, b)| (a - b).abs() / largest);
-        self.off.lock().unwrap().push(errors.fold(0.0, f64::max));
+        let largest = largest(&right);
+        let off = worst(&got, &right, |_| largest);
+        self.off.lock().unwrap().push(off);
         grads
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::devices::{devices, is_gpu, training_devices};
 use crate::models::{Noise, alone, dtypes, tensor, values};
-use crate::oracle::assert_close;
+use crate::oracle::{assert_close, largest, worst};
 use crate::weights_by_path::{Floats, cast, floats, with_floats};
 use burn::module::Module;
 use burn::nn::activation::ActivationConfig;
@@ -190,11 +190,7 @@ impl Law for Moves {
                     DType::F16 => 2e-2,
                     _ => 1e-1,
                 };
-                let far = values(output)
-                    .iter()
-                    .zip(&expected)
-                    .map(|(a, e)| (a - e).abs() / (1.0 + e.abs()))
-                    .fold(0.0, f64::max);
+                let far = worst(&values(output), &expected, |e| 1.0 + e.abs());
                 assert!(far < tolerance, "{what}: {far}");
             }
         }
@@ -310,9 +306,8 @@ impl Law for Gradients {
                 };
                 assert_eq!(sizes(&of_device), sizes(&reference), "{what}");
                 for ((path, actual), (_, expected)) in of_device.iter().zip(&reference) {
-                    let size = expected.iter().fold(1.0, |a: f64, e: &f64| a.max(e.abs()));
-                    let far = actual.iter().zip(expected).map(|(a, e)| (a - e).abs());
-                    let far = far.fold(0.0, f64::max) / size;
+                    let size = largest(expected).max(1.0);
+                    let far = worst(actual, expected, |_| size);
                     assert!(far < 1e-3, "{what}: {path}: {far}");
                 }
                 continue;

@@ -3,7 +3,7 @@
 
 use crate::devices::{devices, training_devices};
 use crate::models::{Noise, Pair, dtypes, tensor, values};
-use crate::oracle::{assert_close, case, numbers, read};
+use crate::oracle::{assert_close, case, largest, numbers, read, worst};
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::{Param, ParamGroup};
 use burn::optim::{
@@ -267,13 +267,11 @@ fn every_pair() -> Vec<Both> {
 fn assert_same(ours: &Pair, burns: &Pair, what: &str) {
     let ((a, b), (c, d)) = (ours.values(), burns.values());
     for (ours, burns) in [(a, c), (b, d)] {
-        let size = burns.iter().fold(0.0, |size: f64, w| size.max(w.abs()));
-        for (x, y) in ours.iter().zip(&burns) {
-            assert!(
-                (x - y).abs() <= 1e-6 * size,
-                "{what}: {ours:?} and {burns:?}"
-            );
-        }
+        let size = largest(&burns);
+        assert!(
+            worst(&ours, &burns, |_| size) <= 1e-6,
+            "{what}: {ours:?} and {burns:?}"
+        );
     }
 }
 
@@ -934,7 +932,7 @@ fn they_minimise_a_parabola() {
                 model = optim.step(lr, model, grads);
             }
             let (a, b) = model.values();
-            let furthest = a.iter().chain(&b).fold(0.0, |far: f64, w| far.max(w.abs()));
+            let furthest = worst(&[&a[..], &b].concat(), &[0.0; 3], |_| 1.0);
             assert!(furthest < 0.25, "{name} is still at {a:?}, {b:?}");
         }
     }

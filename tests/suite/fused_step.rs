@@ -3,6 +3,7 @@
 
 use crate::devices::{is_gpu, training_devices};
 use crate::models::{Net, Noise, Pair, alone, dtypes, tensor, values};
+use crate::oracle::off;
 use burn::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::optim::{GradientsParams, ModuleOptimizer, Optimizer, OptimizerRecord};
@@ -111,11 +112,8 @@ pub(crate) fn assert_same(is_gpu: bool, dtype: DType, one: &[u64], other: &[u64]
     };
     for (one, other) in one.iter().zip(other) {
         let (one, other) = (f64::from_bits(*one), f64::from_bits(*other));
-        let near = (one - other).abs() <= relative * other.abs().max(0.1) || one == other;
-        assert!(
-            near || one.is_nan() && other.is_nan(),
-            "{what}: {one} and {other}"
-        );
+        let off = off(one, other, other.abs().max(0.1));
+        assert!(off <= relative, "{what}: {one} and {other}");
     }
 }
 

@@ -6,6 +6,7 @@ use crate::fused_step::{Many, adam, assert_same, bits, pair, same};
 use crate::kernels::{assert_twin, random};
 use crate::kernels_together::Mixed;
 use crate::models::{Pair, dtypes, tensor, values};
+use crate::oracle::{largest, off, worst};
 use burn::grad_clipping::GradientClipping;
 use burn::module::{Module, ParamGroup};
 use burn::optim::{GradientsParams, ModuleOptimizer, Optimizer};
@@ -71,13 +72,12 @@ fn assert_bits(one: Tensor<2>, other: Tensor<2>, of: DType, what: &str) {
 /// infinite.
 fn assert_half(one: &[f64], other: &[f64], of: DType, what: &str) {
     let epsilon = if of == DType::F16 { 9.8e-4 } else { 7.9e-3 };
-    let sizes = other.iter().map(|number| number.abs());
-    let largest = sizes.filter(|size| size.is_finite()).fold(0.0, f64::max);
+    assert_eq!(one.len(), other.len(), "{what}");
+    let largest = largest(other);
     for (a, b) in one.iter().zip(other) {
-        let near = (a - b).abs() <= 2.0 * epsilon * b.abs().max(0.1 * largest);
+        let near = off(*a, *b, b.abs().max(0.1 * largest)) <= 2.0 * epsilon;
         let is_beyond = !b.is_finite() && of == DType::F16 && what.ends_with(" 1000000");
-        let is_lost = a.is_nan() && b.is_nan();
-        assert!(near || is_lost || is_beyond, "{what}: {a} and {b}");
+        assert!(near || is_beyond, "{what}: {a} and {b}");
     }
 }
 
@@ -421,11 +421,9 @@ fn a_factor_by_a_kernel_is_that_of_tensor_operations() {
             } else {
                 2e-3
             };
-            for (one, other) in values(one).into_iter().zip(values(other)) {
-                let near = (one - other).abs() <= relative * other.abs() || one == other;
-                let same = near || one.is_nan() && other.is_nan();
-                assert!(same, "{what}: {one} and {other}");
-            }
+            let (one, other) = (values(one), values(other));
+            let worst = worst(&one, &other, f64::abs);
+            assert!(worst <= relative, "{what}: {one:?} and {other:?}");
         }
     }
     for (name, device) in gpus() {

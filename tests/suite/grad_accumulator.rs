@@ -2,7 +2,7 @@
 
 use crate::devices::training_devices;
 use crate::models::{Pair, dtypes, tensor, values};
-use crate::oracle::{assert_close, case, numbers};
+use crate::oracle::{assert_close, case, largest, numbers, worst};
 use burn::module::{Module, Param, ParamId};
 use burn::nn::Linear;
 use burn::optim::GradientsParams;
@@ -55,9 +55,8 @@ fn accumulator(micro_batches: usize) -> GradAccumulator {
 
 /// Within `relative` of the largest gradient: gradients of single samples are larger than their mean, and cancel.
 fn assert_near(actual: &[f64], expected: &[f64], relative: f64, what: &str) {
-    let largest = expected.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
-    let errors = actual.iter().zip(expected).map(|(a, e)| (a - e).abs());
-    let worst = errors.fold(0.0, |most: f64, error| most.max(error / largest));
+    let largest = largest(expected);
+    let worst = worst(actual, expected, |_| largest);
     assert!(
         worst <= relative,
         "{what}: {worst:e} off, {actual:?}, expected {expected:?}"

@@ -3,6 +3,7 @@
 
 use crate::devices::{devices, is_gpu, rounds_once};
 use crate::models::{Noise, dtypes, values};
+use crate::oracle::off;
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::kernels::{
     AdaDeltaStep, AdaGradStep, AdamStep, AdamaxStep, AmsGradStep, AnyTensor, CorrectedAmsGradStep,
@@ -48,8 +49,8 @@ pub(crate) fn assert_twin<const D: usize>(kernel: Tensor<D>, twin: Tensor<D>, wh
         _ => 1e-3,
     };
     for (i, (k, t)) in values(kernel).into_iter().zip(values(twin)).enumerate() {
-        let close = (k - t).abs() <= relative * t.abs().max(least) || (k.is_nan() && t.is_nan());
-        assert!(close, "{what}, number {i}: {k} and {t}");
+        let off = off(k, t, t.abs().max(least));
+        assert!(off <= relative, "{what}, number {i}: {k} and {t}");
     }
 }
 

@@ -4,6 +4,7 @@
 
 use crate::devices::training_devices;
 use crate::models::{Noise, dtypes, values};
+use crate::oracle::{largest, off};
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::kernels::{
     UnitDeviation, fixed_batch_norm, fixed_batch_norm_twin, ghost_batch_norm,
@@ -184,9 +185,9 @@ fn tolerance(dtype: DType) -> f64 {
 /// Near, relative to the largest number of the tensor.
 fn assert_near(got: &[f64], expected: &[f64], tolerance: f64, what: &str) {
     assert_eq!(got.len(), expected.len(), "{what}");
-    let largest = expected.iter().fold(0.0, |a: f64, b| a.max(b.abs()));
+    let largest = largest(expected);
     for (i, (x, y)) in got.iter().zip(expected).enumerate() {
-        let is_near = (x - y).abs() <= tolerance * largest;
+        let is_near = off(*x, *y, largest) <= tolerance;
         assert!(is_near, "{what}, number {i} of {}: {x} and {y}", got.len());
     }
 }

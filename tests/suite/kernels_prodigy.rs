@@ -3,6 +3,7 @@
 
 use crate::devices::devices;
 use crate::models::{Noise, dtypes, values};
+use crate::oracle::off;
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::kernels::{
     ProdigyNumbers, ProdigyStep, ProdigySums, accumulation_dtype, prodigy_sums, prodigy_sums_twin,
@@ -30,7 +31,7 @@ fn assert_near<const D: usize>(got: Tensor<D>, twin: Tensor<D>, relative: f64, w
     );
     for (i, (x, y)) in values(got).into_iter().zip(values(twin)).enumerate() {
         // What is added is of the size of 1, and may cancel.
-        let is_near = (x - y).abs() <= relative * y.abs().max(0.1);
+        let is_near = off(x, y, y.abs().max(0.1)) <= relative;
         assert!(is_near, "{what}, number {i}: {x} and {y}");
     }
 }

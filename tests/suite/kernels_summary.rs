@@ -2,6 +2,7 @@
 
 use crate::devices::devices;
 use crate::models::{Noise, dtypes, values};
+use crate::oracle::off;
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::kernels::{SUMMARY, distance, distance_twin, summary, summary_twin};
 
@@ -40,11 +41,8 @@ fn described(numbers: &[f64]) -> Vec<f64> {
 fn assert_near(got: &[f64], expected: &[f64], what: &str) {
     assert_eq!((got.len(), expected.len()), (SUMMARY, SUMMARY), "{what}");
     for (at, (x, y)) in got.iter().zip(expected).enumerate() {
-        let is_near = (x - y).abs() <= 2e-5 * y.abs().max(expected[0].min(1.0));
-        assert!(
-            is_near || x == y || x.is_nan() && y.is_nan(),
-            "{what}, number {at}: {x} and {y}"
-        );
+        let off = off(*x, *y, y.abs().max(expected[0].min(1.0)));
+        assert!(off <= 2e-5, "{what}, number {at}: {x} and {y}");
     }
 }
 

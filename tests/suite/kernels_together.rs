@@ -4,6 +4,7 @@
 use crate::devices::{devices, is_gpu, rounds_once};
 use crate::kernels::{assert_twin, every_step, random};
 use crate::models::{dtypes, values};
+use crate::oracle::off;
 use burn::optim::Optimizer;
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::kernels::{
@@ -393,7 +394,7 @@ fn check_mixed(what: &str, pairs: Vec<[Tensor<2>; 2]>) {
         };
         for (changed, expected) in values(changed).into_iter().zip(expected) {
             // Of the size of the numbers that are added up.
-            let near = (changed - expected).abs() <= relative * expected.abs().max(1.0);
+            let near = off(changed, expected, expected.abs().max(1.0)) <= relative;
             assert!(near, "{what}: {changed} and {expected}");
         }
     }
@@ -551,7 +552,7 @@ fn check_optimizer<O: Optimizer>(what: &str, optim: &O, dtype: DType, device: &D
     let near = |gpu: Vec<Vec<f64>>, flex: Vec<Vec<f64>>| {
         for (step, (gpu, flex)) in gpu.into_iter().zip(flex).enumerate() {
             for (gpu, flex) in gpu.into_iter().zip(flex) {
-                let is_near = (gpu - flex).abs() <= relative * flex.abs().max(0.1);
+                let is_near = off(gpu, flex, flex.abs().max(0.1)) <= relative;
                 assert!(is_near, "{what}, {dtype:?}, step {step}: {gpu} and {flex}");
             }
         }

@@ -3,6 +3,7 @@
 
 use crate::devices::{devices, is_gpu};
 use crate::models::{Noise, dtypes, values};
+use crate::oracle::off;
 use burn::tensor::{DType, Device, FloatDType, Tensor};
 use burn_tricks::kernels::{TensorList, UnitClip, clip_units, clip_units_all, clip_units_twin};
 
@@ -57,8 +58,8 @@ fn tolerance(dtype: DType, device: &Device) -> f64 {
 fn assert_near(got: &[f64], expected: &[f64], relative: f64, what: &str) {
     assert_eq!(got.len(), expected.len(), "{what}");
     for (i, (x, y)) in got.iter().zip(expected).enumerate() {
-        let is_near = (x - y).abs() <= relative * y.abs() || x == y || (x.is_nan() && y.is_nan());
-        assert!(is_near, "{what}, number {i}: {x} and {y}");
+        let off = off(*x, *y, y.abs());
+        assert!(off <= relative, "{what}, number {i}: {x} and {y}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::devices::training_devices;
 use crate::models::{Net, alone, values};
-use crate::oracle::{case, numbers, read};
+use crate::oracle::{case, largest, numbers, off, read};
 use burn::config::Config;
 use burn::module::{Module, ModuleMapper, Param, ParamGroup};
 use burn::nn::{BatchNorm, BatchNormConfig};
@@ -31,9 +31,9 @@ pub(crate) fn grid<const D: usize>(
 /// Fails unless the numbers agree within `relative`, measured by the largest of the expected.
 pub(crate) fn assert_near(actual: &[f64], expected: &[f64], relative: f64, what: &str) {
     assert_eq!(actual.len(), expected.len(), "{what}: lengths");
-    let size = expected.iter().fold(1e-3, |size, x| x.abs().max(size));
+    let size = largest(expected).max(1e-3);
     for (at, (a, e)) in actual.iter().zip(expected).enumerate() {
-        let error = (a - e).abs() / size;
+        let error = off(*a, *e, size);
         assert!(error <= relative, "{what}[{at}]: {a}, expected {e}");
     }
 }

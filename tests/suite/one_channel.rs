@@ -3,6 +3,7 @@
 use crate::deep_networks::{drawn, gradients, images};
 use crate::devices::{is_gpu, training_devices};
 use crate::models::alone;
+use crate::oracle::{largest, worst};
 use burn::tensor::{DType, Device};
 use burn_tricks::nn::InceptionBlockConfig;
 
@@ -17,10 +18,8 @@ fn error(config: &InceptionBlockConfig, device: &Device) -> f64 {
             .collect()
     };
     let (actual, expected) = (of(device), of(&Device::flex().autodiff()));
-    assert_eq!(actual.len(), expected.len());
-    let size = expected.iter().fold(0.0, |size: f64, e| size.max(e.abs()));
-    let far = actual.iter().zip(&expected).map(|(a, e)| (a - e).abs());
-    far.fold(0.0, f64::max) / size
+    let size = largest(&expected);
+    worst(&actual, &expected, |_| size)
 }
 
 #[test]

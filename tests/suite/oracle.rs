@@ -55,17 +55,62 @@ pub(crate) fn numbers(value: &Value) -> Vec<f64> {
         .collect()
 }
 
+/// By how much a number differs from the expected one, in units of `size`. A NaN agrees with a NaN, and an infinity with the
+/// same infinity; from anything else both are infinitely far.
+pub(crate) fn off(actual: f64, expected: f64, size: f64) -> f64 {
+    if actual == expected || (actual.is_nan() && expected.is_nan()) {
+        0.0
+    } else if actual.is_finite() && expected.is_finite() {
+        (actual - expected).abs() / size
+    } else {
+        f64::INFINITY
+    }
+}
+
+/// The largest [`off`] of as many numbers as are expected, each in units of its `size`.
+pub(crate) fn worst(actual: &[f64], expected: &[f64], size: impl Fn(f64) -> f64) -> f64 {
+    assert_eq!(actual.len(), expected.len(), "lengths");
+    let pairs = actual.iter().zip(expected);
+    pairs.fold(0.0, |worst, (a, e)| worst.max(off(*a, *e, size(*e))))
+}
+
+/// The size of the largest number that is finite, or 0.
+pub(crate) fn largest(numbers: &[f64]) -> f64 {
+    let sizes = numbers.iter().map(|number| number.abs());
+    sizes.filter(|size| size.is_finite()).fold(0.0, f64::max)
+}
+
 /// Fails unless the numbers agree within `relative`, measured by the expected number. A number below a thousandth of
 /// the largest expected one, or of 1 if that is less, is measured by this thousandth: it came out of a cancellation
 /// of larger numbers, and has their rounding.
 pub(crate) fn assert_close(actual: &[f64], expected: &[f64], relative: f64, what: &str) {
     assert_eq!(actual.len(), expected.len(), "{what}: lengths");
-    let sizes = expected.iter().map(|e| e.abs());
-    let least = 1e-3 * sizes.fold(0.0, f64::max).min(1.0);
-    for (a, e) in actual.iter().zip(expected) {
-        let close = (a - e).abs() <= relative * e.abs().max(least) || (a.is_nan() && e.is_nan());
-        assert!(close, "{what}: got {actual:?}, expected {expected:?}");
+    let least = 1e-3 * largest(expected).min(1.0);
+    let worst = worst(actual, expected, |e| e.abs().max(least));
+    assert!(
+        worst <= relative,
+        "{what}: got {actual:?}, expected {expected:?}"
+    );
+}
+
+#[test]
+fn what_is_not_finite_agrees_with_itself_alone() {
+    let bad = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
+    for (at, actual) in bad.into_iter().enumerate() {
+        assert_eq!(worst(&[actual], &[actual], f64::abs), 0.0, "{actual}");
+        for other in [bad[(at + 1) % 3], bad[(at + 2) % 3], 0.0, 1.0] {
+            assert_eq!(
+                worst(&[actual, 1.0], &[other, 1.0], f64::abs),
+                f64::INFINITY
+            );
+            assert_eq!(
+                worst(&[1.0, other], &[1.0, actual], f64::abs),
+                f64::INFINITY
+            );
+        }
     }
+    assert!(std::panic::catch_unwind(|| worst(&[], &[1.0], f64::abs)).is_err());
+    assert_eq!(largest(&[f64::NAN, -2.0, f64::INFINITY]), 2.0);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::devices::{devices, training_devices};
 use crate::models::{Noise, Pair, dtypes, tensor, values};
-use crate::oracle::{assert_close, case, numbers, read};
+use crate::oracle::{assert_close, case, numbers, read, worst};
 use burn::module::{Module, ParamGroup};
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::optim::{GradientsParams, ModuleOptimizer, Optimizer};
@@ -452,7 +452,7 @@ fn distance(form: MasterWeightsForm, device: &Device) -> f64 {
     // Both from the same weights.
     let mut half = of(DType::BF16);
     let mut exact = tensor::<1>(&values(half.clone()), DType::F64, device);
-    let (mut half_state, mut exact_state, mut worst) = (None, None, 0.0_f64);
+    let (mut half_state, mut exact_state, mut farthest) = (None, None, 0.0_f64);
     for _ in 0..2_000 {
         let grad = noise.take(64);
         let grad = |dtype| tensor::<1>(&grad, dtype, device);
@@ -460,13 +460,9 @@ fn distance(form: MasterWeightsForm, device: &Device) -> f64 {
         (half, half_state) = optim.step(1e-3, half, grad(DType::BF16), half_state);
         (exact, exact_state) = optim.step(1e-3, exact, wide, exact_state);
         let (half, exact) = (values(half.clone()), values(exact.clone()));
-        let each = half
-            .iter()
-            .zip(&exact)
-            .map(|(a, b)| (a - b).abs() / b.abs());
-        worst = each.fold(worst, f64::max);
+        farthest = worst(&half, &exact, f64::abs).max(farthest);
     }
-    worst
+    farthest
 }
 
 /// To round a number to `bf16` changes it by up to 2⁻⁸ of itself.

@@ -2,7 +2,7 @@
 
 use crate::devices::{devices, training_devices};
 use crate::models::{Net, Noise, Pair, alone, dtypes, values};
-use crate::oracle::{assert_close, case};
+use crate::oracle::{assert_close, case, worst};
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder, batcher::Batcher};
 use burn::data::dataset::InMemDataset;
 use burn::module::{Module, ModuleMapper, Param, ParamId};
@@ -68,10 +68,7 @@ impl Small {
     /// Fails where a weight is further from `row` than `tolerance` times the largest weight, which is about 1: a
     /// weight may pass through zero.
     pub(crate) fn is_near(&self, row: &[f64], tolerance: f64, what: &str) {
-        let numbers = self.numbers();
-        assert_eq!(numbers.len(), row.len());
-        let off = numbers.iter().zip(row).map(|(a, b)| (a - b).abs());
-        let worst = off.fold(0.0, f64::max);
+        let worst = worst(&self.numbers(), row, |_| 1.0);
         assert!(worst <= tolerance, "{what}: off by {worst:e}");
     }
 

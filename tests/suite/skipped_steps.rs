@@ -3,6 +3,7 @@
 
 use crate::devices::{devices, training_devices};
 use crate::models::{Noise, Pair, dtypes, tensor, values};
+use crate::oracle::off;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{ModuleOptimizer, Optimizer, RecordState, StateSink};
@@ -296,7 +297,7 @@ fn assert_close(name: &str, skipped: Tensor<2>, alone: Tensor<2>) {
         _ => 1.6e-2,
     };
     for (a, b) in values(skipped).into_iter().zip(values(alone)) {
-        let close = (a - b).abs() <= relative * b.abs().max(0.1);
+        let close = off(a, b, b.abs().max(0.1)) <= relative;
         assert!(close, "{name}: {a}, but {b} in the run to compare with");
     }
 }
