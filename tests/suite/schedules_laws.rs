@@ -635,7 +635,7 @@ fn a_constant_rate_is_checked_where_it_is_wrapped() {
         let constant = burn::lr_scheduler::constant::ConstantLr::new(bad);
         let errors = [
             bad.with_warmup(2).err(),
-            constant.with_warmup(2).err(),
+            constant.clone().with_warmup(2).err(),
             bad.reduced_on_plateau(&plateau).err(),
             bad.at_least(0.1).err(),
             bad.at_most(0.1).err(),
