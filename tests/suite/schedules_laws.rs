@@ -484,8 +484,8 @@ fn the_wrappers_are_burns_schedulers() {
 
 #[test]
 fn a_floor_does_not_hide_a_nan() {
-    // Boxed, since a plain NaN is refused.
-    let nan = || Boxed::new(f64::NAN);
+    // A plain NaN is refused, and so is one in a `Boxed`.
+    let nan = || Boxed::from(Box::new(f64::NAN) as Box<dyn LrScheduler>);
     assert!(rates(&nan().at_least(0.1).unwrap(), 1)[0].is_nan());
     assert!(rates(&nan().at_most(0.1).unwrap(), 1)[0].is_nan());
 }

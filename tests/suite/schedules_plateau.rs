@@ -199,8 +199,9 @@ fn nonsense_is_refused() {
 #[test]
 fn it_does_not_hide_a_nan() {
     let config = PlateauConfig::new(Goal::Minimize).with_floor(0.5);
-    // Boxed, since a plain NaN is refused.
-    let nan = burn_tricks::schedule::Boxed::new(f64::NAN);
+    // A plain NaN is refused, and so is one in a `Boxed`.
+    let nan = Box::new(f64::NAN) as Box<dyn LrScheduler>;
+    let nan = burn_tricks::schedule::Boxed::from(nan);
     let mut schedule = nan.reduced_on_plateau(&config).unwrap();
     assert!(schedule.step().is_nan());
 }
