@@ -292,6 +292,37 @@ fn a_state_goes_to_the_optimizer_of_the_present_path() {
     assert_eq!(numbers(stepped), expected, "FusedStep");
 }
 
+/// Each of two modules is stepped by itself, with paths of its own, and the record is loaded for a tuple of them.
+#[test]
+fn states_of_two_modules_stay_in_the_groups_of_their_paths() {
+    let adam_w = |decay| {
+        let config = AdamWConfig::torch().with_weight_decay(decay);
+        config.build().unwrap()
+    };
+    let groups = || {
+        let group = ParamGroup::from_path("b");
+        adam_w(0.5).init().with_group(group, adam_w(0.0), None)
+    };
+    let step = |optim: &mut ModuleOptimizer, pairs: [Pair; 2]| {
+        pairs.map(|pair| {
+            let grads = pair.grads(&[1.0], &[1.0]);
+            optim.step(0.1, pair, grads)
+        })
+    };
+    let device = Device::flex().autodiff();
+    let pairs = [1.0, 2.0].map(|x| Pair::new(&[x], &[x], DType::F32, &device));
+    let mut optim = groups();
+    let pairs = step(&mut optim, pairs);
+    let [first, second] = pairs.clone();
+    let loaded = groups().try_load_record(&(first, second), optim.to_record());
+    let resumed = step(&mut loaded.unwrap(), pairs.clone());
+    let expected = step(&mut optim, pairs);
+    assert_eq!(
+        resumed.map(|pair| pair.values()),
+        expected.map(|pair| pair.values())
+    );
+}
+
 /// Factored moments and orthogonalised momenta.
 #[test]
 fn shapes_that_are_meant_to_differ_are_accepted() {

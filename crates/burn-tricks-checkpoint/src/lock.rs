@@ -70,8 +70,8 @@ impl From<io::Error> for LockError {
 
 impl Lock {
     /// Locks the file at `path`, which is created if it does not exist, and writes this process's id into it. On a
-    /// file system without locks, other processes are not kept out. NFS without its lock service does have locks, but gives
-    /// none: that is an error.
+    /// file system without locks, other processes are not kept out. On NFS whose lock service does not run, locking is an
+    /// error.
     ///
     /// # Errors
     ///

@@ -136,7 +136,8 @@ impl Config {
                         fs::write(file, json)
                     } else {
                         let mut unfinished = file.as_os_str().to_owned();
-                        unfinished.push(format!(".unfinished-{}", process::id()));
+                        let thread = ::std::thread::current().id();
+                        unfinished.push(format!(".unfinished-{}-{thread:?}", process::id()));
                         let written = fs::write(&unfinished, json);
                         let written = written.and_then(|()| fs::rename(&unfinished, file));
                         if written.is_err() {

@@ -59,7 +59,8 @@ use std::path::{Path, PathBuf};
 ///
 /// Load the model's record first: it restores the ids of the parameters, by which the states are found. A state goes to the
 /// optimizer whose group has the path that its parameter has in `model`, whatever path it had when it was recorded: make the
-/// groups for the model that is trained now. (Burn's `load_record` goes by the recorded paths.)
+/// groups for the model that is trained now, and pass the module that `step` takes. If the optimizer steps two modules in turn,
+/// pass a tuple of both: the paths within each module count. (Burn's `load_record` goes by the recorded paths.)
 ///
 /// # What is checked
 ///
@@ -178,7 +179,7 @@ fn with_present_paths<M: Module>(
     let mut moved = untied(model);
     moved.retain(|param| {
         let entry = recorded.get(&param.id.val());
-        entry.is_some_and(|entry| entry.path.as_ref() != Some(&param.path))
+        entry.is_some_and(|entry| !is_path_of(&param.path, entry.path.as_deref()))
     });
     if moved.is_empty() {
         return Ok(bytes);
@@ -196,6 +197,17 @@ fn with_present_paths<M: Module>(
         writer = writer.with_metadata(&param.id.val().to_string(), &param.path);
     }
     Ok(writer.into_bytes()?)
+}
+
+/// Whether `recorded` is the path with which the parameter is stepped: `present`, or in a tuple of modules that are stepped by
+/// themselves, that within its module.
+fn is_path_of(present: &str, recorded: Option<&str>) -> bool {
+    let part = present
+        .split_once('.')
+        .filter(|(number, _)| number.parse::<usize>().is_ok());
+    recorded.is_some_and(|recorded| {
+        recorded == present || part.is_some_and(|(_, path)| path == recorded)
+    })
 }
 
 /// The bytes of a file that Burn has saved to this path.
