@@ -70,7 +70,7 @@ def run_torch(case, threads, rounds):
     for name, make in optimizers(torch).items():
         times[name] = median_ms(make(params).step, rounds)
     # It multiplies the gradients by one if their norm is below the threshold. The first clipping takes them to a norm of 1, and
-    # each further one multiplies them by 1 / (1 + 1e-6): with a smaller threshold they would soon be 0.
+    # further ones multiply by about one. With a threshold of 1e-9 each would multiply by 1e-3, since PyTorch adds 1e-6 to the norm.
     clip = torch.nn.utils.clip_grad_norm_
     for name, threshold in (("clip, nothing clipped", 1e9), ("clip, all clipped", 1.0)):
         times[name] = median_ms(lambda: clip(params, threshold), rounds)

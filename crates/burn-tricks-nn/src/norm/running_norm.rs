@@ -43,7 +43,7 @@ impl<'a> From<&'a BatchNorm> for RunningNorm<'a> {
 ///
 /// # Panics
 ///
-/// If there is one value per channel, in training. Burn's layer would return β.
+/// In training, if there is one value per channel (Burn's layer would return β), or if `momentum` is not in [0, 1].
 pub(crate) fn burns_batch_norm<const D: usize>(norm: &BatchNorm, input: Tensor<D>) -> Tensor<D> {
     let is_training = input.device().is_autodiff() && norm.training.is_enabled();
     if is_training && values_per_channel(&input) == 1 {
