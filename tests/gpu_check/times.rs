@@ -100,7 +100,7 @@ fn mlp(quick: bool) -> [usize; 3] {
 fn res_net(quick: bool) -> (ResNetConfig, [usize; 2]) {
     let config = ResNetConfig::new(3, 10);
     if quick {
-        (config.with_widths(vec![8]), [4, 8])
+        (config.with_widths(vec![8, 8]), [4, 8])
     } else {
         (config.with_blocks(3), [128, 32])
     }
