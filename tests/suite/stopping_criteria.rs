@@ -170,6 +170,13 @@ fn a_limit_does_not_hide_a_divergence() {
             ))
             .unwrap(),
         ),
+        at_the_second_check(
+            Any::init((
+                All::init((checks(2), checks(1))).unwrap(),
+                Any::init((diverges(), checks(2))).unwrap(),
+            ))
+            .unwrap(),
+        ),
     ] {
         assert_eq!(decision.stop, Some(StopReason::NonFinite));
         assert_eq!(decision.limit, limit);
@@ -212,12 +219,13 @@ fn all_stops_when_all_ask_at_one_check() {
     );
     // Used up, and not made good.
     assert_eq!(first(all, &[3.0, 4.0, 4.0, 4.0]), Some((4, tired(3))));
-    // Of several reasons, or of limits alone, none is the only one.
+    // Of several reasons none is the only one; of limits alone it is the first.
     let reason = StopReason::All { criteria: 2 };
     let two = All::init((patience(1), patience(2))).unwrap();
     assert_eq!(first(two, &[3.0, 4.0, 4.0]), Some((3, reason)));
     let limits = All::init((checks(1), checks(2))).unwrap();
-    assert_eq!(first(limits, &[3.0, 2.0]), Some((2, reason)));
+    let limit = StopReason::CheckLimit { checks: 1 };
+    assert_eq!(first(limits, &[3.0, 2.0]), Some((2, limit)));
     let clock = Clock::default();
     let mut all = All::init((patience(1), clock.limit(60.0))).unwrap();
     all.observe(1.0);

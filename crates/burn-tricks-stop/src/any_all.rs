@@ -128,7 +128,7 @@ several! {
     /// Any: stop if one of them asks at this check, for the first reason in the order of the criteria;
     ///      if that is a limit, and one of them saw a divergence, for the divergence
     /// All: stop if each of them asks at this check; the reason is a divergence, if one of them saw it,
-    ///      else the only reason that is no limit, if there is exactly one
+    ///      else the only reason that is no limit, if there is exactly one, and the first limit, if there is none
     /// ```
     ///
     /// Every criterion observes every check, whatever the others decide. One criterion decides which check is the best,
@@ -215,9 +215,10 @@ several! {
         [alone] => alone.stop,
         several if several.iter().all(Decision::should_stop) => {
             let divergence = several.iter().find_map(|decision| decision.divergence);
-            let reasons = several.iter().filter_map(|decision| decision.stop);
-            let others: Vec<StopReason> = reasons.filter(|reason| !reason.is_limit()).collect();
+            let reasons = || several.iter().filter_map(|decision| decision.stop);
+            let others: Vec<StopReason> = reasons().filter(|reason| !reason.is_limit()).collect();
             Some(divergence.unwrap_or(match others[..] {
+                [] => reasons().next()?,
                 [only] => only,
                 _ => StopReason::All {
                     criteria: several.len(),

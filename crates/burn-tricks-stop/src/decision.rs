@@ -71,8 +71,8 @@ pub enum StopReason {
         /// The limit.
         checks: usize,
     },
-    /// Each of several criteria asks to stop, none for a divergence, and none or several of them for another reason than a
-    /// limit, see [`All`](crate::All).
+    /// Each of several criteria asks to stop, none for a divergence, and several of them for another reason than a limit, see
+    /// [`All`](crate::All).
     All {
         /// How many they are.
         criteria: usize,

@@ -151,8 +151,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// The closure gets the scale of the whole run, not of this restart: the learning rate is the schedule's value times
 /// the scale. Schedules, gradient transforms, averages of weights and random generators continue from where they are, unless
-/// they are kept with the model as extra state: see the last example and [`BestWeights::keep_with`]. An average that may become NaN or infinite must be
-/// kept in this way, since it never recovers.
+/// they are kept with the model as extra state: see the last example and [`BestWeights::keep_with`]. An average that
+/// may become NaN or infinite must be kept in this way, since it never recovers.
 ///
 /// # Cost
 ///
