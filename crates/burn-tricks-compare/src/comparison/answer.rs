@@ -89,8 +89,8 @@ pub struct Answer {
     /// The p-value of "beyond the margin", adjusted in the same way.
     pub equivalence_p: f64,
     /// Where the verdict is undecided: the seeds with which a verdict would be likely if the effect
-    /// seen were the true one. `None` above 1,000, and if more seeds can bring none, since a run failed and nothing
-    /// says [what that scores](crate::Quality::no_model).
+    /// seen were the true one. `None` if 1,000 would not suffice, and if more seeds can bring none, since a run
+    /// failed and nothing says [what that scores](crate::Quality::no_model), or did not arrive.
     pub need: Option<usize>,
 }
 

@@ -62,7 +62,7 @@ fn told(answer: &Answer, seeds: usize) -> String {
         (Some(Verdict::Helps), _) => "better together than apart".to_owned(),
         (Some(Verdict::Hurts), _) => "worse together than apart".to_owned(),
         (Some(Verdict::Undecided), Some(seeds)) => format!("undecided (needs ~{seeds} seeds)"),
-        (Some(Verdict::Undecided), None) => "undecided (needs over 1,000 seeds)".to_owned(),
+        (Some(Verdict::Undecided), None) => "undecided (1,000 seeds would not suffice)".to_owned(),
         (Some(_), _) => format!("together as apart, within {margin}"),
     };
     let unit = match effect.unit {

@@ -17,7 +17,7 @@ pub(crate) fn verdict(answer: &Answer) -> String {
         (None, _) => "–".to_owned(),
         (Some(Verdict::Undecided), _) if answer.effect.is_none() => "no runs yet".to_owned(),
         (Some(Verdict::Undecided), Some(seeds)) => format!("undecided (needs ~{seeds} seeds)"),
-        (Some(Verdict::Undecided), None) => "undecided (needs over 1,000 seeds)".to_owned(),
+        (Some(Verdict::Undecided), None) => "undecided (1,000 seeds would not suffice)".to_owned(),
         (Some(verdict), _) => verdict.to_string(),
     }
 }
