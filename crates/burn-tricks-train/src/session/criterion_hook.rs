@@ -60,8 +60,8 @@ impl<C: StopCriterion + Clone + Debug + Send> EpochHook for CriterionHook<C> {
         self.handle.rolled_back(obeyed);
     }
 
-    fn reconsider(&mut self) {
-        self.handle.reconsider();
+    fn reconsider(&mut self, keep_limit: bool) {
+        self.handle.reconsider(keep_limit);
     }
 
     fn criterion(&self) -> Option<CriterionResult> {

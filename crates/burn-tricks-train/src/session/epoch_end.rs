@@ -251,7 +251,7 @@ impl EpochEnd {
         let inner = &mut *lock(&self.0);
         for (name, hook) in inner.names().into_iter().zip(&mut inner.hooks) {
             if changed.contains(&name.as_str()) {
-                hook.reconsider();
+                hook.reconsider(false);
             }
         }
         if changed.iter().any(|name| is_trick(name)) {
@@ -261,7 +261,7 @@ impl EpochEnd {
             for (at, hook) in hooks.filter(|_| inner.used_up) {
                 let diverged = hook.stopped().is_some_and(StopReason::is_divergence);
                 if diverged || telling == Some(at) {
-                    hook.reconsider();
+                    hook.reconsider(true);
                 }
             }
         }

@@ -37,8 +37,9 @@ pub(crate) trait EpochHook: Send {
     /// `obeyed`, this hook is the criterion of the roll-back, and none of its reasons but a limit stops the run any more.
     fn rolled_back(&mut self, _obeyed: bool) {}
 
-    /// Forgets that the hook stopped the run before, because its configuration has changed.
-    fn reconsider(&mut self) {}
+    /// Forgets that the hook stopped the run before, because its configuration has changed, or that of the roll-back which
+    /// would have continued the run: then a limit that it has reached stops the run all the same (`keep_limit`).
+    fn reconsider(&mut self, _keep_limit: bool) {}
 
     /// The result, if the hook is a criterion.
     fn criterion(&self) -> Option<CriterionResult> {

@@ -167,10 +167,11 @@ impl<C: StopCriterion> StopHandle<C> {
         }
     }
 
-    /// Forgets that the criterion stopped the run before, because it has changed: it judges the next epoch.
-    pub(crate) fn reconsider(&self) {
+    /// Forgets that the criterion stopped the run before: it judges the next epoch. With `keep_limit`, a limit that it had
+    /// reached stops the run all the same.
+    pub(crate) fn reconsider(&self, keep_limit: bool) {
         if let Some(decision) = &mut lock(&self.0).before {
-            decision.stop = None;
+            decision.stop = decision.limit.filter(|_| keep_limit);
         }
     }
 
