@@ -32,13 +32,13 @@ pub(crate) fn said<const D: usize>(tensor: &Tensor<D>, which: &[Said]) -> Vec<Te
     which.iter().map(one).collect()
 }
 
-/// A number that is finite if and only if all numbers of the tensor are: the root of its norm, since the norm of finite numbers
-/// may exceed `f32`. 0 if there are none. Nothing is differentiated.
+/// A number that is finite if and only if all numbers of the tensor are: the sixteenth root of the sum of their squares, which
+/// `f32` can hold whatever finite number of `f64` the sum is. 0 if there are none. Nothing is differentiated.
 pub(crate) fn finite_if_all_are<const D: usize>(tensor: &Tensor<D>) -> Tensor<1> {
     let tensor = tensor.clone().without_autodiff();
     let device = tensor.device();
     match sum_of_squares(&TensorList::from(tensor)) {
-        Some(of) => of.sum.sqrt().sqrt().cast(FloatDType::F32),
+        Some(of) => of.sum.sqrt().sqrt().sqrt().sqrt().cast(FloatDType::F32),
         None => Tensor::zeros([1], &device),
     }
 }

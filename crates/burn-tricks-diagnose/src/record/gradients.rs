@@ -24,7 +24,7 @@ pub(crate) struct Before {
     pub(crate) has_cosine: bool,
     /// The magnitudes of the gradient, summed for each unit, by position.
     pub(crate) units: Vec<(usize, Tensor<1>)>,
-    /// A number for each gradient that is finite if and only if all of its numbers are, by position.
+    /// A number for each gradient that is finite if and only if all of its numbers are in `f32`, by position.
     pub(crate) checks: Vec<(usize, Tensor<1>)>,
     /// The weights before the step.
     pub(crate) weights: Vec<Open>,
