@@ -197,8 +197,8 @@ fn examined(
 /// How far the score of a treated program may be below that of the healthy twin.
 const MARGIN: f64 = 0.05;
 
-/// Trains each faulty program as its first prescription says, and its twin, and counts what then trains as the twin. A prescription
-/// that is carried out by training the twin shows nothing, and counts for nothing.
+/// Trains each faulty program as its first prescription says, and its twin, and counts what then trains as the twin. A
+/// prescription that is carried out by training the twin shows nothing, and counts for nothing.
 fn treat(options: &Options) -> Result<Tally, Box<dyn std::error::Error>> {
     let mut counts = TreatmentCounts::default();
     for case in options.cases() {

@@ -88,7 +88,8 @@ impl Averages {
         })
     }
 
-    /// Takes the weights after a step with this learning rate; `is_trough` says whether the learning rate was the lowest of a cycle.
+    /// Takes the weights after a step with this learning rate; `is_trough` says whether the learning rate was the
+    /// lowest of a cycle.
     pub fn update(&mut self, model: &Network, learning_rate: f64, is_trough: bool) {
         if let Some(average) = &mut self.weights {
             average.update_at(model, learning_rate);

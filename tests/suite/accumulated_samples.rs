@@ -329,8 +329,8 @@ fn seen(half: Half, mean: MeanOfAccumulated, windows: &[&[usize]]) -> Vec<(f64, 
     std::mem::take(&mut *seen.0.lock().unwrap())
 }
 
-/// The mean of a window does not depend on the batches of earlier ones: small gradients do not vanish behind a large batch, and a run
-/// that is resumed between the two rounds as one that is not.
+/// The mean of a window does not depend on the batches of earlier ones: small gradients do not vanish behind a large
+/// batch, and a run that is resumed between the two rounds as one that is not.
 #[test]
 fn the_mean_of_a_window_does_not_depend_on_earlier_windows() {
     let by_samples = || MeanOfAccumulated::weighted(|samples: &usize| *samples);

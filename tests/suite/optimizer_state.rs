@@ -483,8 +483,8 @@ fn a_file_that_is_gone_is_an_error() {
     assert!(gone.to_string().contains("optim.bpk"), "{gone}");
 }
 
-/// Bytes changed, cut off or doubled anywhere (Burn's own load panics on 4 % of changed bits here): an error, or a record of the right shapes, with which the
-/// next step is taken; never a panic.
+/// Bytes changed, cut off or doubled anywhere (Burn's own load panics on 4 % of changed bits here): an error, or a
+/// record of the right shapes, with which the next step is taken; never a panic.
 #[test]
 fn damage_never_panics() {
     let mut noise = Noise(2026);

@@ -12,7 +12,8 @@ pub struct Checkpoints(CheckpointFolder);
 
 impl Checkpoints {
     /// Opens the checkpoints in `folder`, which is created if it does not exist. The newest `keep` complete
-    /// checkpoints are kept; to find those that are damaged, the first save of a process reads the ones that it keeps. With `keep` = 1, a run cannot be resumed if its only file is damaged, for example by the disk.
+    /// checkpoints are kept; to find those that are damaged, the first save of a process reads the ones that it keeps.
+    /// With `keep` = 1, a run cannot be resumed if its only file is damaged, for example by the disk.
     ///
     /// # Errors
     ///

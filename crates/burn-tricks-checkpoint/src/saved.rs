@@ -167,9 +167,9 @@ impl Saved {
         Err(self.unfit(name, PartError::OtherSchedule { recorded, loaded }))
     }
 
-    /// Checks that a configuration that was saved with [`StepCheckpoint::state`](crate::StepCheckpoint::state) equals `present`, a value
-    /// of the same type. Use it for what the records do not hold, such as the settings of the optimizer and of the
-    /// schedule, the batch size, or the seed.
+    /// Checks that a configuration that was saved with [`StepCheckpoint::state`](crate::StepCheckpoint::state) equals
+    /// `present`, a value of the same type. Use it for what the records do not hold, such as the settings of the
+    /// optimizer and of the schedule, the batch size, or the seed.
     ///
     /// # Errors
     ///

@@ -11,7 +11,8 @@ use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use serde::Serialize;
 
-/// The checkpoint of a step, part by part. Made by [`Checkpoints::step`](crate::Checkpoints::step); written by [`save`](Self::save).
+/// The checkpoint of a step, part by part. Made by [`Checkpoints::step`](crate::Checkpoints::step); written by
+/// [`save`](Self::save).
 ///
 /// Every part has a name of its own, by which it is loaded from [`Saved`](crate::Saved).
 #[derive(Debug)]

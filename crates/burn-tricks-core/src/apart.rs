@@ -4,7 +4,8 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 use burn_tricks_kernels::TensorList;
 
-/// The module without its float tensors, in whose places are tensors of one element, and the tensors. The module must hold nothing but parameters that autodiff does not track.
+/// The module without its float tensors, in whose places are tensors of one element, and the tensors. The module must
+/// hold nothing but parameters that autodiff does not track.
 pub(crate) fn take_apart<M: Module>(model: M) -> (M, TensorList) {
     let mut taken = TakeApart(TensorList::new());
     let model = model.map(&mut taken);

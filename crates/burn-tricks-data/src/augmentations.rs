@@ -84,8 +84,9 @@ use std::fmt::Debug;
 ///
 /// # Never in validation
 ///
-/// [`Augmented`](crate::Augmented) takes [`Seeded`](crate::Seeded) samples. A validation loader, which `EpochLoaderConfig::init` or Burn's
-/// `DataLoaderBuilder` makes, gives samples without a seed, and this program does not compile:
+/// [`Augmented`](crate::Augmented) takes [`Seeded`](crate::Seeded) samples. A validation loader, which
+/// `EpochLoaderConfig::init` or Burn's `DataLoaderBuilder` makes, gives samples without a seed, and this program does
+/// not compile:
 ///
 /// ```compile_fail,E0277
 /// # use burn::data::dataloader::batcher::Batcher;

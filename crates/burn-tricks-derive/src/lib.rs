@@ -110,7 +110,8 @@ impl Config {
             #[automatically_derived]
             impl ::burn::config::Config for #name {
                 /// Refuses what `load` could not read, such as NaN, which is `null` in JSON. A file that is there is replaced
-                /// as soon as the new one is written whole. An error names the file.
+                /// as soon as the new one is written whole, in the same folder, where it must be possible to make and rename
+                /// files; the new file has the permissions of a new file. An error names the file.
                 #[inline]
                 fn save<P: ::core::convert::AsRef<::std::path::Path>>(
                     &self,

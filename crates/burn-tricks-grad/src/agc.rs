@@ -107,9 +107,9 @@ pub struct AgcConfig {
     /// ε > 0, a lower bound for the norm of a unit's weights in the formula. Default: 1e-3.
     #[config(default = 1e-3)]
     pub epsilon: f64,
-    /// Which parameters; a tied one by its first path. Make the group of paths, with [`ParamPaths`](crate::ParamPaths), which
-    /// refuses a path that the model does not have, and takes any path of a tied parameter: loading a record changes the ids of parameters, and a group of ids that
-    /// was made before it then matches nothing, so that nothing is clipped. Default: all.
+    /// Which parameters. Make the group of paths, with [`ParamPaths`](crate::ParamPaths): it refuses a path that the
+    /// model does not have, and takes any path of a tied parameter, where a group made otherwise must have its first one.
+    /// A group of ids matches nothing once a record is loaded, since that changes the ids of parameters. Default: all.
     #[config(default = "ParamGroup::all()")]
     pub group: ParamGroup,
 }

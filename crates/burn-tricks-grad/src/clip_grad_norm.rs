@@ -99,8 +99,8 @@ pub enum ClipMode {
 /// - In `f32`, PyTorch's and optax's norm of `[2e19, 2e19, 2e19]` is infinite, and the gradient is lost; here
 ///   the norm is 3.46e19, and the direction is kept. On a GPU that takes subnormal numbers for 0, such as NVIDIA's with
 ///   Vulkan, a gradient whose norm is more than 8.5e37 times θ becomes 0: the factor is subnormal.
-/// - `Unit` is the rule `g ← g / ‖g‖` where `‖g‖ > θ`, as some introductions to clipping write it. For θ ≠ 1 the norm of the result
-///   jumps at θ: with θ = 10, a norm of 10 stays and a norm of 10.1 becomes 1.
+/// - `Unit` is the rule `g ← g / ‖g‖` where `‖g‖ > θ`, as some introductions to clipping write it. For θ ≠ 1 the norm
+///   of the result jumps at θ: with θ = 10, a norm of 10 stays and a norm of 10.1 becomes 1.
 ///
 /// # Suggested values
 ///

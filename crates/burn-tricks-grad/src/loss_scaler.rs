@@ -108,8 +108,8 @@ const NAME: &str = "LossScaler";
 /// # Differences
 ///
 /// - The rule and the defaults are those of PyTorch's `GradScaler`, whose `unscale_`, `step` and `update` are
-///   one call here, so that a scaler serves one loss. PyTorch's schedules advance even if a step is skipped; here `unscale` returns `None`, so
-///   the program can leave its schedule alone.
+///   one call here, so that a scaler serves one loss. PyTorch's schedules advance even if a step is skipped; here
+///   `unscale` returns `None`, so the program can leave its schedule alone.
 /// - PyTorch's scale can shrink to 0 in a run that never recovers, and all gradients are NaN from then on,
 ///   since they are divided by it. Here the scale is never below 1.2e-38, the smallest normal number of `f32`;
 ///   [`skipped_in_a_row`](LossScaler::skipped_in_a_row) shows such a run long before.

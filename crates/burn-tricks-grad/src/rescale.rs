@@ -169,8 +169,8 @@ pub(crate) fn rescale_up_to_factor(
 }
 
 /// Multiplies the gradients of the parameters of `module` by `factor`, for an accumulation or a scale of your own. One
-/// pass, none at all if `factor` is 1, and two if it is below 1.2e-38, the smallest normal number of `f32` (also for gradients in `f64`). Nothing is read
-/// from the device.
+/// pass, none at all if `factor` is 1, and two if it is below 1.2e-38, the smallest normal number of `f32` (also for
+/// gradients in `f64`). Nothing is read from the device.
 #[must_use]
 pub fn scale_gradients<M: Module>(
     module: &M,
@@ -198,8 +198,8 @@ pub(crate) fn scaled(mut taken: GradientList, factor: f64) -> GradientList {
     taken
 }
 
-/// One or two numbers whose product is `factor`, and that are normal in `f32` (if `factor` is above 6.4e-58). A subnormal number has few digits, and many GPUs
-/// take it for 0.
+/// One or two numbers whose product is `factor`, and that are normal in `f32` (if `factor` is above 6.4e-58). A
+/// subnormal number has few digits, and many GPUs take it for 0.
 fn normal_factors(factor: f64) -> impl Iterator<Item = f64> {
     const STEP: f64 = 18_446_744_073_709_551_616.0; // 2⁶⁴, which rounds nothing
     let is_small = factor != 0.0 && factor.abs() < f64::from(f32::MIN_POSITIVE);

@@ -18,8 +18,8 @@ use burn::tensor::{Shape, Tensor};
 /// depend on the number of threads. If a unit is clipped, the gradient is multiplied in a second pass, in place if its buffer
 /// is not shared; where units are contiguous in memory (`axis` 0), both passes go through one small part of
 /// the tensor after the other, which stays in the cache. If no unit is clipped, nothing is written. On a GPU with a feature of
-/// this crate for it, one launch does so for dozens of tensors, with all sums in `f32`. Nothing is read from another device; a weight on another device
-/// than its gradient is moved there.
+/// this crate for it, one launch does so for dozens of tensors, with all sums in `f32`. Nothing is read from another
+/// device; a weight on another device than its gradient is moved there.
 ///
 /// Norms do not overflow. A unit whose gradient or weights hold a NaN is not clipped. An infinity in a gradient becomes
 /// NaN, and the other numbers of its unit become 0.

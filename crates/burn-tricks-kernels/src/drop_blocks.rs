@@ -52,8 +52,9 @@ impl Blocks {
 /// `x m / mean(m)`, where the mask m is 0 inside of randomly placed blocks and 1 elsewhere; zeros, if nothing is left.
 ///
 /// On the CPU backend one pass for the random numbers and one over the input, in its own buffer, or in a copy if another
-/// tensor shares that; backwards both again, from a key, so that no mask is kept. The random numbers are those of [`noise`] with [`Noise::Dropout`], applied to the places at which blocks
-/// may begin. On other backends [`drop_blocks_twin`] makes the mask with a max-pooling.
+/// tensor shares that; backwards both again, from a key, so that no mask is kept. The random numbers are those of
+/// [`noise`] with [`Noise::Dropout`], applied to the places at which blocks may begin. On other backends
+/// [`drop_blocks_twin`] makes the mask with a max-pooling.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -17,7 +17,8 @@ pub trait NormNumber: Copy + Send + Sync {
 
 /// The number of the Euclidean norm of all numbers in all tensors, one element on the device, in `f32`. `None` where
 /// there is no kernel for it: on all CPU backends; and on a GPU, unless all tensors are on it, in `f32`, `f16` or `bf16`, there
-/// is at least one number, and this crate's feature for the backend is on. Then use [`sum_of_squares`](fn@crate::sum_of_squares) and tensor operations.
+/// is at least one number, and this crate's feature for the backend is on. Then use
+/// [`sum_of_squares`](fn@crate::sum_of_squares) and tensor operations.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

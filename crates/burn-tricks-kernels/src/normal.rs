@@ -10,8 +10,9 @@ use burn::tensor::{FloatDType, Int, Tensor};
 ///
 /// On the CPU backend the random numbers are those of a counter-based generator, Philox4x32-10, as in
 /// [`noise`](fn@crate::noise): `key` is its key, and the place of an element is its counter, of 64 bits. They are made in the
-/// pass that adds them, in the buffer of `x`, or in a copy if another tensor shares that. Every other backend runs [`add_normal_twin`], which draws
-/// other numbers from the same distribution. The noise is computed in `f32`, also for `f64`, and rounded to the type of `x`.
+/// pass that adds them, in the buffer of `x`, or in a copy if another tensor shares that. Every other backend runs
+/// [`add_normal_twin`], which draws other numbers from the same distribution. The noise is computed in `f32`, also for
+/// `f64`, and rounded to the type of `x`.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -35,8 +35,8 @@ impl Mean {
     }
 }
 
-/// What the norm of an element remembers. If `norm` of [`NormalizedStep`](crate::NormalizedStep) is `()`, the norm has no memory: it
-/// is the magnitude of the divided number.
+/// What the norm of an element remembers. If `norm` of [`NormalizedStep`](crate::NormalizedStep) is `()`, the norm has
+/// no memory: it is the magnitude of the divided number.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum NormMemory {
     /// The sum of squares.

@@ -25,8 +25,8 @@ pub struct SpectralNormed<const D: usize> {
 /// of `w`.
 ///
 /// On the CPU backend two reads of the weight for each round and one pass for the division, into a buffer that is filled
-/// with zeros first; backwards one read of weight and gradient and one pass, in the buffer of the gradient. Beside the output it takes memory for a few vectors and for
-/// sums of at most half a megabyte. Autodiff sees one operation.
+/// with zeros first; backwards one read of weight and gradient and one pass, in the buffer of the gradient. Beside the
+/// output it takes memory for a few vectors and for sums of at most half a megabyte. Autodiff sees one operation.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

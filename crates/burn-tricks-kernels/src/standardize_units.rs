@@ -32,8 +32,8 @@ impl UnitDeviation {
 /// zero.
 ///
 /// On the CPU backend one read for means and variances and one pass for the weights, whose buffer is filled with zeros
-/// first; backwards one read and one pass too, in the buffer of the gradient. Eight terms at a time are added in the precision of the calculation, and their sums in `f64`. Autodiff sees one
-/// operation.
+/// first; backwards one read and one pass too, in the buffer of the gradient. Eight terms at a time are added in the
+/// precision of the calculation, and their sums in `f64`. Autodiff sees one operation.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

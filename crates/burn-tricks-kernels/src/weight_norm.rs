@@ -11,8 +11,8 @@ use burn::tensor::{Shape, Tensor};
 /// passes no gradient to its length.
 ///
 /// On the CPU backend one read for the norms and one pass for the weights, whose buffer is filled with zeros first;
-/// backwards one read and one pass too, in the buffer of the gradient. Eight squares at a time are added in the precision of the calculation, and their sums in `f64`. Autodiff sees
-/// one operation.
+/// backwards one read and one pass too, in the buffer of the gradient. Eight squares at a time are added in the
+/// precision of the calculation, and their sums in `f64`. Autodiff sees one operation.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

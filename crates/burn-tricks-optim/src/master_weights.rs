@@ -105,9 +105,9 @@ pub enum MasterWeightsForm {
 /// # Order
 ///
 /// It must be the outermost wrapper: the wrappers inside see `f32` weights and gradients. A wrapper around it is refused; it
-/// is recognised by its type, so not inside a type of your own. Loss scaling and clipping come before the optimizer, as always. It does not help `ProdigyAdam` of `burn-tricks-grad`,
-/// since Prodigy's estimate sees the rounded weights. `f32` and `f64` weights go to the inner optimizer as they
-/// are, without extra state.
+/// is recognised by its type, so not inside a type of your own. Loss scaling and clipping come before the optimizer, as
+/// always. It does not help `ProdigyAdam` of `burn-tricks-grad`, since Prodigy's estimate sees the rounded weights.
+/// `f32` and `f64` weights go to the inner optimizer as they are, without extra state.
 ///
 /// # Cost
 ///

@@ -111,8 +111,8 @@ use burn_tricks_kernels::{AnyTensor, Multiple, Skip, StepCount};
 ///
 /// [`NormScope::Tensor`] without memory: η is the norm of each tensor's step, 1e-3 to 1e-1 with a decaying schedule.
 /// Sign SGD (the default): every number moves by η, so the step of a tensor of n numbers has the norm `η √n`: 1e-4 to
-/// 1e-3, as for Adam. AdaGrad: η = 0.01 (PyTorch's default). RMSProp: β = 0.9 (Hinton), η = 1e-3. Adam: β₁ = 0.9, β = 0.999, η = 1e-3
-/// (Kingma and Ba).
+/// 1e-3, as for Adam. AdaGrad: η = 0.01 (PyTorch's default). RMSProp: β = 0.9 (Hinton), η = 1e-3. Adam: β₁ = 0.9, β =
+/// 0.999, η = 1e-3 (Kingma and Ba).
 ///
 /// # References
 ///

@@ -68,9 +68,10 @@ use std::path::{Path, PathBuf};
 /// a parameter's state. For other optimizers, whose states may have any shape, only the rank that Burn records is
 /// checked. An optimizer of your own whose state has the names of one of these, for example a tensor `momentum` and
 /// nothing else as that of Lion, is taken for it: if the shape may differ, choose another name. Damage that changes only
-/// the values of numbers cannot be detected here: keep a checksum. Nor can another [`scope`](crate::NormalizedGradientConfig::scope)
-/// of `NormalizedGradientConfig`: the first step then panics, and names the setting. A parameter without a state is no error, since
-/// frozen and unused parameters have none; [`check_optimizer_record`] lists these parameters.
+/// the values of numbers cannot be detected here: keep a checksum. Nor can another
+/// [`scope`](crate::NormalizedGradientConfig::scope) of `NormalizedGradientConfig`: the first step then panics, and
+/// names the setting. A parameter without a state is no error, since frozen and unused parameters have none;
+/// [`check_optimizer_record`] lists these parameters.
 ///
 /// # Cost
 ///

@@ -16,8 +16,8 @@ use std::fmt::Debug;
 /// [`RuleOptimizer`] is a Burn `Optimizer` around a [`Rule`]: it checks whether the step is skipped
 /// ([`skipped_steps`]), counts the steps, computes the weight decay of this parameter at this learning rate,
 /// keeps the state in `f32` for half-precision weights, moves it between devices, and records it. The rule
-/// itself has a few lines: the names of its state tensors, and the arithmetic of a step as a [`Step`](burn_tricks_kernels::Step) of
-/// `burn-tricks-kernels` (one pass over memory on the CPU backend).
+/// itself has a few lines: the names of its state tensors, and the arithmetic of a step as a
+/// [`Step`](burn_tricks_kernels::Step) of `burn-tricks-kernels` (one pass over memory on the CPU backend).
 ///
 /// # Example
 ///

@@ -78,8 +78,9 @@ use burn_tricks_kernels::{
 /// - The defaults κ = 1 and ε = 0 are those of optax's `lamb`; its `lars` has 0.001 and 0:
 ///   [`lars`](TrustRatioConfig::lars).
 /// - The Adam in LAMB has ε = 1e-6 in optax, timm and Burn, and λ = 0 in optax and Burn, 0.01 in timm;
-///   [`AdamWConfig::torch`](crate::AdamWConfig::torch) has 1e-8 and 0.01. Keras's `Lamb` has ε = 1e-7, and decays the weights before the
-///   ratio is computed: put [`decoupled_weight_decay`](crate::OptimizerExt::decoupled_weight_decay) around this wrapper.
+///   [`AdamWConfig::torch`](crate::AdamWConfig::torch) has 1e-8 and 0.01. Keras's `Lamb` has ε = 1e-7, and decays the
+///   weights before the ratio is computed: put [`decoupled_weight_decay`](crate::OptimizerExt::decoupled_weight_decay)
+///   around this wrapper.
 /// - Burn's LAMB has its own Adam; this wrapper takes any optimizer.
 /// - The step is computed as the difference of two weights, which is exact up to their rounding: use
 ///   [`MasterWeightsConfig`](crate::MasterWeightsConfig) around it for `f16` and `bf16`.

@@ -150,8 +150,9 @@ impl LrGroup {
 /// that observes a metric must share what it observes: `with_shared_plateau` of `burn-tricks-train` does, and a
 /// `ReduceOnPlateau` would never be reduced. Code that reads a single learning rate of a
 /// `ModuleLrScheduler`, such as Burn's log, gets the schedule's own rate. If two groups name one parameter, the later
-/// counts, also if they name different places of a tied parameter; parameters of no group have the schedule's own learning rate. [`LayerWiseLrConfig`](crate::LayerWiseLrConfig)
-/// is for factors that fall from layer to layer. [`LrPreview`](crate::LrPreview) draws the learning rate of any parameter.
+/// counts, also if they name different places of a tied parameter; parameters of no group have the schedule's own
+/// learning rate. [`LayerWiseLrConfig`](crate::LayerWiseLrConfig) is for factors that fall from layer to layer.
+/// [`LrPreview`](crate::LrPreview) draws the learning rate of any parameter.
 ///
 /// Where steps may be skipped, [`init_repeating_skipped`](GroupLrConfig::init_repeating_skipped) repeats the learning
 /// rates of all groups after a skipped step.
@@ -192,8 +193,8 @@ impl GroupLrConfig {
     /// # Errors
     ///
     /// If a factor is negative or not finite, the start of a warm-up is not in [0, 1], a group has settings of a warm-up
-    /// without a length, a group has no path, or a path fits no parameter of `model`: the error suggests similar names. Also if `schedule` is a constant rate that is negative
-    /// or not finite.
+    /// without a length, a group has no path, or a path fits no parameter of `model`: the error suggests similar names.
+    /// Also if `schedule` is a constant rate that is negative or not finite.
     pub fn init<M, S>(&self, model: &M, schedule: S) -> Result<ModuleLrScheduler, ConfigError>
     where
         M: Module,

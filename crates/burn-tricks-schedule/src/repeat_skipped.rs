@@ -36,9 +36,9 @@ use burn_tricks_core::SkipCount;
 /// In place of [`GroupLrConfig::init`](crate::GroupLrConfig::init) and this wrapper, use
 /// [`init_repeating_skipped`](crate::GroupLrConfig::init_repeating_skipped). Of
 /// [`LayerWiseLrConfig`](crate::LayerWiseLrConfig), whose factors are the same at every step, it may be the schedule. In all
-/// other cases `RepeatSkipped` must be the outermost wrapper: a wrapper around it counts a repeated learning rate as another step. A
-/// `PerEpoch` inside it counts the steps that were taken, so its epochs end later than those of the data loader by
-/// the number of skipped steps.
+/// other cases `RepeatSkipped` must be the outermost wrapper: a wrapper around it counts a repeated learning rate as
+/// another step. A `PerEpoch` inside it counts the steps that were taken, so its epochs end later than those of the
+/// data loader by the number of skipped steps.
 ///
 /// # Cost
 ///

@@ -79,8 +79,9 @@ pub enum WarmupMode {
 /// It goes around any `LrScheduler`, and around the schedulers that the `init()` of Burn's configurations
 /// returns ([`ModuleLrSchedulerExt`](crate::ModuleLrSchedulerExt)). Outside of [`PerEpoch`](crate::PerEpoch) it
 /// counts steps, inside it counts epochs. Inside, give it a start above 0, as the last item of the
-/// [differences](#differences) does: from 0, the learning rate of the whole first epoch is 0. A reduction by a [`ReduceOnPlateau`](crate::ReduceOnPlateau) around
-/// it does not start another warm-up; a floor around it also raises the learning rates of the warm-up.
+/// [differences](#differences) does: from 0, the learning rate of the whole first epoch is 0. A reduction by a
+/// [`ReduceOnPlateau`](crate::ReduceOnPlateau) around it does not start another warm-up; a floor around it also raises
+/// the learning rates of the warm-up.
 ///
 /// # Cost
 ///

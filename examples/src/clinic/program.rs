@@ -128,7 +128,8 @@ pub struct Program {
     pub prefers_more: bool,
     /// Changes the inputs of each row that it trains on, anew in each epoch: augmentation.
     pub augments: Option<fn(row: &mut [f32], dice: &mut Dice)>,
-    /// Whether a `LossScaler` scales its loss, divides the gradients by that again, and skips steps whose gradients are not finite.
+    /// Whether a `LossScaler` scales its loss, divides the gradients by that again, and skips steps whose gradients are
+    /// not finite.
     pub has_loss_scaler: bool,
     /// Draws its first weights anew in this way.
     pub init: Option<InitWeightsConfig>,

@@ -49,8 +49,8 @@ pub struct Judged {
 }
 
 impl Judged {
-    /// Whether the score is at most 0.02 below the reference, and at least 0.05 above that of the best constant: where nothing learns
-    /// what the rule knows, nothing sound can be said to have been trained.
+    /// Whether the score is at most 0.02 below the reference, and at least 0.05 above that of the best constant: where
+    /// nothing learns what the rule knows, nothing sound can be said to have been trained.
     pub fn is_sound(self) -> bool {
         self.score >= self.reference - MARGIN && self.score >= self.constant + LEARNED
     }

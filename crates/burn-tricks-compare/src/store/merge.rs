@@ -36,7 +36,8 @@ pub struct Merged {
 ///
 /// # Errors
 ///
-/// If a file cannot be read or written, or holds something other than runs; if `into` exists and is not among the stores that are read.
+/// If a file cannot be read or written, or holds something other than runs; if `into` exists and is not among the
+/// stores that are read.
 pub fn merge(stores: &[PathBuf], into: &Path) -> Result<Merged, StoreError> {
     let failed = |path: &Path| {
         let path = path.to_owned();

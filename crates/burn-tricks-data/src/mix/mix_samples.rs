@@ -89,10 +89,11 @@ pub enum Pairing {
 /// # Differences
 ///
 /// For the same λ, box and partners, images and targets are those of timm's `Mixup`, which asks for batches of even
-/// size and pairs by [`Pairing::Flip`]. torchvision's `MixUp` and `CutMix` pair by [`Pairing::Roll`]. Its boxes, those of
-/// the code of cutmix's paper and those of earlier versions of timm (1.0.31 does not) reach equally far to both sides of
-/// their centre, so that a side of 5 becomes 4. In the code of cutmix's paper and in timm the box is placed around
-/// a random pixel, so that it may be clipped; `cut_sides` is timm's `cutmix_minmax`, whose boxes lie inside.
+/// size and pairs by [`Pairing::Flip`]. torchvision's `MixUp` and `CutMix` pair by [`Pairing::Roll`]. The boxes of
+/// torchvision and of the code of cutmix's paper reach equally far to both sides of their centre, so that a side of 5
+/// becomes 4. So did those of earlier versions of timm; those of timm 1.0.31 do not. In the code of cutmix's paper and in
+/// timm the box is placed around a random pixel, so that it may be clipped; `cut_sides` is timm's `cutmix_minmax`, whose
+/// boxes lie inside.
 /// Composer folds λ to at most 0.5 and fastai to at least 0.5, which changes nothing but the names of the two samples.
 ///
 /// # Suggested values

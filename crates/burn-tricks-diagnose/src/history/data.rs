@@ -15,7 +15,8 @@ pub struct DataHistory {
     pub smallest_batch: usize,
     /// The rows of the largest batch.
     pub largest_batch: usize,
-    /// The rows of inputs and of targets of the first batch in which the targets are neither as many as the inputs nor so many for each.
+    /// The rows of inputs and of targets of the first batch in which the targets are neither as many as the inputs nor
+    /// so many for each.
     pub unpaired: Option<[usize; 2]>,
     /// The number of such batches.
     pub unpaired_batches: usize,

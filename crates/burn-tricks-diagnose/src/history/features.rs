@@ -144,8 +144,8 @@ impl Rows {
         (first > NEARLY && second < LITTLE && is_told).then_some(at)
     }
 
-    /// Whether this feature may number the rows of a file: each has another value, and they are spread over their range as evenly as
-    /// draws from it, by the statistic of Kolmogorov (1933).
+    /// Whether this feature may number the rows of a file: each has another value, and they are spread over their range
+    /// as evenly as draws from it, by the statistic of Kolmogorov (1933).
     fn numbers_rows(&self, at: usize) -> bool {
         let value = |row: &usize| f64::from(self.inputs[row * self.features + at]);
         let mut values: Vec<f64> = self.different_places().iter().map(value).collect();
@@ -201,7 +201,8 @@ const LITTLE: f64 = 0.5;
 /// Of more features each is not looked at.
 const MOST: usize = 256;
 
-/// The statistic times the root of the rows below which numbers are spread evenly: that of even draws is above by a chance of 0.01.
+/// The statistic times the root of the rows below which numbers are spread evenly: that of even draws is above by a
+/// chance of 0.01.
 const EVEN: f64 = 1.63;
 
 /// The most comparisons of numbers.

@@ -19,7 +19,8 @@ const WIDE: f64 = 0.15;
 /// The fall of the mean loss from the third quarter of the steps to the last one that is fast.
 const FAST: f64 = 0.12;
 
-/// The same as a share of what the better model does not tell either, up to the wide one: of noise, one model learns more by chance.
+/// The same as a share of what the better model does not tell either, up to the wide one: of noise, one model learns
+/// more by chance.
 const NOISE: f64 = 0.3;
 
 /// The same where something else shows a fault too.
@@ -224,8 +225,8 @@ impl History {
         self.shortfall(BEHIND).is_some()
     }
 
-    /// Whether a model that needs no training is better than chance, or the network knows probabilities: where a class is frequent,
-    /// an accuracy can hardly be above chance, and a loss can be below it. The inputs tell something.
+    /// Whether a model that needs no training is better than chance, or the network knows probabilities: where a class
+    /// is frequent, an accuracy can hardly be above chance, and a loss can be below it. The inputs tell something.
     pub(crate) fn is_told(&self) -> bool {
         let floor = self.floor();
         let is_told = |floor: Floor| floor.score > self.guessed(floor.is_accuracy) + INFORMED;

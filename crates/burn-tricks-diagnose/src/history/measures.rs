@@ -150,7 +150,8 @@ impl History {
     pub(crate) fn untrained_loss(&self) -> Option<f64> {
         match self.constant_loss() {
             Some(constant) if self.begins_trained() => Some(constant),
-            // One that knows nothing yet has no smaller loss than a constant prediction: this one was trained before, if only a little.
+            // One that knows nothing yet has no smaller loss than a constant prediction: this one was trained before,
+            // if only a little.
             Some(constant) if self.has_own_loss() => self
                 .first_loss()
                 .map(|of| if of < constant { constant } else { of }),
@@ -232,8 +233,8 @@ impl History {
         (reference > 0.0 && last >= 0.0).then(|| Judged::Rest(last / reference, LOSS, what))
     }
 
-    /// The share of the way from chance to a perfect accuracy, or, where a class is frequent, to the recognition of every class, which
-    /// counts for as much there as the accuracy.
+    /// The share of the way from chance to a perfect accuracy, or, where a class is frequent, to the recognition of
+    /// every class, which counts for as much there as the accuracy.
     fn accuracy_share(&self) -> Option<f64> {
         let (accuracy, chance) = (self.last_accuracy()?, self.chance()?);
         let share = (chance < 1.0).then(|| (accuracy - chance) / (1.0 - chance))?;

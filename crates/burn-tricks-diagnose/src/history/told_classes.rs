@@ -13,8 +13,9 @@ const K: usize = 2;
 const WORK: usize = 100_000_000;
 
 /// For each class, by the distance of a validation row to the nearest training rows of the class over that to the nearest others:
-/// the most rows of the class that lie below a threshold, without those of others that do, over the rows of the class. A model whose
-/// accuracy counts would find so many of them; of a class that overlaps with a more frequent one it is about 0.
+/// the most rows of the class that lie below a threshold, without those of others that do, over the rows of the class.
+/// A model whose accuracy counts would find so many of them; of a class that overlaps with a more frequent one it is
+/// about 0.
 pub(crate) fn of(table: &Table) -> BTreeMap<i64, f64> {
     let classes = table.classes();
     let work = table

@@ -21,8 +21,8 @@ pub(crate) fn initial(history: &History) -> Prescription {
     Prescription::InitWeights { scheme }
 }
 
-/// The function whose values a probe has seen. Small values of any other function are within the range of a hyperbolic tangent too:
-/// only those that come near its ends are taken for its.
+/// The function whose values a probe has seen. Small values of any other function are within the range of a hyperbolic
+/// tangent too: only those that come near its ends are taken for its.
 fn function(probe: &ProbeHistory) -> Option<Activation> {
     let largest = |at: &ProbeStep| at.max.max(-at.min);
     let is_near = probe.steps.iter().any(|at| largest(at) > NEAR);

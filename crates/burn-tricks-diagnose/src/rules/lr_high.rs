@@ -120,8 +120,8 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     ]
 }
 
-/// Whether what is minimised is more than the loss of outputs and targets, and that one has fallen: what has grown is another term,
-/// such as a divergence whose factor rises.
+/// Whether what is minimised is more than the loss of outputs and targets, and that one has fallen: what has grown is
+/// another term, such as a divergence whose factor rises.
 fn has_other_terms(history: &History) -> bool {
     let checks: Vec<&LossCheck> = (history.loss_checks.iter())
         .filter(|check| check.own.is_finite() && check.given.is_finite())

@@ -30,8 +30,8 @@ const LOST: f64 = 0.2;
 /// The share of the columns of a table that is filled, or cut off, from which it counts.
 const SHARE: f64 = 0.1;
 
-/// The share of all numbers of a table that were filled in with a value among the others, from which much of it is missing whatever
-/// the network has learned.
+/// The share of all numbers of a table that were filled in with a value among the others, from which much of it is
+/// missing whatever the network has learned.
 const IMPUTED: f64 = 0.1;
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
@@ -65,8 +65,8 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     found
 }
 
-/// Whether something is missing whatever the network has learned: a column of zeros among columns that are measured, or much that was
-/// filled in. Columns of few values may be 0 as that of a category that does not occur.
+/// Whether something is missing whatever the network has learned: a column of zeros among columns that are measured, or
+/// much that was filled in. Columns of few values may be 0 as that of a category that does not occur.
 fn is_certain(train: &DataHistory, kind: FindingKind) -> bool {
     let varying = train.features - train.constant_features;
     let is_lost = train.constant_features > 0 && 2 * train.measured_features > varying;

@@ -52,7 +52,8 @@ fn found(history: &History) -> Option<Finding> {
         .map(|Scores { valid, .. }| floor.score - valid);
     let usual = median(gaps)?;
     let gap = floor.score - scores.valid;
-    // Who knows the training rows no better than that model has not learned them, and layers in training mode tell it by themselves.
+    // Who knows the training rows no better than that model has not learned them, and layers in training mode tell it
+    // by themselves.
     let is_other = train > floor.score - KNOWN && gap > BELOW && usual > BELOW;
     let has_cause = !modes::rule(history).is_empty() || !average::rule(history).is_empty();
     if !(is_enough && is_alike && is_other) || has_cause {

@@ -50,7 +50,8 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     };
     let change = "shuffle the training data before each epoch";
     let is_told = history.compared().is_some();
-    // Without a validation nothing shows that a series of numbers in its order, as a network with a state needs it, costs anything.
+    // Without a validation nothing shows that a series of numbers in its order, as a network with a state needs it,
+    // costs anything.
     let is_series =
         train.classes.is_empty() && history.epochs.iter().all(|of| of.valid_loss.is_none());
     let severity = match history.outcome() {

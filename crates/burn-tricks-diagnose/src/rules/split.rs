@@ -76,8 +76,8 @@ fn is_enough(near: &Closeness) -> bool {
     near.rows >= ENOUGH && near.queries >= ENOUGH
 }
 
-/// For a training without another cause: the neighbours of a row say less about training rows than about validation rows, so that many
-/// training labels are wrong.
+/// For a training without another cause: the neighbours of a row say less about training rows than about validation
+/// rows, so that many training labels are wrong.
 pub(crate) fn noisier(history: &History) -> Option<Finding> {
     let near = history.closeness.filter(is_enough)?;
     let (train, valid) = history.train.as_ref().zip(history.valid.as_ref())?;

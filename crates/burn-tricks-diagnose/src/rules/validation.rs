@@ -215,8 +215,8 @@ fn classes(train: &DataHistory, valid: &DataHistory) -> Option<Finding> {
         .map(|(_, rows)| *rows)
         .collect();
     let count = |data: &DataHistory| data.classes.values().sum::<usize>() as f64;
-    // A class of so few rows may be missing among the training rows by chance (Fisher, 1922): each of them is one of the validation
-    // as often as the validation has rows. Rows that are handed over in each epoch count once.
+    // A class of so few rows may be missing among the training rows by chance (Fisher, 1922): each of them is one of
+    // the validation as often as the validation has rows. Rows that are handed over in each epoch count once.
     let different = |data: &DataHistory| count(data).min(data.known_rows() as f64);
     let (known, asked) = (different(train), different(valid));
     let most = unseen.iter().copied().max().unwrap_or(0) as f64;

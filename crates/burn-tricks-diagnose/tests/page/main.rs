@@ -176,8 +176,8 @@ fn a_diagnosis_of_nothing_has_a_page() {
     assert!(!page.contains("<svg") && !page.contains("NaN"));
 }
 
-/// Whether there is a Chromium. Without one, a test says on the terminal, past the capture of the test harness, that it is skipped,
-/// or fails if the environment says that there must be one.
+/// Whether there is a Chromium. Without one, a test says on the terminal, past the capture of the test harness, that it
+/// is skipped, or fails if the environment says that there must be one.
 fn has_browser(test: &str) -> bool {
     let is_there = Command::new("chromium").arg("--version").output().is_ok();
     let is_required = std::env::var_os("REQUIRE_CHROMIUM").is_some();

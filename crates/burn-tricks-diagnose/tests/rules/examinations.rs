@@ -105,8 +105,8 @@ fn the_rates_of_a_range_test_are_a_note_beside_the_rate_of_the_training() {
     let mut of = ranged(vec![curve(0, 1.0), curve(1, 2.0)]);
     let found = only(&of, FindingKind::LrRange);
     assert_eq!(found.severity, Severity::Note);
-    // The steepest descent of one seed is at 1e-4 and of the other at 2e-4, with a mean of √2e-4; a tenth of the minimum is at 0.01
-    // and 0.02.
+    // The steepest descent of one seed is at 1e-4 and of the other at 2e-4, with a mean of √2e-4; a tenth of the
+    // minimum is at 0.01 and 0.02.
     for part in [
         "1.4e-4 (1.0e-4 to 2.0e-4 over the seeds) where it falls most steeply",
         "0.0141 (0.01 to 0.02 over the seeds) as a tenth of that of its lowest loss",

@@ -13,8 +13,8 @@ const NOTE: Option<Severity> = Some(Severity::Note);
 const WARNING: Option<Severity> = Some(Severity::Warning);
 const FAULT: Option<Severity> = Some(Severity::Fault);
 
-/// Two classes, of which the second has `rare` of a hundred rows in training and validation, the validation loss, and what a forest
-/// reaches.
+/// Two classes, of which the second has `rare` of a hundred rows in training and validation, the validation loss, and
+/// what a forest reaches.
 fn rare(rare: usize, accuracy: f64, loss: f64, forest: f64) -> History {
     let mut of = classification(accuracy, accuracy);
     let mut data = of.train.take().unwrap();
@@ -108,8 +108,8 @@ fn a_class_of_a_few_rows_may_be_missing_in_the_training_by_chance() {
         of.valid.as_mut().unwrap().classes.insert(3, rows);
         severity(&of, FindingKind::ValidationClasses)
     };
-    // Each of so many rows of 300 of the validation is one of these and not one of the 300 of the training half of the time: of six
-    // rows all are by a chance of 0.0175, and of seven by one of 0.0088.
+    // Each of so many rows of 300 of the validation is one of these and not one of the 300 of the training half of the
+    // time: of six rows all are by a chance of 0.0175, and of seven by one of 0.0088.
     assert_eq!(check(6), None);
     assert_eq!(check(7), FAULT);
 }

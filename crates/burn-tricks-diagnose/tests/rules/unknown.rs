@@ -1,4 +1,5 @@
-//! Numbers that are not finite or were not handed over: they accuse nobody of something else, and a diagnosis with them can be read back.
+//! Numbers that are not finite or were not handed over: they accuse nobody of something else, and a diagnosis with them
+//! can be read back.
 
 use crate::{history, severity};
 use burn_tricks_diagnose::{

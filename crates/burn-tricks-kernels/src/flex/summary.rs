@@ -85,7 +85,8 @@ pub(crate) fn distance(both: &[DispatchTensor; 2]) -> Option<Tensor<1>> {
     Some(tensor_of(vec![norm]).cast(FloatDType::F32))
 }
 
-/// The smallest and the largest number of each unit of a tensor in `f32` of this shape, whose units are counted by `axis`; `None` for another type, and for no numbers.
+/// The smallest and the largest number of each unit of a tensor in `f32` of this shape, whose units are counted by
+/// `axis`; `None` for another type, and for no numbers.
 #[inline]
 pub(crate) fn unit_ranges(
     tensor: &DispatchTensor,

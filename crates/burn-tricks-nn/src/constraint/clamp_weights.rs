@@ -40,9 +40,9 @@ use std::collections::HashSet;
 /// trick: `model.with_tricks((clamp, ema))`. Optimizer states are not changed.
 ///
 /// All trained float parameters that `group` matches are clamped, biases and the gains of normalisation layers too;
-/// [`ClampWeights::paths`] lists them. A group that matches nothing changes nothing. Running statistics and frozen weights stay. They can be recognised only
-/// on an autodiff device, so on another device `group` has to leave them out. Where a reparameterization is
-/// attached, its stored factors are clamped. NaN stays NaN.
+/// [`ClampWeights::paths`] lists them. A group that matches nothing changes nothing. Running statistics and frozen
+/// weights stay. They can be recognised only on an autodiff device, so on another device `group` has to leave them out.
+/// Where a reparameterization is attached, its stored factors are clamped. NaN stays NaN.
 ///
 /// # Cost
 ///

@@ -38,8 +38,8 @@ use burn_tricks_core::{BatchVariance, Config, ConfigError, InlineModule, display
 ///
 /// The layer takes the place of batch norm: its fields, paths and records are those of Burn's `BatchNorm`, and
 /// each loads the other's records. With a `ghost_size` of at least the batch size it is plain batch norm:
-/// [`TorchBatchNorm`](crate::TorchBatchNorm)'s output bit for bit, and Burn's up to rounding. Clones share the running statistics. The last update stays pending until the next forward pass or
-/// `valid()` applies it.
+/// [`TorchBatchNorm`](crate::TorchBatchNorm)'s output bit for bit, and Burn's up to rounding. Clones share the running
+/// statistics. The last update stays pending until the next forward pass or `valid()` applies it.
 ///
 /// # Few values
 ///
@@ -57,8 +57,9 @@ use burn_tricks_core::{BatchVariance, Config, ConfigError, InlineModule, display
 /// # Cost
 ///
 /// On Burn's CPU backend, whatever the number of parts: the input is read twice, and the output is written into a buffer that
-/// was filled with zeros before; backwards input and gradient are read twice, and the gradient is written once, in place. Elsewhere the cost of batch norm, in
-/// ⌈N / size⌉ calls, and one concatenation. The [README](crate#what-it-costs) has measured times.
+/// was filled with zeros before; backwards input and gradient are read twice, and the gradient is written once, in
+/// place. Elsewhere the cost of batch norm, in ⌈N / size⌉ calls, and one concatenation. The
+/// [README](crate#what-it-costs) has measured times.
 ///
 /// # Differences
 ///

@@ -57,8 +57,9 @@ use burn_tricks_core::{BatchVariance, Config, ConfigError, InlineModule, display
 /// # Cost
 ///
 /// On Burn's CPU backend the input is read twice, and the output is written into a buffer that was filled with zeros before;
-/// backwards input and gradient are read twice, and the gradient is written once, in place: less than Burn's `BatchNorm`, which takes a pass for each tensor operation.
-/// Elsewhere the cost of Burn's. The [README](crate#what-it-costs) has measured times.
+/// backwards input and gradient are read twice, and the gradient is written once, in place: less than Burn's
+/// `BatchNorm`, which takes a pass for each tensor operation. Elsewhere the cost of Burn's. The
+/// [README](crate#what-it-costs) has measured times.
 ///
 /// # Differences
 ///

@@ -69,11 +69,11 @@ const TOLERANCE: f64 = 1e-6;
 ///
 /// Two vectors for each weight, and while it is used a few more, with at most half a megabyte for sums on Burn's CPU
 /// backend. There, two products of the weight with a vector at every use in training, and one pass for the division, into a
-/// buffer that is filled with zeros before; backwards, weight and gradient are read once, and the gradient is read and written once, in place. Elsewhere it
-/// takes four products, and the passes that the backend makes of some more tensor operations. The
-/// [README](crate#what-it-costs) has measured times. Attaching it, and making the model of an average, takes two
-/// products per round, 100 to 200 rounds for a random 64×64 weight and 300 to 800 for 1024×1024, and reads σ from the
-/// device every 50 rounds.
+/// buffer that is filled with zeros before; backwards, weight and gradient are read once, and the gradient is read and
+/// written once, in place. Elsewhere it takes four products, and the passes that the backend makes of some more tensor
+/// operations. The [README](crate#what-it-costs) has measured times. Attaching it, and making the model of an average,
+/// takes two products per round, 100 to 200 rounds for a random 64×64 weight and 300 to 800 for 1024×1024, and reads σ
+/// from the device every 50 rounds.
 ///
 /// # Differences
 ///

@@ -78,8 +78,8 @@ use std::collections::HashMap;
 ///
 /// One number for each unit. At every use the weight is read twice, and the normalised weight is written into a buffer that
 /// was filled with zeros before; backwards weight and gradient are read twice, and the gradient is written once, in place.
-/// This holds on Burn's CPU backend; elsewhere it takes the passes that the backend makes of a dozen tensor operations. After `materialize()` there is no
-/// cost. The [README](crate#what-it-costs) has measured times.
+/// This holds on Burn's CPU backend; elsewhere it takes the passes that the backend makes of a dozen tensor operations.
+/// After `materialize()` there is no cost. The [README](crate#what-it-costs) has measured times.
 ///
 /// # Differences
 ///

@@ -78,9 +78,9 @@ impl Deviation {
 /// # Cost
 ///
 /// No memory for state. At every use the weight is read twice, and the standardised weight is written into a buffer that was
-/// filled with zeros before; backwards weight and gradient are read twice, and the gradient is written once, in place. This holds on Burn's CPU backend; elsewhere it
-/// takes the passes that the backend makes of a dozen tensor operations. After `materialize()` there is no cost. The
-/// [README](crate#what-it-costs) has measured times.
+/// filled with zeros before; backwards weight and gradient are read twice, and the gradient is written once, in place.
+/// This holds on Burn's CPU backend; elsewhere it takes the passes that the backend makes of a dozen tensor operations.
+/// After `materialize()` there is no cost. The [README](crate#what-it-costs) has measured times.
 ///
 /// # Differences
 ///

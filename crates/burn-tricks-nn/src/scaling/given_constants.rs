@@ -96,7 +96,8 @@ impl ScalerConfig {
     /// # Errors
     ///
     /// If the configuration is invalid, if there is not one shift and one scale for each feature (one of each for
-    /// [`ScaleBy::Whole`](crate::ScaleBy::Whole)), or if one of them is not finite or a scale not positive in the type of the statistics.
+    /// [`ScaleBy::Whole`](crate::ScaleBy::Whole)), or if one of them is not finite or a scale not positive in the type
+    /// of the statistics.
     pub fn init_constants(
         &self,
         shift: &[f64],

@@ -156,8 +156,9 @@ use burn_tricks_core::{ConfigError, InlineModule, accumulation_dtype};
 /// In the same way a record holds whether values are clipped and whether missing ones are imputed, and a scaler with other
 /// settings refuses it, since a NaN would pass through unnoticed: `clip` is a tensor of two elements with
 /// [`ScalerConfig::clip`] and of none without, `missing` of one element with [`Missing::Impute`](crate::Missing) and of
-/// none without. The bounds of the clip and the imputed value are those of the configuration. The [kind](crate::ScalerKind) of scaling is not recorded: the shift and the
-/// scale are all that `forward` and `inverse` need.
+/// none without. The bounds of the clip and the imputed value are those of the configuration. The
+/// [kind](crate::ScalerKind) of scaling is not recorded: the shift and the scale are all that `forward` and `inverse`
+/// need.
 ///
 /// # Cost
 ///

@@ -48,7 +48,8 @@ pub enum Missing {
     /// A value that was not measured. The fit leaves it out and counts it
     /// ([`UnfittedScaler::missing`](crate::UnfittedScaler::missing)), and `forward` puts the centre of the feature in
     /// its place: the mean under standard scaling, the median under robust, `(low + high) / 2` under min-max (also for
-    /// a feature that does not vary, whose other values become `low`), and 0 under max-abs. An infinite value stays an error of the fit.
+    /// a feature that does not vary, whose other values become `low`), and 0 under max-abs. An infinite value stays an
+    /// error of the fit.
     Impute,
 }
 

@@ -265,7 +265,8 @@ impl UnfittedScaler {
     ///
     /// # Errors
     ///
-    /// If nothing has been seen, every value of a feature is missing, or that type cannot hold the shift and the scale of a feature.
+    /// If nothing has been seen, every value of a feature is missing, or that type cannot hold the shift and the scale
+    /// of a feature.
     pub fn fitted(
         self,
         options: impl Into<TensorCreationOptions>,

@@ -74,8 +74,9 @@ where
     Tricked<M, H>: LearnerModel,
 {
     /// A session that trains for one epoch, unless [`num_epochs`](Self::num_epochs) says otherwise. Its logs, and its
-    /// checkpoints if it is [`resumable`](Self::resumable), are written to `directory`. If `train` is an [`EpochLoader`](crate::EpochLoader), the session takes its clock, and a resumed
-    /// run continues with the order of samples of the next epoch.
+    /// checkpoints if it is [`resumable`](Self::resumable), are written to `directory`. If `train` is an
+    /// [`EpochLoader`](crate::EpochLoader), the session takes its clock, and a resumed run continues with the order of
+    /// samples of the next epoch.
     pub fn new(
         directory: impl AsRef<Path>,
         train: impl SessionLoader<<Tricked<M, H> as TrainStep>::Input>,

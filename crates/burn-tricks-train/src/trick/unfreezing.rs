@@ -62,8 +62,9 @@ use std::collections::HashMap;
 /// decay changes it. The running statistics of batch norms are not weights: they follow the data in frozen layers too.
 ///
 /// A group is the path of a parameter or of a module that holds parameters: `body.1` means the layer `body.1`, not
-/// `body.10`. A `*` stands for one part of a path, as in [`ParamPaths`], so `*.bias` is every layer's bias. A weight that no group names stays frozen for the whole run, and so does a weight that was frozen before. A tied
-/// weight is trained as soon as one of its places is.
+/// `body.10`. A `*` stands for one part of a path, as in [`ParamPaths`], so `*.bias` is every layer's bias. A weight
+/// that no group names stays frozen for the whole run, and so does a weight that was frozen before. A tied weight is
+/// trained as soon as one of its places is.
 ///
 /// # Cost
 ///

@@ -17,7 +17,8 @@ impl Diagnosis {
     /// light or dark theme.
     ///
     /// It holds the findings, the gradient norm of each layer over the steps, the range of the activations at each
-    /// probe, the losses and metrics, the range test and the learning curve if they were handed over, and a table of the parameters.
+    /// probe, the losses and metrics, the range test and the learning curve if they were handed over, and a table of
+    /// the parameters.
     pub fn to_html(&self, title: &str) -> String {
         let history = &self.history;
         let page = html! {

@@ -359,7 +359,8 @@ pub(super) fn syllables(seed: u64) -> Program {
     }
 }
 
-/// What somebody asks a loudspeaker for, of seven words: a verb and a thing among others, of which each pair is a wish; in a block of a transformer.
+/// What somebody asks a loudspeaker for, of seven words: a verb and a thing among others, of which each pair is a wish;
+/// in a block of a transformer.
 pub(super) fn wishes(seed: u64) -> Program {
     let mut dice = Dice::new(seed + 9044);
     let data = made(2400, 2000, Task::Classes(4), || {
