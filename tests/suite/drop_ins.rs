@@ -761,8 +761,11 @@ fn slow_decay_is_right_on_average() {
                 let weight = tensor::<1>(&start, DType::F32, &device);
                 let mut runs = [(weight.clone(), None), (weight, None)];
                 let mut expected = 0.0;
-                for _ in 0..steps {
-                    expected += rate * mean(&runs[0].0);
+                for step in 0..steps {
+                    // In ten steps the mean changes by less than a hundredth of itself.
+                    if step % 10 == 0 {
+                        expected += 10.0 * rate * mean(&runs[0].0);
+                    }
                     let grad = noise.take(256);
                     for ((weight, state), optim) in runs.iter_mut().zip(&optims) {
                         let grad = tensor(&grad, DType::F32, &device);

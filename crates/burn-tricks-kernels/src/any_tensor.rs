@@ -1,5 +1,6 @@
 //! A float tensor of any rank.
 
+use crate::hidden::Hidden;
 use crate::rank::{flattened, restored};
 use burn::backend::ops::FloatTensorOps as _;
 use burn::backend::{Dispatch, DispatchTensor, TensorMetadata as _};
@@ -24,9 +25,13 @@ use burn::tensor::{DType, Device, FloatDType, Shape, Tensor, TensorData};
 /// It has the elementwise arithmetic of an optimizer's step. For all other operations of Burn's tensors,
 /// [`with_rank!`](crate::with_rank) gives the rank back.
 #[derive(Debug, Clone)]
-pub struct AnyTensor(pub(crate) DispatchTensor);
+pub struct AnyTensor(pub(crate) Hidden);
 
 impl AnyTensor {
+    pub(crate) fn new(tensor: DispatchTensor) -> Self {
+        Self(tensor.into())
+    }
+
     /// A tensor of this value.
     pub fn full(shape: Shape, value: f64, device: &Device, dtype: FloatDType) -> Self {
         let (options, len) = ((device, dtype.into()), [shape.num_elements()]);
@@ -46,7 +51,7 @@ impl AnyTensor {
 
     /// A tensor of this shape with these numbers, as [`flatten`](Self::flatten) gives them.
     pub fn of_flat(numbers: Tensor<1>, shape: &Shape) -> Self {
-        Self(restored(numbers, shape.clone()))
+        Self::new(restored(numbers, shape.clone()))
     }
 
     /// The tensor with its rank.
@@ -56,7 +61,7 @@ impl AnyTensor {
     /// If it does not have `D` dimensions.
     pub fn into_tensor<const D: usize>(self) -> Tensor<D> {
         assert_rank(D, self.rank());
-        Tensor::from_dispatch(self.0)
+        Tensor::from_bridge(self.into_bridge())
     }
 
     /// What Burn hands between its layers, as [`Tensor::into_bridge`] gives it.
@@ -66,12 +71,12 @@ impl AnyTensor {
 
     /// For operations of Burn that do not look at the rank: the code of one rank serves all.
     fn of_some_rank(self) -> Tensor<1> {
-        Tensor::from_dispatch(self.0)
+        Tensor::from_dispatch(self.0.open())
     }
 
     /// The tensor with one dimension.
     pub fn flatten(self) -> Tensor<1> {
-        flattened(self.0)
+        flattened(self.0.open())
     }
 
     /// How many dimensions it has.
@@ -128,7 +133,7 @@ impl AnyTensor {
     /// [`take_together`](crate::take_together).
     pub fn is_on_gpu(&self) -> bool {
         #[cfg(feature = "cube")]
-        let is_on_gpu = crate::cube::are_on_cube([&self.0]);
+        let is_on_gpu = crate::cube::are_on_cube([&*self.0]);
         #[cfg(not(feature = "cube"))]
         let is_on_gpu = false;
         is_on_gpu
@@ -144,7 +149,7 @@ impl AnyTensor {
         if self.dtype() == DType::from(dtype) {
             return self;
         }
-        Self(Dispatch::float_cast(self.0, dtype))
+        Self::new(Dispatch::float_cast(self.0.open(), dtype))
     }
 
     /// Its numbers. Waits for the device.
@@ -163,6 +168,6 @@ fn assert_rank(expected: usize, rank: usize) {
 
 impl<const D: usize> From<Tensor<D>> for AnyTensor {
     fn from(tensor: Tensor<D>) -> Self {
-        Self(tensor.into_dispatch())
+        Self::new(tensor.into_dispatch())
     }
 }

@@ -71,11 +71,11 @@ fn of_any(all: [AnyTensor; 3], least_share: Option<f64>) -> AnyTensor {
     #[cfg(feature = "flex")]
     let all = {
         let is_one_type = all.iter().all(|tensor| tensor.dtype() == all[0].dtype());
-        let all = all.map(|tensor| tensor.0);
+        let all = all.map(|tensor| tensor.0.open());
         if is_one_type && crate::flex::on_flex(&all) {
-            return AnyTensor(crate::flex::cautious(all, least_share));
+            return AnyTensor::new(crate::flex::cautious(all, least_share));
         }
-        all.map(AnyTensor)
+        all.map(AnyTensor::new)
     };
     let changed = match least_share {
         Some(least) => change_together(Rescaled { least }, vec![all]),

@@ -95,7 +95,7 @@ pub fn clip_units_all(
         }
         twin(clip, weight, grad, axis)
     });
-    TensorList(each.collect())
+    TensorList::of(each.collect())
 }
 
 #[cfg(feature = "flex")]
@@ -158,7 +158,7 @@ mod on_cube {
                 clipped[place] = Some(grad);
             }
         }
-        TensorList(clipped.into_iter().flatten().collect())
+        TensorList::of(clipped.into_iter().flatten().collect())
     }
 }
 

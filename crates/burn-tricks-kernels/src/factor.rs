@@ -71,7 +71,7 @@ impl Factor {
     pub fn times_later(&self, tensors: TensorList, is_left: &[bool]) -> Vec<Multiple> {
         let tensors = self.times_but(tensors, is_left).0.into_iter();
         let each = tensors.zip(is_left).map(|(tensor, is_left)| Multiple {
-            tensor: AnyTensor(tensor),
+            tensor: AnyTensor::new(tensor),
             factor: is_left.then(|| self.clone()),
         });
         each.collect()
@@ -89,12 +89,12 @@ impl Factor {
             let place = if *is_left { &mut left } else { &mut others };
             place.push_back(tensor);
         }
-        let mut products = self.times(TensorList(others)).0;
+        let mut products = self.times(TensorList::of(others)).0;
         let each = is_left.iter().map(|is_left| {
-            let next = if *is_left { &mut left } else { &mut products };
+            let next = if *is_left { &mut left } else { &mut *products };
             next.pop_front().expect("one for each")
         });
-        TensorList(each.collect())
+        TensorList::of(each.collect())
     }
 
     #[cfg(feature = "cube")]

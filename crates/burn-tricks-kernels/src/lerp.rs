@@ -65,7 +65,7 @@ pub fn lerp_all(x: TensorList, y: &TensorList, b: f64) -> TensorList {
     {
         drop(x);
         let moved = take_together(planned).into_iter();
-        return TensorList(moved.map(|(x, _)| x.0).collect());
+        return TensorList::of(moved.map(|(x, _)| x.0.open()).collect());
     }
     apply_to_all(LerpStep { b }, x, y)
 }
@@ -75,7 +75,7 @@ pub fn lerp_all(x: TensorList, y: &TensorList, b: f64) -> TensorList {
 fn planned(x: &TensorList, y: &TensorList, b: f64) -> Option<Vec<PlannedStep>> {
     let pairs = x.0.iter().cloned().zip(y.0.iter().cloned());
     let plan = |(x, y): (DispatchTensor, DispatchTensor)| {
-        LerpStep { b }.plan(&AnyTensor(x), &AnyTensor(y), Some(&[]))
+        LerpStep { b }.plan(&AnyTensor::new(x), &AnyTensor::new(y), Some(&[]))
     };
     pairs.map(plan).collect()
 }

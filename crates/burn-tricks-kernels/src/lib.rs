@@ -25,6 +25,7 @@ mod factor;
 #[cfg(feature = "flex")]
 mod flex;
 mod gpu_kernels;
+mod hidden;
 mod keep_buffer;
 mod lerp;
 mod lerp_task;

@@ -43,10 +43,21 @@ pub trait NormNumber: Copy + Send + Sync {
 /// ```
 pub fn number_of_norm(tensors: &TensorList, number: impl NormNumber) -> Option<Tensor<1>> {
     #[cfg(feature = "cube")]
-    if crate::cube::are_on_cube(&tensors.0) {
-        let trace = Trace::new(0, 2, |norm| vec![number.number(norm[0], norm[1])]);
-        return crate::cube::number_of_norm(trace, &tensors.0);
+    {
+        let trace = || Trace::new(0, 2, |norm| vec![number.number(norm[0], norm[1])]);
+        of_trace(tensors, &trace)
     }
-    let _ = (tensors, number);
+    #[cfg(not(feature = "cube"))]
+    {
+        let _ = (tensors, number);
+        None
+    }
+}
+
+#[cfg(feature = "cube")]
+fn of_trace(tensors: &TensorList, trace: &dyn Fn() -> Trace) -> Option<Tensor<1>> {
+    if crate::cube::are_on_cube(&tensors.0) {
+        return crate::cube::number_of_norm(trace(), &tensors.0);
+    }
     None
 }

@@ -50,7 +50,7 @@ pub(crate) fn scaled(
     {
         let factor = as_f32(factor);
         if crate::cube::are_on_cube(tensors.0.iter().chain([&factor])) {
-            return TensorList(crate::cube::scale(tensors.0, factor, special));
+            return TensorList::of(crate::cube::scale(tensors.0.open(), factor, special));
         }
     }
     tensors.map_all(&|tensor| twin(tensor, factor, special))

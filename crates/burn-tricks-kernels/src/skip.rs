@@ -46,7 +46,7 @@ impl Skip {
         let number = |index: &dyn Fn(usize) -> usize| {
             let at = |length: &usize| Slice::from(index(*length)..index(*length) + 1);
             let slices: Vec<_> = shape.iter().map(at).collect();
-            flattened(Dispatch::float_slice(grad.0.clone(), &slices))
+            flattened(Dispatch::float_slice(grad.0.clone().open(), &slices))
         };
         let (first, last) = (number(&|_| 0), number(&|length| length - 1));
         #[cfg(feature = "flex")]

@@ -125,7 +125,7 @@ pub trait Step<const S: usize>: Copy + Send + Sync {
         {
             let element = |weight, grad, state: [_; S]| self.element(weight, grad, state);
             let trace = || crate::trace::Trace::of_step(element);
-            PlannedStep::new(trace, weight, grad, state, &self.initial())
+            PlannedStep::new(&trace, weight, grad, state, &self.initial())
         }
         #[cfg(not(feature = "cube"))]
         {
@@ -297,10 +297,10 @@ fn stepped_all(step: &dyn AnyStep, weights: TensorList, grads: &TensorList) -> T
     }
     let pairs = weights.0.into_iter().zip(&grads.0);
     let each = pairs.map(|(weight, grad)| {
-        let (weight, grad) = (AnyTensor(weight), AnyTensor(grad.clone()));
-        stepped(step, weight, grad, Vec::new()).0.0
+        let (weight, grad) = (AnyTensor::new(weight), AnyTensor::new(grad.clone()));
+        stepped(step, weight, grad, Vec::new()).0.0.open()
     });
-    TensorList(each.collect())
+    TensorList::of(each.collect())
 }
 
 /// The weight and state after `step`, or unchanged if the step is to be skipped.

@@ -27,7 +27,7 @@ pub struct PlannedStep {
     factor: Option<Factor>,
     /// The weight, the gradient, and the state.
     #[cfg(feature = "cube")]
-    tensors: Vec<DispatchTensor>,
+    tensors: Vec<AnyTensor>,
     /// There is none without a GPU's kernels.
     #[cfg(not(feature = "cube"))]
     none: std::convert::Infallible,
@@ -56,7 +56,7 @@ pub fn take_together(steps: Vec<PlannedStep>) -> Vec<(AnyTensor, Vec<AnyTensor>)
             let one_device = other.tensors.first().into_iter().chain(&step.tensors);
             other.does == step.does
                 && other.factor == step.factor
-                && crate::cube::are_on_cube(one_device)
+                && crate::cube::are_on_cube(one_device.map(|tensor| &*tensor.0))
         });
         match group {
             Some((all, places)) => {
@@ -68,7 +68,8 @@ pub fn take_together(steps: Vec<PlannedStep>) -> Vec<(AnyTensor, Vec<AnyTensor>)
     }
     let mut taken: Vec<_> = std::iter::repeat_with(|| None).take(count).collect();
     for (all, places) in groups {
-        let mut stepped = all.does.take(all.factor, all.tensors).into_iter();
+        let tensors = all.tensors.into_iter().map(|tensor| tensor.0.open());
+        let mut stepped = all.does.take(all.factor, tensors.collect()).into_iter();
         for place in places {
             taken[place] = stepped.next();
         }
@@ -105,10 +106,10 @@ impl Arithmetic {
             if self.multiplies(&value, &tensors[0]) {
                 return Some((value, factor.special()));
             }
-            let list = TensorList(std::mem::take(&mut tensors).into());
+            let list = TensorList::of(std::mem::take(&mut tensors).into());
             let is_no_grad = |place| place % (2 + states) != 1;
             let left: Vec<_> = (0..list.len()).map(is_no_grad).collect();
-            tensors = factor.times_but(list, &left).0.into();
+            tensors = factor.times_but(list, &left).0.open().into();
             None
         });
         let then = self.then.map(|then| {
@@ -122,7 +123,7 @@ impl Arithmetic {
             None => crate::cube::steps(self.step, factor, tensors),
             Some(gradient) => crate::cube::steps_with(&gradient, self.step, tensors),
         };
-        let mut stepped = stepped.into_iter().map(AnyTensor);
+        let mut stepped = stepped.into_iter().map(AnyTensor::new);
         let mut taken = Vec::new();
         while let Some(weight) = stepped.next() {
             taken.push((weight, stepped.by_ref().take(states).collect()));
@@ -132,9 +133,9 @@ impl Arithmetic {
         };
         let (weights, states): (Vec<_>, Vec<_>) = taken.into_iter().unzip();
         let items = weights.into_iter().zip(kept);
-        let items = items.flat_map(|(weight, kept)| [weight.0].into_iter().chain(kept));
+        let items = items.flat_map(|(weight, kept)| [weight.0.open()].into_iter().chain(kept));
         let changed = crate::cube::change(&then, items.collect()).into_iter();
-        changed.map(AnyTensor).zip(states).collect()
+        changed.map(AnyTensor::new).zip(states).collect()
     }
 
     /// Whether the kernel of the steps of such weights multiplies the gradients by this factor: if nothing else reads them,
@@ -152,7 +153,7 @@ impl Arithmetic {
 impl PlannedStep {
     /// The step, if there is a kernel for its tensors. The state before the first step has these values.
     pub(crate) fn new(
-        trace: impl FnOnce() -> Trace,
+        trace: &dyn Fn() -> Trace,
         weight: &AnyTensor,
         grad: &AnyTensor,
         state: Option<&[AnyTensor]>,
@@ -171,7 +172,9 @@ impl PlannedStep {
             && weight.dtype() == grad.dtype()
             && states.clone().all(|state| state.dtype() == DType::F32)
             && crate::cube::are_on_cube(
-                [&weight.0, &grad.0].into_iter().chain(states.map(|s| &s.0)),
+                [&*weight.0, &grad.0]
+                    .into_iter()
+                    .chain(states.map(|s| &*s.0)),
             );
         if !fits {
             return None;
@@ -198,12 +201,12 @@ impl PlannedStep {
                 then: None,
             }),
             factor: None,
-            tensors: tensors.map(|tensor| tensor.0).collect(),
+            tensors: tensors.collect(),
         })
     }
 
     fn fits(&self, trace: &Trace) -> bool {
-        crate::cube::fit(&trace.program, &self.tensors[0])
+        crate::cube::fit(&trace.program, &self.tensors[0].0)
     }
 }
 

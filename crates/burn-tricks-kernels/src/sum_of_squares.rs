@@ -62,7 +62,7 @@ pub fn sum_of_squares_twin(tensors: &TensorList) -> Option<SumOfSquares> {
 
 /// The sum over one tensor; `None` if it has no elements.
 fn part(tensor: &DispatchTensor) -> Option<SumOfSquares> {
-    let tensor = AnyTensor(tensor.clone());
+    let tensor = AnyTensor::new(tensor.clone());
     if tensor.is_empty() {
         return None;
     }

@@ -1,8 +1,8 @@
 //! A list of tensors of different ranks, which are processed together.
 
 use crate::any_tensor::AnyTensor;
+use crate::hidden::HiddenList;
 use crate::rank::{flattened, with_rank};
-use crate::without_autodiff::inner;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{DType, FloatDType, Tensor};
 use std::collections::VecDeque;
@@ -29,9 +29,13 @@ use std::collections::VecDeque;
 /// assert_eq!(vector.sum().into_scalar::<f32>(), 2.0);
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct TensorList(pub(crate) VecDeque<DispatchTensor>);
+pub struct TensorList(pub(crate) HiddenList);
 
 impl TensorList {
+    pub(crate) fn of(tensors: VecDeque<DispatchTensor>) -> Self {
+        Self(tensors.into())
+    }
+
     /// An empty list.
     pub fn new() -> Self {
         Self::default()
@@ -39,17 +43,21 @@ impl TensorList {
 
     /// An empty list with room for `count` tensors.
     pub fn with_capacity(count: usize) -> Self {
-        Self(VecDeque::with_capacity(count))
+        Self::of(VecDeque::with_capacity(count))
     }
 
     /// Adds a tensor at the end.
     pub fn push<const D: usize>(&mut self, tensor: Tensor<D>) {
-        self.0.push_back(tensor.into_dispatch());
+        self.push_any(tensor.into());
     }
 
     /// Adds a tensor at the end, without autodiff: see [`without_autodiff`](crate::without_autodiff).
     pub fn push_without_autodiff<const D: usize>(&mut self, tensor: Tensor<D>) {
-        self.0.push_back(inner(tensor.into_dispatch()));
+        self.push_any(AnyTensor::from(tensor).without_autodiff());
+    }
+
+    fn push_any(&mut self, tensor: AnyTensor) {
+        self.0.push_back(tensor.0.open());
     }
 
     /// Takes the first tensor off; `None` when the list is empty.
@@ -58,18 +66,18 @@ impl TensorList {
     ///
     /// If the tensor does not have `D` dimensions.
     pub fn pop<const D: usize>(&mut self) -> Option<Tensor<D>> {
-        let tensor = self.0.pop_front()?;
+        let tensor = self.pop_any()?;
         assert_eq!(
             tensor.rank(),
             D,
             "the next tensor's rank, and the one asked for"
         );
-        Some(Tensor::from_dispatch(tensor))
+        Some(tensor.into_tensor())
     }
 
     /// [`pop`](Self::pop) for a tensor of any rank.
     pub fn pop_any(&mut self) -> Option<AnyTensor> {
-        self.0.pop_front().map(AnyTensor)
+        self.0.pop_front().map(AnyTensor::new)
     }
 
     /// Adds the tensors of another list at the end.
@@ -78,16 +86,19 @@ impl TensorList {
     }
 
     /// Hands all tensors over, in order.
-    pub fn take_each(self, to: &mut impl TensorTaker) {
-        for tensor in self.0 {
-            with_rank!(tensor.rank(), D => { to.take(Tensor::<D>::from_dispatch(tensor)) });
+    pub fn take_each(mut self, to: &mut impl TensorTaker) {
+        while let Some(tensor) = self.pop_any() {
+            with_rank!(tensor.rank(), D => { to.take(tensor.into_tensor::<D>()) });
         }
     }
 
     /// Applies `work` to each tensor, one after the other; each is in a list of its own.
-    pub fn map_each(self, mut work: impl FnMut(Self) -> Self) -> Self {
-        let each = |tensor| work(Self([tensor].into())).0;
-        Self(self.0.into_iter().flat_map(each).collect())
+    pub fn map_each(mut self, mut work: impl FnMut(Self) -> Self) -> Self {
+        let mut all = Self::with_capacity(self.len());
+        while let Some(tensor) = self.pop_any() {
+            all.append(work(tensor.into()));
+        }
+        all
     }
 
     /// Whether both lists have as many tensors, each of the same shape and on the same device as the one at its place
@@ -101,12 +112,15 @@ impl TensorList {
 
     /// The element types of the tensors, in order.
     pub fn dtypes(&self) -> impl Iterator<Item = DType> {
-        self.0.iter().map(|tensor| tensor.dtype())
+        let all: Vec<_> = self.0.iter().map(|tensor| tensor.dtype()).collect();
+        all.into_iter()
     }
 
     /// Each tensor, flattened to one dimension.
     pub fn flattened(&self) -> impl Iterator<Item = Tensor<1>> {
-        self.0.iter().cloned().map(flattened)
+        // An iterator of the hidden tensors would not hide them.
+        let all: Vec<_> = self.0.iter().cloned().map(flattened).collect();
+        all.into_iter()
     }
 
     /// Whether all tensors are on the CPU backend, without autodiff, in a type for which there are kernels. Any thread may
@@ -182,9 +196,9 @@ impl TensorList {
         #[cfg(feature = "flex")]
         if crate::flex::on_flex(&self.0) && !crate::flex::is_little(&self.0) {
             let all = crate::flex::Threads::All;
-            return Self(crate::flex::map_items(all, self.0.into(), work).into());
+            return Self::of(crate::flex::map_items(all, self.0.open().into(), work).into());
         }
-        Self(self.0.into_iter().map(work).collect())
+        Self::of(self.0.into_iter().map(work).collect())
     }
 }
 
@@ -196,6 +210,8 @@ impl<const D: usize> From<Tensor<D>> for TensorList {
 
 impl From<AnyTensor> for TensorList {
     fn from(tensor: AnyTensor) -> Self {
-        Self([tensor.0].into())
+        let mut list = Self::with_capacity(1);
+        list.push_any(tensor);
+        list
     }
 }

@@ -80,24 +80,37 @@ pub fn change_together<const K: usize, const R: usize>(
 ) -> Result<Vec<AnyTensor>, Vec<[AnyTensor; K]>> {
     #[cfg(feature = "cube")]
     {
-        let all = items.iter().flatten().map(|tensor| &tensor.0);
-        let is_alike = |item: &[AnyTensor; K]| {
-            let (shape, dtype) = (item[0].shape(), item[0].dtype());
-            let mut others = item.iter();
-            !item[0].is_empty()
-                && others.all(|tensor| tensor.shape() == shape && tensor.dtype() == dtype)
-        };
-        if crate::cube::are_on_cube(all) && items.iter().all(is_alike) {
-            let change = Change::new(change);
-            let fits =
-                |item: &[AnyTensor; K]| crate::cube::fit(&change.element.program, &item[0].0);
-            if items.first().is_none_or(fits) {
-                let tensors = items.into_iter().flatten().map(|tensor| tensor.0);
-                let changed = crate::cube::change(&change, tensors.collect()).into_iter();
-                return Ok(changed.map(AnyTensor).collect());
-            }
+        let items_of: Vec<&[AnyTensor]> = items.iter().map(|item| &item[..]).collect();
+        if let Some(change) = has_kernel(&items_of, &|| Change::new(change)) {
+            return Ok(changed(&change, items.into_iter().flatten().collect()));
         }
     }
     let _ = change;
     Err(items)
+}
+
+/// The change, if there is a kernel for it and these items.
+#[cfg(feature = "cube")]
+fn has_kernel(items: &[&[AnyTensor]], change: &dyn Fn() -> Change) -> Option<Change> {
+    let is_alike = |item: &&[AnyTensor]| {
+        let (shape, dtype) = (item[0].shape(), item[0].dtype());
+        let mut others = item.iter();
+        !item[0].is_empty()
+            && others.all(|tensor| tensor.shape() == shape && tensor.dtype() == dtype)
+    };
+    let mut all = items.iter().copied().flatten().map(|tensor| &*tensor.0);
+    if !crate::cube::are_on_cube(&mut all) || !items.iter().all(is_alike) {
+        return None;
+    }
+    let change = change();
+    let fits = |item: &&[AnyTensor]| crate::cube::fit(&change.element.program, &item[0].0);
+    let fit = items.first().is_none_or(fits);
+    fit.then_some(change)
+}
+
+#[cfg(feature = "cube")]
+fn changed(change: &Change, tensors: Vec<AnyTensor>) -> Vec<AnyTensor> {
+    let tensors = tensors.into_iter().map(|tensor| tensor.0.open());
+    let changed = crate::cube::change(change, tensors.collect());
+    changed.into_iter().map(AnyTensor::new).collect()
 }

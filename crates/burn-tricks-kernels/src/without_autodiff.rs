@@ -1,5 +1,6 @@
 //! Tensors that leave autodiff.
 
+use crate::any_tensor::AnyTensor;
 use burn::backend::{
     AutodiffBackend, Dispatch, DispatchAutodiffContext, DispatchTensor, TensorMetadata as _,
 };
@@ -21,11 +22,17 @@ pub fn without_autodiff<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     if tensor.gradient_checkpointing_strategy().is_none() {
         return tensor;
     }
-    Tensor::from_dispatch(inner(tensor.into_dispatch()))
+    AnyTensor::from(tensor).without_autodiff().into_tensor()
 }
 
-/// [`without_autodiff`] for a tensor of any rank.
-pub(crate) fn inner(tensor: DispatchTensor) -> DispatchTensor {
+impl AnyTensor {
+    /// [`without_autodiff`] for a tensor of any rank.
+    pub(crate) fn without_autodiff(self) -> Self {
+        Self::new(inner(self.0.open()))
+    }
+}
+
+fn inner(tensor: DispatchTensor) -> DispatchTensor {
     if tensor.autodiff == DispatchAutodiffContext::Disabled {
         return tensor;
     }

@@ -7,6 +7,7 @@ use burn_tricks_kernels::{AnyTensor, Multiple, PlannedStep};
 pub(crate) type EndOfStep = Box<dyn FnOnce(Vec<AnyTensor>) -> Option<DynState>>;
 
 /// A step that has been taken, or is planned.
+#[allow(clippy::large_enum_variant)] // a few at a time, each gone at once
 pub(crate) enum Outcome {
     /// The new weight and state.
     Taken(AnyTensor, Option<DynState>),

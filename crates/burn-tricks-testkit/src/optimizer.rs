@@ -190,7 +190,11 @@ impl<O: Optimizer, F: Fn() -> O> OptimizerLaws<F> {
         let sgd = self.run(|| ModuleOptimizer::from(SgdConfig::new().build()), None);
         let numbers = weights.numbers();
         same("the vector, which SGD steps", &numbers[..3], &sgd[..3])?;
-        same("the matrix, in its group", &numbers[3..9], &self.whole()[3..9])
+        same(
+            "the matrix, in its group",
+            &numbers[3..9],
+            &self.whole()[3..9],
+        )
     }
 
     fn at_zero(&self) -> Result<(), String> {

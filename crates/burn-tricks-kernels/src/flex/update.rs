@@ -32,11 +32,11 @@ pub(crate) fn update(
     if !are_ours(&weight.0, &grad.0, &state) {
         return Err((weight, grad, state));
     }
-    let (weight, grad) = (dense(open(weight.0)), dense(open(grad.0)));
+    let (weight, grad) = (dense(open(weight.0.open())), dense(open(grad.0.open())));
     let weight = with_element_type!(weight.dtype(), E => {
         whole::<E>(step, weight, grad, &mut state)
     });
-    Ok((AnyTensor(close(weight)), state))
+    Ok((AnyTensor::new(close(weight)), state))
 }
 
 /// Takes the step of each weight with the gradient at the same place, where the weight stands. `false`, and nothing is
