@@ -32,6 +32,10 @@ impl AnyTensor {
         Self(tensor.into())
     }
 
+    pub(crate) fn open(self) -> DispatchTensor {
+        self.0.open()
+    }
+
     /// A tensor of this value.
     pub fn full(shape: Shape, value: f64, device: &Device, dtype: FloatDType) -> Self {
         let (options, len) = ((device, dtype.into()), [shape.num_elements()]);

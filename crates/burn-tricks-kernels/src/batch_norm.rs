@@ -1,5 +1,7 @@
 //! Batch norm: of parts of a batch, or with fixed statistics.
 
+#[cfg(feature = "flex")]
+use crate::any_tensor::AnyTensor;
 use crate::refuse::assert_not_negative;
 use burn::tensor::module::{batch_norm, batch_norm_train};
 use burn::tensor::{DType, FloatDType, Tensor};
@@ -51,25 +53,17 @@ pub fn ghost_batch_norm<const D: usize>(
     check_parts(&x, [&gamma, &beta], epsilon, parts);
     #[cfg(feature = "flex")]
     let (x, gamma, beta) = {
-        let inputs = [
-            x.into_dispatch(),
-            gamma.into_dispatch(),
-            beta.into_dispatch(),
-        ];
+        let inputs = [x.into(), gamma.into(), beta.into()];
         match crate::flex::ghost_batch_norm(inputs, epsilon, parts) {
             Ok((output, statistics)) => {
-                let [means, variances] = statistics.map(Tensor::from_dispatch);
+                let [means, variances] = statistics.map(AnyTensor::into_tensor);
                 return BatchNormed {
-                    output: Tensor::from_dispatch(output),
+                    output: output.into_tensor(),
                     means,
                     variances,
                 };
             }
-            Err([x, gamma, beta]) => (
-                Tensor::from_dispatch(x),
-                Tensor::from_dispatch(gamma),
-                Tensor::from_dispatch(beta),
-            ),
+            Err([x, gamma, beta]) => (x.into_tensor(), gamma.into_tensor(), beta.into_tensor()),
         }
     };
     if let Some(wide) = common_dtype(&x, &[&gamma, &beta]) {
@@ -166,21 +160,13 @@ pub fn fixed_batch_norm<const D: usize>(
         let statistics = [&mean, &variance].map(|vector| match vector.is_autodiff() {
             // The kernel has no gradient for these.
             true if vector.is_tracked() => None,
-            true => Some(vector.clone().inner().into_dispatch()),
-            false => Some(vector.clone().into_dispatch()),
+            true => Some(vector.clone().inner().into()),
+            false => Some(vector.clone().into()),
         });
-        let inputs = [
-            x.into_dispatch(),
-            gamma.into_dispatch(),
-            beta.into_dispatch(),
-        ];
+        let inputs = [x.into(), gamma.into(), beta.into()];
         match crate::flex::fixed_batch_norm(inputs, statistics, epsilon) {
-            Ok(output) => return Tensor::from_dispatch(output),
-            Err([x, gamma, beta]) => (
-                Tensor::from_dispatch(x),
-                Tensor::from_dispatch(gamma),
-                Tensor::from_dispatch(beta),
-            ),
+            Ok(output) => return output.into_tensor(),
+            Err([x, gamma, beta]) => (x.into_tensor(), gamma.into_tensor(), beta.into_tensor()),
         }
     };
     if let Some(wide) = common_dtype(&x, &[&gamma, &beta, &mean, &variance]) {

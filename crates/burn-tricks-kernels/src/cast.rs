@@ -15,9 +15,9 @@ use burn::tensor::{FloatDType, Tensor};
 pub fn cast<const D: usize>(tensor: Tensor<D>, dtype: impl Into<FloatDType>) -> Tensor<D> {
     let dtype = dtype.into();
     #[cfg(feature = "flex")]
-    let tensor: Tensor<D> = match crate::flex::cast(tensor.into_dispatch(), dtype.into()) {
-        Ok(done) => return Tensor::from_dispatch(done),
-        Err(not_ours) => Tensor::from_dispatch(not_ours),
+    let tensor: Tensor<D> = match crate::flex::cast(tensor.into(), dtype.into()) {
+        Ok(done) => return done.into_tensor(),
+        Err(not_ours) => not_ours.into_tensor(),
     };
     tensor.cast(dtype)
 }

@@ -1,5 +1,7 @@
 //! Numbers that are kept as a number of half precision and what it lacks.
 
+#[cfg(feature = "flex")]
+use crate::any_tensor::AnyTensor;
 use crate::cast::cast;
 use crate::precision::accumulation_dtype;
 use crate::take_over::take_over_twin;
@@ -21,9 +23,9 @@ pub fn compensated<const D: usize>(weight: &Tensor<D>, compensation: &Tensor<D>)
     #[cfg(feature = "flex")]
     {
         let (weight, compensation) = (weight.clone(), compensation.clone());
-        let both = [weight.into_dispatch(), compensation.into_dispatch()];
+        let both = [weight.into(), compensation.into()];
         if let Some(sum) = crate::flex::compensated(both) {
-            return Tensor::from_dispatch(sum);
+            return sum.into_tensor();
         }
     }
     compensated_twin(weight, compensation)
@@ -73,13 +75,10 @@ pub fn split_compensation<const D: usize>(
     into.iter().for_each(|into| assert_one_shape(into, &exact));
     #[cfg(feature = "flex")]
     let (exact, into) = {
-        let (exact, into) = (exact.into_dispatch(), into.map(Tensor::into_dispatch));
+        let (exact, into) = (exact.into(), into.map(AnyTensor::from));
         match crate::flex::split_compensation(exact, into) {
-            Ok(split) => return split.map(Tensor::from_dispatch),
-            Err((exact, into)) => (
-                Tensor::from_dispatch(exact),
-                into.map(Tensor::from_dispatch),
-            ),
+            Ok(split) => return split.map(AnyTensor::into_tensor),
+            Err((exact, into)) => (exact.into_tensor(), into.map(AnyTensor::into_tensor)),
         }
     };
     split_compensation_twin(exact, into)
@@ -121,9 +120,9 @@ pub fn cast_into<const D: usize>(numbers: &Tensor<D>, into: Tensor<D>) -> Tensor
     let dtype = into.dtype();
     #[cfg(feature = "flex")]
     {
-        let numbers = numbers.clone().into_dispatch();
-        if let Some(cast) = crate::flex::cast_into(&numbers, into.into_dispatch()) {
-            return Tensor::from_dispatch(cast);
+        let numbers = numbers.clone().into();
+        if let Some(cast) = crate::flex::cast_into(&numbers, into.into()) {
+            return cast.into_tensor();
         }
     }
     cast(numbers.clone(), FloatDType::from(dtype))

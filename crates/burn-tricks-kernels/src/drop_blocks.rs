@@ -74,9 +74,9 @@ impl Blocks {
 pub fn drop_blocks(x: Tensor<4>, blocks: Blocks) -> Tensor<4> {
     blocks.assert_fit(x.dims());
     #[cfg(feature = "flex")]
-    let x = match crate::flex::drop_blocks(x.into_dispatch(), blocks) {
-        Ok(x) => return Tensor::from_dispatch(x),
-        Err(x) => Tensor::from_dispatch(x),
+    let x = match crate::flex::drop_blocks(x.into(), blocks) {
+        Ok(x) => return x.into_tensor(),
+        Err(x) => x.into_tensor(),
     };
     drop_blocks_twin(x, blocks)
 }

@@ -21,7 +21,7 @@ use burn::tensor::Tensor;
 /// ```
 pub fn keep_buffer<const D: usize>(tensor: Tensor<D>) {
     #[cfg(feature = "flex")]
-    crate::flex::keep_buffer(tensor.into_dispatch());
+    crate::flex::keep_buffer(tensor.into());
     #[cfg(not(feature = "flex"))]
     drop(tensor);
 }

@@ -118,12 +118,9 @@ pub fn noise<const D: usize>(x: Tensor<D>, noise: Noise, shared: usize) -> Tenso
     noise.assert_is_possible();
     assert_shared::<D>(shared);
     #[cfg(feature = "flex")]
-    let x = {
-        let x = x.into_dispatch();
-        match crate::flex::noise(x, noise, shared) {
-            Ok(x) => return Tensor::from_dispatch(x),
-            Err(x) => Tensor::from_dispatch(x),
-        }
+    let x = match crate::flex::noise(x.into(), noise, shared) {
+        Ok(x) => return x.into_tensor(),
+        Err(x) => x.into_tensor(),
     };
     noise_twin(x, noise, shared)
 }

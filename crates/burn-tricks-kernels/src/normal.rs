@@ -1,5 +1,7 @@
 //! Normally distributed noise from a counter.
 
+#[cfg(feature = "flex")]
+use crate::any_tensor::AnyTensor;
 use crate::normal_keys::{FACTOR, HIGH, Keys, LOW, ROUNDS, SHIFT};
 use crate::precision::accumulation_dtype;
 use crate::refuse::assert_not_negative;
@@ -32,11 +34,11 @@ pub fn add_normal<const D: usize>(x: Tensor<D>, sigma: f64, key: u64) -> Tensor<
     assert_not_negative("the deviation of noise", sigma);
     #[cfg(feature = "flex")]
     let x = {
-        let x = x.into_dispatch();
-        if crate::flex::on_flex([&x]) {
-            return Tensor::from_dispatch(crate::flex::add_normal(x, sigma, key));
+        let x = AnyTensor::from(x);
+        if crate::flex::on_flex([&*x.0]) {
+            return crate::flex::add_normal(x, sigma, key).into_tensor();
         }
-        Tensor::from_dispatch(x)
+        x.into_tensor()
     };
     add_normal_twin(x, sigma, key)
 }

@@ -1,5 +1,7 @@
 //! Weights divided by their largest singular value.
 
+#[cfg(feature = "flex")]
+use crate::any_tensor::AnyTensor;
 use crate::precision::accumulation_dtype;
 use burn::tensor::Tensor;
 
@@ -53,20 +55,20 @@ pub fn spectral_norm<const D: usize>(
     assert_vectors(&weight.dims(), axis, &u, &v);
     #[cfg(feature = "flex")]
     let (weight, u, v) = {
-        let vectors = [u, v].map(|vector| untracked(vector).into_dispatch());
-        match crate::flex::spectral_norm(weight.into_dispatch(), axis, vectors, rounds) {
+        let vectors = [u, v].map(|vector| untracked(vector).into());
+        match crate::flex::spectral_norm(weight.into(), axis, vectors, rounds) {
             Ok((weight, extra)) => {
-                let [u, v, sigma] = extra.map(Tensor::from_dispatch);
+                let [u, v, sigma] = extra.map(AnyTensor::into_tensor);
                 return SpectralNormed {
-                    weight: Tensor::from_dispatch(weight),
+                    weight: weight.into_tensor(),
                     u,
                     v,
                     sigma,
                 };
             }
             Err((weight, vectors)) => {
-                let [u, v] = vectors.map(Tensor::from_dispatch);
-                (Tensor::from_dispatch(weight), u, v)
+                let [u, v] = vectors.map(AnyTensor::into_tensor);
+                (weight.into_tensor(), u, v)
             }
         }
     };

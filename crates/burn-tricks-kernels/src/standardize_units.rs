@@ -55,9 +55,9 @@ pub fn standardize_units<const D: usize>(
 ) -> Tensor<D> {
     deviation.assert_possible(D, axis);
     #[cfg(feature = "flex")]
-    let weight = match crate::flex::standardize_units(deviation, weight.into_dispatch(), axis) {
-        Ok(weight) => return Tensor::from_dispatch(weight),
-        Err(weight) => Tensor::from_dispatch(weight),
+    let weight = match crate::flex::standardize_units(deviation, weight.into(), axis) {
+        Ok(weight) => return weight.into_tensor(),
+        Err(weight) => weight.into_tensor(),
     };
     standardize_units_twin(deviation, weight, axis)
 }

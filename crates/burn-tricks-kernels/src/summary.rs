@@ -1,5 +1,7 @@
 //! The numbers that describe a tensor at a glance.
 
+#[cfg(feature = "flex")]
+use crate::any_tensor::AnyTensor;
 use crate::sum_of_squares::{SumOfSquares, sum_of_squares};
 use crate::tensor_list::TensorList;
 use burn::tensor::{FloatDType, Tensor};
@@ -34,11 +36,11 @@ pub fn summary<const D: usize>(tensor: &Tensor<D>) -> Tensor<1> {
     let tensor = tensor.clone().without_autodiff();
     #[cfg(feature = "flex")]
     let tensor = {
-        let tensor = tensor.into_dispatch();
+        let tensor = AnyTensor::from(tensor);
         if let Some(numbers) = crate::flex::summary(&tensor) {
             return numbers;
         }
-        Tensor::<D>::from_dispatch(tensor)
+        tensor.into_tensor::<D>()
     };
     summary_twin(&tensor)
 }
@@ -79,11 +81,11 @@ pub fn norm<const D: usize>(tensor: &Tensor<D>) -> Tensor<1> {
     let tensor = tensor.clone().without_autodiff();
     #[cfg(feature = "flex")]
     let tensor = {
-        let tensor = tensor.into_dispatch();
+        let tensor = AnyTensor::from(tensor);
         if let Some(norm) = crate::flex::norm(&tensor) {
             return norm;
         }
-        Tensor::<D>::from_dispatch(tensor)
+        tensor.into_tensor::<D>()
     };
     norm_twin(&tensor)
 }
@@ -112,11 +114,11 @@ pub fn unit_ranges<const D: usize>(tensor: &Tensor<D>, axis: usize) -> [Tensor<1
     #[cfg(feature = "flex")]
     let tensor = {
         let shape = tensor.dims();
-        let tensor = tensor.into_dispatch();
+        let tensor = AnyTensor::from(tensor);
         if let Some(ranges) = crate::flex::unit_ranges(&tensor, &shape, axis) {
             return ranges;
         }
-        Tensor::<D>::from_dispatch(tensor)
+        tensor.into_tensor::<D>()
     };
     unit_ranges_twin(&tensor, axis)
 }
@@ -152,11 +154,11 @@ pub fn distance<const D: usize>(one: &Tensor<D>, other: &Tensor<D>) -> Tensor<1>
     let [one, other] = [one, other].map(|tensor| tensor.clone().without_autodiff());
     #[cfg(feature = "flex")]
     let [one, other] = {
-        let both = [one, other].map(Tensor::into_dispatch);
+        let both = [one, other].map(AnyTensor::from);
         if let Some(number) = crate::flex::distance(&both) {
             return number;
         }
-        both.map(Tensor::<D>::from_dispatch)
+        both.map(AnyTensor::into_tensor::<D>)
     };
     distance_twin(&one, &other)
 }

@@ -30,11 +30,11 @@ pub fn take_over<const D: usize>(master: Tensor<D>, weight: Tensor<D>) -> Tensor
     );
     #[cfg(feature = "flex")]
     let (master, weight) = {
-        let (master, weight) = (master.into_dispatch(), weight.into_dispatch());
+        let (master, weight) = (master.into(), weight.into());
         if crate::flex::takes_over(&master, &weight) {
-            return Tensor::from_dispatch(crate::flex::take_over(master, weight));
+            return crate::flex::take_over(master, weight).into_tensor();
         }
-        (Tensor::from_dispatch(master), Tensor::from_dispatch(weight))
+        (master.into_tensor(), weight.into_tensor())
     };
     take_over_twin(master, weight)
 }

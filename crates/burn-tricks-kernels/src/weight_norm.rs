@@ -32,9 +32,9 @@ use burn::tensor::{Shape, Tensor};
 pub fn weight_norm<const D: usize>(v: Tensor<D>, g: Tensor<1>, axis: usize) -> Tensor<D> {
     assert_lengths(&v.dims(), &g, axis);
     #[cfg(feature = "flex")]
-    let (v, g) = match crate::flex::weight_norm(v.into_dispatch(), g.into_dispatch(), axis) {
-        Ok(weight) => return Tensor::from_dispatch(weight),
-        Err([v, g]) => (Tensor::from_dispatch(v), Tensor::from_dispatch(g)),
+    let (v, g) = match crate::flex::weight_norm(v.into(), g.into(), axis) {
+        Ok(weight) => return weight.into_tensor(),
+        Err([v, g]) => (v.into_tensor(), g.into_tensor()),
     };
     weight_norm_twin(v, g, axis)
 }
@@ -74,9 +74,9 @@ pub fn unit_norms<const D: usize>(v: Tensor<D>, axis: usize) -> Tensor<1> {
     assert_axis(D, axis);
     let v = if v.is_autodiff() { v.inner() } else { v };
     #[cfg(feature = "flex")]
-    let v = match crate::flex::unit_norms(v.into_dispatch(), axis) {
-        Ok(norms) => return Tensor::from_dispatch(norms),
-        Err(v) => Tensor::<D>::from_dispatch(v),
+    let v = match crate::flex::unit_norms(v.into(), axis) {
+        Ok(norms) => return norms.into_tensor(),
+        Err(v) => v.into_tensor::<D>(),
     };
     let (dtype, units) = (v.dtype(), v.dims()[axis]);
     let norms = norms_twin(v.cast(accumulation_dtype(dtype)), axis);

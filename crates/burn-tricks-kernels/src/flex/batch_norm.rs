@@ -11,42 +11,47 @@ use super::unit_pass::{combined, mapped};
 use super::units::Units;
 use super::vector::Wide;
 use super::weight_norm::Scaled;
+use crate::any_tensor::AnyTensor;
 use crate::batch_norm::bounds;
 use crate::precision::accumulation_dtype;
-use burn::backend::{DispatchTensor, TensorMetadata as _};
+use burn::backend::TensorMetadata as _;
 use burn::tensor::{DType, Shape};
 
 /// The output, with means and variances; or the unchanged tensors if there is no kernel for them.
 #[allow(clippy::result_large_err, clippy::type_complexity)]
 pub(crate) fn ghost_batch_norm(
-    inputs: [DispatchTensor; 3],
+    inputs: [AnyTensor; 3],
     epsilon: f64,
     parts: usize,
-) -> Result<(DispatchTensor, [DispatchTensor; 2]), [DispatchTensor; 3]> {
+) -> Result<(AnyTensor, [AnyTensor; 2]), [AnyTensor; 3]> {
     let vectors = inputs[1..].iter().map(|vector| vector.dtype());
     if !fit(inputs[0].dtype(), vectors) {
         return Err(inputs);
     }
     let (output, statistics) = tracked::run(Ghost { epsilon, parts }, inputs)?;
-    Ok((output, statistics.map(close)))
+    Ok((
+        output,
+        statistics.map(|statistic| AnyTensor::new(close(statistic))),
+    ))
 }
 
 /// The output, or the unchanged tensors if there is no kernel for them.
 #[allow(clippy::result_large_err)]
 pub(crate) fn fixed_batch_norm(
-    inputs: [DispatchTensor; 3],
-    statistics: [Option<DispatchTensor>; 2],
+    inputs: [AnyTensor; 3],
+    statistics: [Option<AnyTensor>; 2],
     epsilon: f64,
-) -> Result<DispatchTensor, [DispatchTensor; 3]> {
+) -> Result<AnyTensor, [AnyTensor; 3]> {
     let [Some(mean), Some(variance)] = statistics else {
         return Err(inputs);
     };
     let vectors = inputs[1..].iter().chain([&mean, &variance]);
-    if !fit(inputs[0].dtype(), vectors.map(|vector| vector.dtype())) || !on_flex([&mean, &variance])
+    if !fit(inputs[0].dtype(), vectors.map(|vector| vector.dtype()))
+        || !on_flex([&*mean.0, &variance.0])
     {
         return Err(inputs);
     }
-    let statistics = [open(mean), open(variance)];
+    let statistics = [open(mean.open()), open(variance.open())];
     tracked::run(
         Fixed {
             epsilon,

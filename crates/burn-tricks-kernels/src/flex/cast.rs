@@ -5,14 +5,15 @@ use super::element_type::Stored;
 use super::share::share;
 use super::spare;
 use super::{FlexTensor, GRAIN};
-use burn::backend::{DispatchTensor, TensorMetadata as _};
+use crate::any_tensor::AnyTensor;
+use burn::backend::TensorMetadata as _;
 use burn::tensor::DType;
 use half::{bf16, f16};
 
 /// The tensor in this type, or the unchanged tensor if this backend has no kernel for the change.
 #[allow(clippy::result_large_err)]
-pub(crate) fn cast(tensor: DispatchTensor, dtype: DType) -> Result<DispatchTensor, DispatchTensor> {
-    let Some(from) = look(&tensor).map(FlexTensor::dtype) else {
+pub(crate) fn cast(tensor: AnyTensor, dtype: DType) -> Result<AnyTensor, AnyTensor> {
+    let Some(from) = look(&tensor.0).map(FlexTensor::dtype) else {
         return Err(tensor);
     };
     let change: fn(&FlexTensor) -> FlexTensor = match (from, dtype) {
@@ -22,7 +23,7 @@ pub(crate) fn cast(tensor: DispatchTensor, dtype: DType) -> Result<DispatchTenso
         (DType::F32, DType::BF16) => |from| changed::<f32, bf16>(from, bf16::store, new),
         _ => return Err(tensor),
     };
-    Ok(close(change(&open(tensor))))
+    Ok(AnyTensor::new(close(change(&open(tensor.open())))))
 }
 
 fn changed<A: Stored, B: Stored>(

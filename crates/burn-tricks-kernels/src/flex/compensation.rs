@@ -7,28 +7,30 @@ use super::share::share;
 use super::spare;
 use super::take_over::{BLOCK, take_over_block};
 use super::{FlexTensor, GRAIN};
-use burn::backend::{DispatchTensor, TensorMetadata as _};
+use crate::any_tensor::AnyTensor;
+use burn::backend::TensorMetadata as _;
 use burn::tensor::DType;
 use half::{bf16, f16};
 
 /// Exact numbers, and two tensors in half precision; unchanged.
-pub(crate) type NotOurs = (DispatchTensor, [DispatchTensor; 2]);
+pub(crate) type NotOurs = (AnyTensor, [AnyTensor; 2]);
 
 /// The type of the tensors, if they are of this backend and of one type.
-fn common_dtype(tensors: &[DispatchTensor; 2]) -> Option<DType> {
-    let [one, other] = tensors.each_ref().map(look);
+fn common_dtype(tensors: &[AnyTensor; 2]) -> Option<DType> {
+    let [one, other] = tensors.each_ref().map(|tensor| look(&tensor.0));
     let dtype = one?.dtype();
     (other?.dtype() == dtype).then_some(dtype)
 }
 
 /// The sums of weight and compensation, if this backend has a kernel for them.
-pub(crate) fn compensated(both: [DispatchTensor; 2]) -> Option<DispatchTensor> {
+pub(crate) fn compensated(both: [AnyTensor; 2]) -> Option<AnyTensor> {
     let sums = match common_dtype(&both)? {
         DType::F16 => sums::<f16>,
         DType::BF16 => sums::<bf16>,
         _ => return None,
     };
-    Some(close(sums(&both.map(open))))
+    let sum = sums(&both.map(|tensor| open(tensor.open())));
+    Some(AnyTensor::new(close(sum)))
 }
 
 fn sums<E: Compensated>([weight, compensation]: &[FlexTensor; 2]) -> FlexTensor {
@@ -46,10 +48,10 @@ fn sums<E: Compensated>([weight, compensation]: &[FlexTensor; 2]) -> FlexTensor 
 /// The rounded numbers and what they lack, or the unchanged arguments if this backend has no kernel for them.
 #[allow(clippy::result_large_err)]
 pub(crate) fn split_compensation(
-    exact: DispatchTensor,
-    into: [DispatchTensor; 2],
-) -> Result<[DispatchTensor; 2], NotOurs> {
-    if look(&exact).map(FlexTensor::dtype) != Some(DType::F32) {
+    exact: AnyTensor,
+    into: [AnyTensor; 2],
+) -> Result<[AnyTensor; 2], NotOurs> {
+    if look(&exact.0).map(FlexTensor::dtype) != Some(DType::F32) {
         return Err((exact, into));
     }
     let split = match common_dtype(&into) {
@@ -57,7 +59,9 @@ pub(crate) fn split_compensation(
         Some(DType::BF16) => split::<bf16>,
         _ => return Err((exact, into)),
     };
-    Ok(split(&open(exact), into.map(open)).map(close))
+    let into = into.map(|into| open(into.open()));
+    let split = split(&open(exact.open()), into);
+    Ok(split.map(|half| AnyTensor::new(close(half))))
 }
 
 fn split<E: Compensated>(exact: &FlexTensor, into: [FlexTensor; 2]) -> [FlexTensor; 2] {
@@ -137,17 +141,17 @@ fn split_block(exact: &[f32], near: &mut [f32], rounded: &mut [f16], errors: &mu
 
 /// The numbers in the type of `into`, in its buffer if it is not shared; nothing if this backend has no kernel for the
 /// change.
-pub(crate) fn cast_into(numbers: &DispatchTensor, into: DispatchTensor) -> Option<DispatchTensor> {
-    let numbers = look(numbers)?;
+pub(crate) fn cast_into(numbers: &AnyTensor, into: AnyTensor) -> Option<AnyTensor> {
+    let numbers = look(&numbers.0)?;
     if numbers.dtype() != DType::F32 {
         return None;
     }
-    let cast = match look(&into)?.dtype() {
+    let cast = match look(&into.0)?.dtype() {
         DType::F16 => rounded::<f16>,
         DType::BF16 => rounded::<bf16>,
         _ => return None,
     };
-    Some(close(cast(numbers, open(into))))
+    Some(AnyTensor::new(close(cast(numbers, open(into.open())))))
 }
 
 fn rounded<E: Stored<Wide = f32>>(exact: &FlexTensor, into: FlexTensor) -> FlexTensor {

@@ -10,18 +10,16 @@ use super::threads::{self, Threads};
 use super::tracked::{self, Operation};
 use super::vector::Wide as _;
 use super::vectorized::vectorized;
+use crate::any_tensor::AnyTensor;
 use crate::drop_blocks::Blocks;
-use burn::backend::{DispatchTensor, TensorMetadata as _};
+use burn::backend::TensorMetadata as _;
 use pulp::NullaryFnOnce;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// `x` without some blocks, or the unchanged tensor if there is no kernel for it.
 #[allow(clippy::result_large_err)]
-pub(crate) fn drop_blocks(
-    x: DispatchTensor,
-    blocks: Blocks,
-) -> Result<DispatchTensor, DispatchTensor> {
-    if !tracked::has_kernel(&x) {
+pub(crate) fn drop_blocks(x: AnyTensor, blocks: Blocks) -> Result<AnyTensor, AnyTensor> {
+    if !tracked::has_kernel(&x.0) {
         return Err(x);
     }
     let operation = Dropping {

@@ -11,21 +11,18 @@ use super::philox::{self, GROUP};
 use super::threads::Threads;
 use super::tracked::{self, Operation};
 use super::vector::Wide;
+use crate::any_tensor::AnyTensor;
 use crate::noise::Noise;
 use burn::backend::ops::FloatTensorOps as _;
-use burn::backend::{DispatchTensor, Flex, TensorMetadata as _};
+use burn::backend::{Flex, TensorMetadata as _};
 use burn::tensor::{DType, Device, Distribution, Int, Tensor};
 use pulp::NullaryFnOnce;
 use std::marker::PhantomData;
 
 /// `x` with noise, or the unchanged tensor if there is no kernel for it.
 #[allow(clippy::result_large_err)]
-pub(crate) fn noise(
-    x: DispatchTensor,
-    noise: Noise,
-    shared: usize,
-) -> Result<DispatchTensor, DispatchTensor> {
-    if !tracked::has_kernel(&x) {
+pub(crate) fn noise(x: AnyTensor, noise: Noise, shared: usize) -> Result<AnyTensor, AnyTensor> {
+    if !tracked::has_kernel(&x.0) {
         return Err(x);
     }
     let shape = x.shape();

@@ -7,19 +7,19 @@ use super::gauss::normals_of;
 use super::philox::{self, GROUP};
 use super::threads::Threads;
 use super::vectorized::vectorized;
-use burn::backend::DispatchTensor;
+use crate::any_tensor::AnyTensor;
 use pulp::NullaryFnOnce;
 
 /// `x + σ z`. The tensor must be one of this backend.
-pub(crate) fn add_normal(tensor: DispatchTensor, sigma: f64, key: u64) -> DispatchTensor {
-    let mut tensor = dense(open(tensor));
+pub(crate) fn add_normal(tensor: AnyTensor, sigma: f64, key: u64) -> AnyTensor {
+    let mut tensor = dense(open(tensor.open()));
     if let Some(numbers) = AnySliceMut::of(&mut tensor) {
         add_all(numbers, sigma, key);
-        return close(tensor);
+        return AnyTensor::new(close(tensor));
     }
     let mut new = copied(&tensor);
     add_all(AnySliceMut::of_new(&mut new), sigma, key);
-    close(new)
+    AnyTensor::new(close(new))
 }
 
 fn add_all(numbers: AnySliceMut<'_>, sigma: f64, key: u64) {

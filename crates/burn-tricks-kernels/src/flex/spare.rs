@@ -5,7 +5,7 @@
 
 use super::FlexTensor;
 use super::buffer::{look, open};
-use burn::backend::DispatchTensor;
+use crate::any_tensor::AnyTensor;
 use burn::tensor::DType;
 use std::cell::RefCell;
 
@@ -40,16 +40,16 @@ pub(super) fn numbers(len: usize) -> Vec<f32> {
 }
 
 /// Keeps the buffer of a tensor of `f32` that nobody else holds, if it is worth keeping; the last two are kept.
-pub(crate) fn keep(tensor: DispatchTensor) {
+pub(crate) fn keep(tensor: AnyTensor) {
     let is_spare = |buffer: &FlexTensor| {
         buffer.dtype() == DType::F32
             && buffer.is_unique()
             && (SMALLEST..=LARGEST).contains(&buffer.layout().num_elements())
     };
-    if !look(&tensor).is_some_and(is_spare) {
+    if !look(&tensor.0).is_some_and(is_spare) {
         return;
     }
-    let Ok(numbers) = open(tensor).into_data().try_into_vec::<f32>() else {
+    let Ok(numbers) = open(tensor.open()).into_data().try_into_vec::<f32>() else {
         return;
     };
     SPARE.with_borrow_mut(|spare| {

@@ -10,29 +10,30 @@ use super::unit_pass::mapped;
 use super::units::Units;
 use super::vector::Wide;
 use super::weight_norm::Product;
-use burn::backend::{DispatchTensor, TensorMetadata as _};
+use crate::any_tensor::AnyTensor;
+use burn::backend::TensorMetadata as _;
 use burn::tensor::DType;
 
 /// `w / σ` with the vectors after the rounds and σ, or the unchanged tensors if there is no kernel for them.
 #[allow(clippy::result_large_err, clippy::type_complexity)]
 pub(crate) fn spectral_norm(
-    weight: DispatchTensor,
+    weight: AnyTensor,
     axis: usize,
-    vectors: [DispatchTensor; 2],
+    vectors: [AnyTensor; 2],
     rounds: usize,
-) -> Result<(DispatchTensor, [DispatchTensor; 3]), (DispatchTensor, [DispatchTensor; 2])> {
+) -> Result<(AnyTensor, [AnyTensor; 3]), (AnyTensor, [AnyTensor; 2])> {
     let dtype = weight.dtype();
     let fits = vectors.iter().all(|vector| vector.dtype() == dtype);
-    if !fits || !super::on_flex(&vectors) {
+    if !fits || !super::on_flex(vectors.iter().map(|vector| &*vector.0)) {
         return Err((weight, vectors));
     }
     let operation = Spectral {
         axis,
-        vectors: vectors.clone().map(open),
+        vectors: vectors.clone().map(|vector| open(vector.open())),
         rounds,
     };
     match tracked::run(operation, [weight]) {
-        Ok((weight, extra)) => Ok((weight, extra.map(close))),
+        Ok((weight, extra)) => Ok((weight, extra.map(|extra| AnyTensor::new(close(extra))))),
         Err([weight]) => Err((weight, vectors)),
     }
 }

@@ -9,16 +9,17 @@ use super::unit_map::Combine;
 use super::unit_pass::{combined, mapped};
 use super::units::Units;
 use super::vector::Wide;
+use crate::any_tensor::AnyTensor;
 use crate::standardize_units::UnitDeviation;
-use burn::backend::{DispatchTensor, TensorMetadata as _};
+use burn::backend::TensorMetadata as _;
 
 /// `(w − μ) / d`, or the unchanged tensor if there is no kernel for it.
 #[allow(clippy::result_large_err)]
 pub(crate) fn standardize_units(
     deviation: UnitDeviation,
-    weight: DispatchTensor,
+    weight: AnyTensor,
     axis: usize,
-) -> Result<DispatchTensor, DispatchTensor> {
+) -> Result<AnyTensor, AnyTensor> {
     match tracked::run(Standardize { deviation, axis }, [weight]) {
         Ok((weight, ())) => Ok(weight),
         Err([weight]) => Err(weight),

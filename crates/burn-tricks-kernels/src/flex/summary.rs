@@ -6,7 +6,8 @@ use super::any_slice::AnySlice;
 use super::buffer::{from_numbers, look, ordered, tensor_of};
 use super::threads::{self, Threads};
 use super::vectorized::vectorized;
-use burn::backend::{DispatchTensor, Flex};
+use crate::any_tensor::AnyTensor;
+use burn::backend::Flex;
 use burn::tensor::{DType, FloatDType, Shape, Tensor};
 use pulp::NullaryFnOnce;
 use std::ops::Range;
@@ -26,8 +27,8 @@ const BLOCK: usize = 512;
 
 /// The nine numbers of a summary; `None` for another type than `f32`, and for no numbers.
 #[inline]
-pub(crate) fn summary(tensor: &DispatchTensor) -> Option<Tensor<1>> {
-    let tensor = ordered(look(tensor)?);
+pub(crate) fn summary(tensor: &AnyTensor) -> Option<Tensor<1>> {
+    let tensor = ordered(look(&tensor.0)?);
     let numbers = singles(&tensor)?;
     let tallies = of_stretches(numbers.len(), &|range| {
         vectorized(Described(&numbers[range]))
@@ -61,8 +62,8 @@ pub(crate) fn summary(tensor: &DispatchTensor) -> Option<Tensor<1>> {
 
 /// The norm of a tensor in `f32`; `None` for another type, and for no numbers.
 #[inline]
-pub(crate) fn norm(tensor: &DispatchTensor) -> Option<Tensor<1>> {
-    let tensor = ordered(look(tensor)?);
+pub(crate) fn norm(tensor: &AnyTensor) -> Option<Tensor<1>> {
+    let tensor = ordered(look(&tensor.0)?);
     let numbers = singles(&tensor)?;
     let sums = of_stretches(numbers.len(), &|range| vectorized(Squares(&numbers[range])));
     let norm = sums.iter().sum::<f64>().sqrt();
@@ -71,9 +72,9 @@ pub(crate) fn norm(tensor: &DispatchTensor) -> Option<Tensor<1>> {
 
 /// The norm of the difference of two tensors in `f32`; `None` for another type, and for other lengths.
 #[inline]
-pub(crate) fn distance(both: &[DispatchTensor; 2]) -> Option<Tensor<1>> {
-    let one = ordered(look(&both[0])?);
-    let other = ordered(look(&both[1])?);
+pub(crate) fn distance(both: &[AnyTensor; 2]) -> Option<Tensor<1>> {
+    let one = ordered(look(&both[0].0)?);
+    let other = ordered(look(&both[1].0)?);
     let (one, other) = (singles(&one)?, singles(&other)?);
     if one.len() != other.len() {
         return None;
@@ -89,11 +90,11 @@ pub(crate) fn distance(both: &[DispatchTensor; 2]) -> Option<Tensor<1>> {
 /// `axis`; `None` for another type, and for no numbers.
 #[inline]
 pub(crate) fn unit_ranges(
-    tensor: &DispatchTensor,
+    tensor: &AnyTensor,
     shape: &[usize],
     axis: usize,
 ) -> Option<[Tensor<1>; 2]> {
-    let tensor = ordered(look(tensor)?);
+    let tensor = ordered(look(&tensor.0)?);
     let numbers = singles(&tensor)?;
     let units = shape[axis];
     let run = shape[axis + 1..].iter().product();

@@ -5,8 +5,8 @@ use super::element_type::Stored;
 use super::share::share;
 use super::vector::Wide;
 use super::{FlexTensor, GRAIN};
+use crate::any_tensor::AnyTensor;
 use crate::precision::accumulation_dtype;
-use burn::backend::DispatchTensor;
 use burn::tensor::DType;
 use half::{bf16, f16};
 
@@ -14,8 +14,8 @@ use half::{bf16, f16};
 pub(super) const BLOCK: usize = 256;
 
 /// Whether both are tensors of this backend, in a half-precision type and in the type in which it is accumulated.
-pub(crate) fn takes_over(master: &DispatchTensor, weight: &DispatchTensor) -> bool {
-    match (look(master), look(weight)) {
+pub(crate) fn takes_over(master: &AnyTensor, weight: &AnyTensor) -> bool {
+    match (look(&master.0), look(&weight.0)) {
         (Some(master), Some(weight)) => {
             let dtype = weight.dtype();
             matches!(dtype, DType::F16 | DType::BF16)
@@ -26,12 +26,12 @@ pub(crate) fn takes_over(master: &DispatchTensor, weight: &DispatchTensor) -> bo
 }
 
 /// The new master weights of weights that this backend [takes over](takes_over).
-pub(crate) fn take_over(master: DispatchTensor, weight: DispatchTensor) -> DispatchTensor {
-    let (master, weight) = (open(master), open(weight));
-    close(match weight.dtype() {
+pub(crate) fn take_over(master: AnyTensor, weight: AnyTensor) -> AnyTensor {
+    let (master, weight) = (open(master.open()), open(weight.open()));
+    AnyTensor::new(close(match weight.dtype() {
         DType::F16 => taken_over::<f16>(master, &weight),
         _ => taken_over::<bf16>(master, &weight),
-    })
+    }))
 }
 
 fn taken_over<E: Stored>(master: FlexTensor, weight: &FlexTensor) -> FlexTensor {

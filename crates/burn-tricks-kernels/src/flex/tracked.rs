@@ -3,6 +3,7 @@
 use super::FlexTensor;
 use super::buffer::{close, from_numbers, on_flex, open};
 use super::element_type::has_kernels;
+use crate::any_tensor::AnyTensor;
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::retro_forward::RetroForward;
@@ -47,12 +48,13 @@ pub(super) trait Operation<const N: usize>: Send + Sync + 'static {
 #[allow(clippy::result_large_err)]
 pub(super) fn run<O: Operation<N>, const N: usize>(
     operation: O,
-    inputs: [DispatchTensor; N],
-) -> Result<(DispatchTensor, O::Extra), [DispatchTensor; N]> {
+    inputs: [AnyTensor; N],
+) -> Result<(AnyTensor, O::Extra), [AnyTensor; N]> {
     const { assert!(N <= MOST) };
+    let inputs = inputs.map(AnyTensor::open);
     if on_flex(&inputs) {
         let (output, _, extra) = operation.forward(inputs.map(open));
-        return Ok((close(output), extra));
+        return Ok((AnyTensor::new(close(output)), extra));
     }
     let operation = Arc::new(operation);
     let again = O::IS_LIGHT.then(|| {
@@ -70,8 +72,13 @@ pub(super) fn run<O: Operation<N>, const N: usize>(
         };
         (output, Pass(Arc::new(pass)))
     };
-    let output = tracked(again, inputs.into(), &mut forward).map_err(array)?;
-    Ok((output, also.expect("the forward pass has run")))
+    match tracked(again, inputs.into(), &mut forward) {
+        Ok(output) => {
+            let extra = also.expect("the forward pass has run");
+            Ok((AnyTensor::new(output), extra))
+        }
+        Err(inputs) => Err(array(inputs).map(AnyTensor::new)),
+    }
 }
 
 /// The tensors, of which there are `N`.

@@ -9,16 +9,17 @@ use super::unit_map::Combine;
 use super::unit_pass::{combined, mapped};
 use super::units::Units;
 use super::vector::Wide;
-use burn::backend::{DispatchTensor, TensorMetadata as _};
+use crate::any_tensor::AnyTensor;
+use burn::backend::TensorMetadata as _;
 use burn::tensor::DType;
 
 /// `g v / ‖v‖`, or the unchanged tensors if there is no kernel for them.
 #[allow(clippy::result_large_err)]
 pub(crate) fn weight_norm(
-    v: DispatchTensor,
-    g: DispatchTensor,
+    v: AnyTensor,
+    g: AnyTensor,
     axis: usize,
-) -> Result<DispatchTensor, [DispatchTensor; 2]> {
+) -> Result<AnyTensor, [AnyTensor; 2]> {
     tracked::run(WeightNorm { axis }, [v, g]).map(|(weight, ())| weight)
 }
 
@@ -93,13 +94,13 @@ fn norms(units: Units, v: &FlexTensor) -> Vec<f64> {
 
 /// `‖v‖` of each unit, or the unchanged tensor if there is no kernel for it.
 #[allow(clippy::result_large_err)]
-pub(crate) fn unit_norms(v: DispatchTensor, axis: usize) -> Result<DispatchTensor, DispatchTensor> {
-    if !on_flex([&v]) {
+pub(crate) fn unit_norms(v: AnyTensor, axis: usize) -> Result<AnyTensor, AnyTensor> {
+    if !on_flex([&*v.0]) {
         return Err(v);
     }
-    let v = dense(open(v));
+    let v = dense(open(v.open()));
     let units = Units::of(&v.shape(), Some(axis));
-    Ok(close(vector(v.dtype(), &norms(units, &v))))
+    Ok(AnyTensor::new(close(vector(v.dtype(), &norms(units, &v)))))
 }
 
 /// `a²`
