@@ -6,11 +6,11 @@ use crate::net_training::{Batch, EPOCHS, Samples, schedule, valid_loader};
 use burn::data::dataloader::DataLoader;
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataset::InMemDataset;
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, Initializer, Linear, LinearConfig};
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::activation::relu;
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::{DType, Device, Distribution, Tensor};
 use burn::train::Learner;
 use burn_tricks::diagnose::{
     DoctorConfig, FindingKind, GoodState, LastGoodConfig, NonFiniteOrigin, NonFinitePlace, Probe,
@@ -273,6 +273,11 @@ fn finite_numbers_whose_norms_are_infinite_are_finite() {
     let model = vec![layer.init(&device), layer.init(&device)];
     let mut last_good = LastGoodConfig::new().init().unwrap();
     assert!(last_good.keep(1, &model, &SgdConfig::new().init()));
+    // Whose squares `f64` can hold, and `f32` not even the root of their root.
+    let wide = Tensor::<1>::full([2], 1e80, (&device, DType::F64));
+    let wide = vec![Param::from_tensor(wide)];
+    let mut last_good = LastGoodConfig::new().init().unwrap();
+    assert!(last_good.keep(1, &wide, &SgdConfig::new().init()));
     let mut doctor = DoctorConfig::new().init(&model).unwrap();
     // After the first 20, steps are not recorded.
     for step in 1..=22 {

@@ -12,7 +12,7 @@ use burn::train::metric::LossMetric;
 use burn::train::{Interrupter, Learner, SupervisedTraining};
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::{GroupLrConfig, LinearRampConfig, LrGroup};
-use burn_tricks::stop::{RollBackConfig, StopReason};
+use burn_tricks::stop::{Any, CheckLimitConfig, RollBackConfig, StopReason};
 use burn_tricks::train::{
     AsTrick, EpochClock, EpochContext, EpochLoaderConfig, Outcome, RollBackTrick, SessionResult,
     StepContext, StopAfterMarked, StopAfterSkips, Trick, TrickError,
@@ -437,6 +437,33 @@ fn a_run_whose_roll_backs_were_used_up_goes_on_with_more_of_them() {
     assert_eq!(resumed.model.tricks().1.done(), 2);
     // After the step at the rate 1, and in the fourth epoch back to it, two at a quarter of it.
     assert_eq!(weight(resumed.model.model()), 1.5);
+}
+
+/// In the epoch that the roll-backs do not suffice for, the second criterion has reached its limit.
+#[test]
+fn more_roll_backs_do_not_lift_a_limit() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let launch = |times, accepted: &[&str]| {
+        let limit = CheckLimitConfig::new(3).init().unwrap();
+        let session = counting(folder.path()).num_epochs(6).without_clock();
+        let session = session
+            .stop_early(LossMetric::new(), patience(20))
+            .stop_early(LossMetric::new(), Any::init((patience(20), limit)).unwrap())
+            .resumable(2)
+            .unwrap();
+        let session = session.accept_changes(accepted.iter().copied());
+        let tricks = (Spoils(&[2, 3]), back(times));
+        session.launch(learner(tricks, 1.0)).unwrap()
+    };
+    let ended = launch(1, &[]);
+    assert_eq!(ended.last_epoch, Some(3));
+    let reason = Some(StopReason::NonFinite);
+    assert_eq!(ended.outcome.stop_reason(), reason, "{ended}");
+    let resumed = launch(3, &["trick 2"]);
+    let reason = Some(StopReason::CheckLimit { checks: 3 });
+    assert_eq!(resumed.outcome.stop_reason(), reason, "{resumed}");
+    assert_eq!(resumed.last_epoch, Some(3));
 }
 
 /// With and without going back for that reason. The losses are 2, 1, 0, 1 and, where it goes back to the third, 0.5.
