@@ -75,12 +75,12 @@ impl AnyTensor {
 
     /// For operations of Burn that do not look at the rank: the code of one rank serves all.
     fn of_some_rank(self) -> Tensor<1> {
-        Tensor::from_dispatch(self.0.open())
+        Tensor::from_dispatch(self.open())
     }
 
     /// The tensor with one dimension.
     pub fn flatten(self) -> Tensor<1> {
-        flattened(self.0.open())
+        flattened(self.open())
     }
 
     /// How many dimensions it has.
@@ -153,7 +153,7 @@ impl AnyTensor {
         if self.dtype() == DType::from(dtype) {
             return self;
         }
-        Self::new(Dispatch::float_cast(self.0.open(), dtype))
+        Self::new(Dispatch::float_cast(self.open(), dtype))
     }
 
     /// Its numbers. Waits for the device.
