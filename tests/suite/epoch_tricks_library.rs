@@ -668,6 +668,12 @@ fn groups_are_unfrozen_one_after_the_other() {
     assert_eq!(trains(1), [false, true, false]);
     assert_eq!(trains(2), [false, true, true]);
     assert_eq!(trains(4), [true, true, true]);
+    // Of two groups with the same weight, the one that begins first.
+    let config = GradualUnfreezingConfig::for_paths(["first", "*.bias"]);
+    let trick = config.with_begin_epochs(Some(vec![4, 1])).init(&begun);
+    let net = trick.unwrap().apply(begun.clone(), 1);
+    assert!(net.first.bias.unwrap().is_require_grad());
+    assert!(!net.first.weight.is_require_grad());
     for epochs in [&[1, 2][..], &[2, 3, 4], &[0, 1, 1]] {
         let error = at(epochs).init(&begun).unwrap_err().to_string();
         assert!(error.contains(&format!("`begin_epochs` must have an epoch of at least 1 for each group, and 1 for one of them, got {epochs:?}")), "{error}");
@@ -945,9 +951,13 @@ fn patience_knows_the_noise_of_the_metric() {
     // One batch has no standard error, without which it is no criterion.
     let folder = tempfile::tempdir().unwrap();
     let session = noise_aware(folder.path(), valid_loader());
-    let error = session.launch(learner()).unwrap_err();
+    let error = session.resumable(2).unwrap().launch(learner()).unwrap_err();
     let text = "the metric `Loss Standard Error` has no value for epoch 1: a standard error needs at least two \
                 validation batches, so validate in smaller batches";
     assert_eq!(error.cause.to_string(), text);
     assert!(matches!(error.cause, SessionError::MissingMetric(_)));
+    // The epoch that it could not judge is trained again.
+    let session = noise_aware(folder.path(), three_batches());
+    let mended = session.resumable(2).unwrap().launch(learner()).unwrap();
+    assert_eq!(mended.resumed_after, None);
 }

@@ -38,7 +38,7 @@ pub(crate) trait EpochHook: Send {
     fn rolled_back(&mut self, _obeyed: bool) {}
 
     /// Forgets that the hook stopped the run before, because its configuration has changed, or that of the roll-back which
-    /// would have continued the run: then a limit that it has reached stops the run all the same (`keep_limit`).
+    /// would have continued the run: then a hook that had reached a limit forgets nothing (`keep_limit`).
     fn reconsider(&mut self, _keep_limit: bool) {}
 
     /// The result, if the hook is a criterion.

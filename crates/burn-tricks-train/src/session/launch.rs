@@ -288,8 +288,9 @@ impl CheckpointingStrategy for SaveEveryEpoch {
     ) -> Vec<CheckpointingAction> {
         // Before the model is saved. What stops the run is part of its state.
         self.end.end_of_epoch(epoch, store);
-        if self.end.trick_failed().is_some() {
-            return Vec::new(); // the model of this epoch is not what it was to be
+        // The model of this epoch is not what it was to be, or a criterion or a plateau has not observed it.
+        if self.end.trick_failed().is_some() || self.end.missing().is_some() {
+            return Vec::new();
         }
         let validated = lock(&self.validated).take();
         let states = self.end.states().map_err(std::io::Error::other);

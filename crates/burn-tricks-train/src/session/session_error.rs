@@ -72,7 +72,7 @@ pub enum SessionError {
     Training(Arc<TrainingError>),
     /// A trick failed at the end of an epoch. The checkpoint of that epoch was not written.
     Trick(Arc<TrickError>),
-    /// A metric that a criterion or a plateau reads had no value.
+    /// A metric that a criterion or a plateau reads had no value. The checkpoint of that epoch was not written.
     MissingMetric(MissingMetric),
     /// The directory of the checkpoints cannot be created, read or written.
     Io(std::io::Error),

@@ -167,11 +167,13 @@ impl<C: StopCriterion> StopHandle<C> {
         }
     }
 
-    /// Forgets that the criterion stopped the run before: it judges the next epoch. With `keep_limit`, a limit that it had
-    /// reached stops the run all the same.
+    /// Forgets that the criterion stopped the run before: it judges the next epoch. With `keep_limit`, a criterion that had
+    /// reached a limit keeps its reason: the run stays ended, and a divergence is not hidden by the limit.
     pub(crate) fn reconsider(&self, keep_limit: bool) {
-        if let Some(decision) = &mut lock(&self.0).before {
-            decision.stop = decision.limit.filter(|_| keep_limit);
+        if let Some(decision) = &mut lock(&self.0).before
+            && !(keep_limit && decision.limit.is_some())
+        {
+            decision.stop = None;
         }
     }
 

@@ -56,9 +56,9 @@ use std::fmt::Debug;
 /// that is not finite as a divergence; set a limit with
 /// [`with_divergence_limit`](burn_tricks_stop::EarlyStoppingConfig). After a roll-back the session continues. It ends
 /// if the criterion stops for another reason, or if all roll-backs are used up. A run that ended because they were used up
-/// continues if it is resumed with more [`times`](RollBackConfig::times), and the change is
-/// [accepted](crate::Session::accept_changes). If the criterion reaches a limit of time or of checks in the epoch that
-/// diverges, the run goes back and ends. In a session without such a criterion
+/// continues if it is resumed with more [`times`](RollBackConfig::times), the change is
+/// [accepted](crate::Session::accept_changes), and no criterion had reached a limit. If the criterion reaches a limit of
+/// time or of checks in the epoch that diverges, the run goes back and ends. In a session without such a criterion
 /// [`launch`](crate::Session::launch) is an error.
 ///
 /// If another trick stops the run for a divergence at the end of the same epoch, as

@@ -90,7 +90,7 @@ impl StopAfterMarked {
         };
         match &self.row {
             Some(row) => row.each_ref().map(read),
-            None => [self.loaded; 2],
+            None => [self.loaded, 0.0],
         }
     }
 }
@@ -115,7 +115,8 @@ impl<M: Module> Trick<M> for StopAfterMarked {
                 row.to_device(&marked.device()),
                 most.to_device(&marked.device()),
             ),
-            None => (marked.full_like(self.loaded), marked.full_like(self.loaded)),
+            // A row that reached the limit in an earlier epoch counts only if it continues.
+            None => (marked.full_like(self.loaded), marked.zeros_like()),
         };
         let row = (row + 1.0) * marked;
         let most = most.max_pair(row.clone());

@@ -163,7 +163,7 @@ impl<M: Module> Trick<M> for StopAfterSkips {
     }
 
     fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-        self.in_a_row = state_from_bytes(state)?;
+        (self.in_a_row, self.reached) = (state_from_bytes(state)?, false);
         Ok(())
     }
 }

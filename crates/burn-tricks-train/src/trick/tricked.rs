@@ -293,10 +293,12 @@ impl<M: Module, H: Trick<M>> Module for Tricked<M, H> {
             return Ok(self.with(model, Mode::Validation(None)));
         }
         let loaded = self.with(model, Mode::Training).rebuilt();
-        if !loaded.resuming.swap(false, SeqCst) {
-            loaded.tricks.restart(loaded.model.model());
+        if loaded.resuming.swap(false, SeqCst) {
+            return Ok(loaded);
         }
-        Ok(loaded)
+        loaded.tricks.restart(loaded.model.model());
+        // As the tricks that have begun anew want it: which weights are frozen, a dropout rate.
+        Ok(loaded.rebuilt())
     }
 }
 

@@ -135,7 +135,8 @@ impl GradualUnfreezingConfig {
                 trained.push((at.path().to_owned(), param.id()));
             }
         });
-        // Of each weight the first group that it is in, by its id: a tied weight has several places.
+        // Of each weight the group that begins first, and of those that begin together the first in the list. By its id: a
+        // tied weight has several places.
         let mut group_of: HashMap<ParamId, usize> = HashMap::new();
         for (index, group) in self.groups.iter().enumerate() {
             let named = ParamPaths::init(model, "groups", std::slice::from_ref(group))?;
@@ -146,10 +147,11 @@ impl GradualUnfreezingConfig {
             }
             let mut new = 0;
             for id in ids {
-                group_of.entry(id).or_insert_with(|| {
+                let other = group_of.get(&id).copied();
+                if other.is_none_or(|other| self.begins(index) < self.begins(other)) {
+                    group_of.insert(id, index);
                     new += 1;
-                    index
-                });
+                }
             }
             if new == 0 {
                 return error("name weights that no group before does", group);
@@ -164,6 +166,14 @@ impl GradualUnfreezingConfig {
             groups: groups.collect(),
             epoch: 1,
         })
+    }
+
+    /// The epoch in which the group of this index begins to be trained.
+    fn begins(&self, group: usize) -> usize {
+        match &self.begin_epochs {
+            Some(epochs) => epochs[group],
+            None => group.saturating_mul(self.every_epochs).saturating_add(1),
+        }
     }
 }
 
@@ -196,13 +206,7 @@ impl GradualUnfreezing {
 
     /// Whether the group of this index is trained in `epoch`.
     fn trains(&self, group: usize, epoch: usize) -> bool {
-        let begins = match &self.config.begin_epochs {
-            Some(epochs) => epochs[group],
-            None => group
-                .saturating_mul(self.config.every_epochs)
-                .saturating_add(1),
-        };
-        epoch.max(1) >= begins
+        epoch.max(1) >= self.config.begins(group)
     }
 }
 
