@@ -7,13 +7,14 @@ use burn::data::dataloader::DataLoader;
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataset::InMemDataset;
 use burn::module::{Module, Param};
-use burn::nn::{Dropout, DropoutConfig, Initializer, Linear, LinearConfig};
+use burn::nn::{BatchNormConfig, Dropout, DropoutConfig, Initializer, Linear, LinearConfig};
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use burn::train::Learner;
 use burn_tricks::diagnose::{
-    DoctorConfig, FindingKind, GoodState, LastGoodConfig, NonFiniteOrigin, NonFinitePlace, Probe,
+    DoctorConfig, EpochMetrics, FindingKind, GoodState, LastGoodConfig, NonFiniteOrigin,
+    NonFinitePlace, Probe,
 };
 use burn_tricks::force_init;
 use burn_tricks::train::{
@@ -290,6 +291,71 @@ fn finite_numbers_whose_norms_are_infinite_are_finite() {
     }
     let first = doctor.history(&model).first_non_finite.unwrap();
     assert_eq!((first.step, first.paths.len()), (22, 2));
+}
+
+/// Beyond `f32`, in steps that are recorded and in one that is not.
+#[test]
+fn finite_gradients_of_f64_are_finite() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let mut layer = LinearConfig::new(2, 1).with_bias(false).init(&device);
+    layer.weight = layer
+        .weight
+        .map(|weight| Tensor::from_inner(weight.inner().cast(DType::F64)).require_grad());
+    let mut doctor = DoctorConfig::new().init(&layer).unwrap();
+    for step in 1..=22 {
+        let factor = if step < 22 { 1e39 } else { f64::NAN };
+        let input = Tensor::<2>::ones([1, 2], (&device, DType::F64));
+        let loss = (layer.forward(input) * factor).sum();
+        let grads = GradientsParams::from_grads(loss.backward(), &layer);
+        doctor.before_step(&layer, &grads, 1e-3);
+        doctor.after_step(&layer);
+    }
+    let first = doctor.history(&layer).first_non_finite.unwrap();
+    assert_eq!(first.step, 22);
+}
+
+/// Its input is NaN, and so is the gradient of each weight.
+#[test]
+fn a_skipped_step_hides_no_silent_unit() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let layer = LinearConfig::new(2, 2).with_bias(false).init(&device);
+    let mut doctor = DoctorConfig::new().init(&layer).unwrap();
+    for step in 1..=6 {
+        let value = if step < 6 { 1.0 } else { f32::NAN };
+        let input = Tensor::<2>::full([1, 2], value, &device);
+        let loss = layer.forward(input).narrow(1, 1, 1).sum();
+        let grads = GradientsParams::from_grads(loss.backward(), &layer);
+        doctor.before_step(&layer, &grads, 1e-3);
+        if step < 6 {
+            doctor.after_step(&layer);
+        } else {
+            doctor.skip_step();
+        }
+    }
+    assert_eq!(doctor.history(&layer).params[0].silent_units, Some(1));
+}
+
+#[test]
+fn a_validation_does_not_replace_the_input_of_a_norm_layer() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let model = vec![BatchNormConfig::new(3).init(&device)];
+    let mut doctor = DoctorConfig::new().init(&model).unwrap();
+    let probe = Probe::new();
+    doctor.attach(&probe);
+    let inputs = |rows: usize| Tensor::<2>::ones([rows, 3], &device);
+    let outputs = model[0].forward(probe.record_norm_input("0", inputs(8)));
+    let grads = GradientsParams::from_grads(outputs.sum().backward(), &model);
+    doctor.before_step(&model, &grads, 1e-3);
+    doctor.after_step(&model);
+    // Two batches of a validation on the same device.
+    for rows in [2, 1] {
+        let _ = probe.record_norm_input("0", inputs(rows));
+    }
+    doctor.observe_epoch(EpochMetrics::new());
+    assert_eq!(doctor.history(&model).norms[0].values, 8);
 }
 
 /// A step that is not recorded: the 27th.

@@ -352,8 +352,16 @@ impl Doctor {
     /// over a module does not see them.
     pub fn observe_text(&mut self, model: &str) {
         let mut layers = crate::record::text::dropout_layers(model);
+        // Those whose texts end in `Dropout {prob: ...}`.
+        let types = [
+            "Dropout",
+            "SpatialDropout",
+            "AlphaDropout",
+            "GaussianDropout",
+        ];
         let modes = self.structure.modes.iter();
-        let paths: Vec<&Mode> = modes.filter(|mode| mode.layer == "Dropout").collect();
+        let is_dropout = |mode: &&Mode| types.contains(&mode.layer.as_str());
+        let paths: Vec<&Mode> = modes.filter(is_dropout).collect();
         // Both are in the module's order; the text has names and no paths.
         if paths.len() == layers.len() {
             for (layer, mode) in layers.iter_mut().zip(paths) {

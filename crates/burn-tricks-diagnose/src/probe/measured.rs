@@ -48,6 +48,8 @@ pub(crate) struct Measured {
     pub(crate) name: String,
     /// The input of the norm layer of this name, in the last recorded step.
     norm: Option<NormInput>,
+    /// That of the recorded step before, in case the last one is forgotten.
+    norm_before: Option<NormInput>,
     passed: Vec<Passed>,
     extremes: VecDeque<Extremes>,
 }
@@ -57,6 +59,7 @@ impl Measured {
         Self {
             name,
             norm: None,
+            norm_before: None,
             passed: Vec::new(),
             extremes: VecDeque::new(),
         }
@@ -100,6 +103,9 @@ impl Measured {
         while self.passed.pop_if(|passed| passed.step == step).is_some() {
             self.extremes.pop_back();
         }
+        if self.norm.as_ref().is_some_and(|norm| norm.step == step) {
+            self.norm = self.norm_before.take();
+        }
     }
 
     /// Whether nothing has passed.
@@ -121,12 +127,15 @@ impl Measured {
         let values = input.dims().iter().product::<usize>() / input.dims()[axis];
         let (wide, mean) = mean_of(input.clone());
         let (_, variance) = mean_of((input - wide).square());
-        self.norm = Some(NormInput {
+        let before = self.norm.replace(NormInput {
             step,
             mean,
             variance,
             values,
         });
+        if before.as_ref().is_some_and(|before| before.step != step) {
+            self.norm_before = before;
+        }
     }
 
     /// The input of the norm layer against `running` statistics: mean and variance. Waits for the device.

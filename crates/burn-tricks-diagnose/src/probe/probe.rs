@@ -280,6 +280,7 @@ impl Probe {
         let mut state = self.state();
         state.measured.iter_mut().for_each(|of| of.forget(step));
         state.measured.retain(|of| !of.is_empty());
+        state.norms.iter_mut().for_each(|of| of.forget(step));
     }
 
     /// Records nothing any more.

@@ -5,7 +5,7 @@ use crate::numbers::{finite_if_all_are, join, read};
 use crate::record::params::Params;
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use burn_tricks_core::walk::{Location, Visitor, visit};
 
 /// A step's number is kept as two numbers below 2^24, which are whole in `f32`.
@@ -33,7 +33,8 @@ impl NonFiniteWatch {
             .map(|check| check.unwrap_or_else(|| zero.clone()))
             .collect();
         let number = [(step / DIGIT) as f32, (step % DIGIT) as f32];
-        parts.insert(0, Tensor::from_floats(number, &device));
+        // Whatever the float type of the device is, in one that holds both digits.
+        parts.insert(0, Tensor::from_data(number, (&device, DType::F32)));
         let Some(now) = join(parts) else { return };
         self.kept = Some(match self.kept.take() {
             Some(kept) => {

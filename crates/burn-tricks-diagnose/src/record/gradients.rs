@@ -1,11 +1,11 @@
 //! What one step does to each parameter.
 
 use crate::flat::{Flat, flat};
-use crate::numbers::{Said, join, norm, said};
+use crate::numbers::{Said, finite_if_all_are, join, norm, said};
 use crate::record::params::Params;
 use burn::module::{Module, Param, ParamId};
 use burn::optim::GradientsParams;
-use burn::tensor::{FloatDType, Tensor};
+use burn::tensor::{DType, FloatDType, Tensor};
 use burn_tricks_core::walk::{Location, Visitor, visit};
 use burn_tricks_kernels::distance;
 use std::collections::HashMap;
@@ -24,7 +24,7 @@ pub(crate) struct Before {
     pub(crate) has_cosine: bool,
     /// The magnitudes of the gradient, summed for each unit, by position.
     pub(crate) units: Vec<(usize, Tensor<1>)>,
-    /// A number for each gradient that is finite if and only if all of its numbers are in `f32`, by position.
+    /// A number for each gradient that is finite if and only if all of its numbers are, by position.
     pub(crate) checks: Vec<(usize, Tensor<1>)>,
     /// The weights before the step.
     pub(crate) weights: Vec<Open>,
@@ -106,14 +106,22 @@ impl Visitor for Measure<'_> {
             self.before.checks.push((position, check.clone()));
             return;
         }
+        // Of `f64`, numbers beyond `f32` are finite too.
+        let exact = (grad.dtype() == DType::F64).then(|| finite_if_all_are(&grad));
         let grad = grad.cast(FloatDType::F32);
         let weight = flat(param.val());
         self.before.with_gradient.push(position);
-        let of_grad = said(&grad, &[Said::Norm, Said::Zeros, Said::NonFinite]);
+        let mut of_grad = said(&grad, &[Said::Norm, Said::Zeros, Said::NonFinite]);
         let size = of_grad[0].clone();
-        // The norm of finite numbers may exceed `f32`.
-        let is_finite = of_grad[2].clone().equal_elem(0.0);
-        let check = size.clone().mask_fill(is_finite, 0.0);
+        let check = if let Some(check) = exact {
+            let is_finite = check.clone().is_finite();
+            of_grad[2] = of_grad[2].clone().mask_fill(is_finite, 0.0);
+            check
+        } else {
+            // The norm of finite numbers may exceed `f32`.
+            let is_finite = of_grad[2].clone().equal_elem(0.0);
+            size.clone().mask_fill(is_finite, 0.0)
+        };
         self.numbers.extend(of_grad);
         self.numbers.push(norm(&weight));
         self.before.checks.push((position, check.clone()));

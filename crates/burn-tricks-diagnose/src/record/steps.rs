@@ -45,6 +45,9 @@ pub(crate) struct Steps {
     /// The magnitudes of gradients for each unit, summed over the recorded steps: of this window and of the last.
     windows: [Vec<Option<Tensor<1>>>; 2],
     in_window: usize,
+    /// Both before the step that was recorded last, in case it is not taken.
+    windows_before: [Vec<Option<Tensor<1>>>; 2],
+    in_window_before: usize,
 }
 
 impl Steps {
@@ -58,6 +61,8 @@ impl Steps {
             next_epoch: None,
             windows: [vec![None; params], vec![None; params]],
             in_window: 0,
+            windows_before: [vec![None; params], vec![None; params]],
+            in_window_before: 0,
         }
     }
 
@@ -97,6 +102,8 @@ impl Steps {
 
     pub(crate) fn push(&mut self, step: usize, lr: f64, before: Before) {
         let epoch = self.next_epoch.take();
+        self.windows_before.clone_from(&self.windows);
+        self.in_window_before = self.in_window;
         if self.in_window == WINDOW {
             self.windows.swap(0, 1);
             self.windows[0].fill(None);
@@ -140,7 +147,10 @@ impl Steps {
     /// Forgets `step`, which was not taken, if it was recorded.
     pub(crate) fn skip(&mut self, step: usize) {
         self.open.clear();
-        self.list.pop_if(|last| last.step == step);
+        if self.list.pop_if(|last| last.step == step).is_some() {
+            self.windows.clone_from(&self.windows_before);
+            self.in_window = self.in_window_before;
+        }
     }
 
     /// The units whose gradient was exactly 0 in the last windows, by parameter. Waits for the device.

@@ -17,8 +17,10 @@ pub(crate) fn dropout_layers(text: &str) -> Vec<DropoutLayer> {
         let is_variant = body["Dropout {".len()..].contains("Dropout {");
         if let Some(Ok(prob)) = prob.filter(|_| !is_variant) {
             let line = before.rsplit('\n').next().unwrap_or(before);
+            // Behind the colon is the beginning of a longer type, such as `SpatialDropout`.
+            let name = line.rsplit_once(':').map_or(line, |(name, _)| name);
             layers.push(DropoutLayer {
-                name: line.trim().trim_end_matches(':').trim().to_owned(),
+                name: name.trim().to_owned(),
                 per_mille: (prob * 1000.0).round() as u32,
             });
         }
@@ -54,5 +56,7 @@ mod tests {
             .map(|of| (of.name.as_str(), of.per_mille))
             .collect();
         assert_eq!(found, [("drop", 250), ("hard", 800)], "{net}");
+        let spatial = dropout_layers("Net {\n  hard: SpatialDropout {prob: 0.8}\n}");
+        assert_eq!(spatial[0].name, "hard");
     }
 }
