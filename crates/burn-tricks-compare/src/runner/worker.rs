@@ -12,7 +12,7 @@ use std::{
 /// How long to wait for output before looking at the worker again.
 const TICK: Duration = Duration::from_millis(20);
 
-/// How long to go on reading after the worker has ended. Its output ends with it, unless a process
+/// How long to wait for output after the worker has ended. Its output ends with it, unless a process
 /// that it started holds it open.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -29,7 +29,8 @@ pub(crate) struct Worker {
     stderr: VecDeque<String>,
     /// Whether the message of a panic has ended: what follows is its backtrace.
     is_past_panic: bool,
-    ended: Option<(ExitStatus, Instant)>,
+    /// How it has ended, and how long its output has been waited for since.
+    ended: Option<(ExitStatus, Duration)>,
 }
 
 /// What happened to a worker.
@@ -85,14 +86,20 @@ impl Worker {
     pub(crate) fn next(&mut self) -> io::Result<Event> {
         if self.ended.is_none() {
             let status = self.child.try_wait()?;
-            self.ended = status.map(|status| (status, Instant::now()));
+            self.ended = status.map(|status| (status, Duration::ZERO));
         }
-        if let Some((status, at)) = self.ended
-            && at.elapsed() > GRACE
+        if let Some((status, waited)) = self.ended
+            && waited > GRACE
         {
             return Ok(Event::Exited(status));
         }
-        match self.output.recv_timeout(TICK) {
+        let start = Instant::now();
+        let output = self.output.recv_timeout(TICK);
+        if let Some((_, waited)) = &mut self.ended {
+            // Without the time that the caller takes for a line, which it may write to a slow disk.
+            *waited += start.elapsed();
+        }
+        match output {
             Ok(Output::Stdout(line)) => return Ok(Event::Line(line)),
             Ok(Output::Stderr(line)) => self.keep(line),
             Err(RecvTimeoutError::Timeout) => {}

@@ -7,7 +7,8 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::Instant,
+    thread,
+    time::{Duration, Instant},
 };
 
 use burn_tricks_compare::{FailedRun, RUN_PREFIX, TrainingRun};
@@ -273,4 +274,17 @@ fn each_run_is_told_once_and_again_if_it_turns_out_worthless() {
     let ran = runner(1).run_each(jobs, tell).unwrap();
     assert_eq!(told, [(3, false), (1, false), (1, true)]);
     assert_eq!(seeds(&Ended::of(ran.runs)), (vec![3], vec![1]));
+}
+
+#[test]
+fn results_that_are_kept_slowly_are_kept_after_the_worker_has_ended() {
+    let all: Vec<u64> = (0..30).collect();
+    let script: String = all.iter().map(|seed| print("ema", *seed)).collect();
+    let keep = |_: &TrainingRun| {
+        thread::sleep(Duration::from_millis(100));
+        Ok(())
+    };
+    let jobs = vec![job("ema", &all, &script)];
+    let ran = runner(1).run_each(jobs, keep).unwrap();
+    assert_eq!(Ended::of(ran.runs).finished, all);
 }
