@@ -477,6 +477,12 @@ fn a_soup_names_what_does_not_fit() {
         "model 2 and model 0: the architectures differ: expected `weight` [2, 3] F32, got \
          `weight` [2, 4] F32: models that are combined must be made by one configuration"
     );
+    // Before one is scored.
+    let scored = |_: &Linear| -> f64 { panic!("scored") };
+    let config = GreedySoupConfig::new(Goal::Maximize);
+    let error = config.select(&[layer(4), layer(3), layer(3)], scored);
+    let text = error.unwrap_err().to_string();
+    assert!(text.starts_with("model 1 and model 0: "), "{text}");
 }
 
 #[test]

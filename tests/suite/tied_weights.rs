@@ -13,7 +13,7 @@ use burn::tensor::{Device, Distribution, Tensor, activation::tanh};
 use burn::train::metric::{Metric as _, MetricMetadata, Numeric as _};
 use burn::train::{InferenceStep, Learner, RegressionOutput, TrainOutput, TrainStep};
 use burn_tricks::Snapshot;
-use burn_tricks::average::{Ema, Predict, SnapshotEnsembleConfig};
+use burn_tricks::average::{Ema, Predict, SnapshotEnsembleConfig, SwaConfig, TrainedAverage};
 use burn_tricks::grad::ClipGradNorm;
 use burn_tricks::nn::{
     InitError, LsuvConfig, Penalty, SpectralNormConfig, TiedWeights, WeightInit, WeightNorm,
@@ -292,6 +292,8 @@ fn a_restored_model_is_tied_again_and_no_number_is_changed() {
     let expected = gradient(&tied, &input);
     let restored = Snapshot::new(&tied).restore(&tied).unwrap();
     assert_eq!(gradient(&restored, &input), expected);
+    let average = TrainedAverage::init(SwaConfig::new(1), &tied).unwrap();
+    assert_eq!(gradient(&average.restore_into(&tied), &input), expected);
     // Of places that differ both keep their values, as they were validated.
     let apart = Tied {
         again: Once::new(&flex()).layer.map(&mut Plus),

@@ -126,8 +126,13 @@ impl GreedySoupConfig {
         models: &[M],
         mut score: impl FnMut(&M) -> f64,
     ) -> Result<GreedySoup<M>, CombineError> {
-        if models.is_empty() {
-            return Err(CombineError::Empty);
+        let (first, rest) = models.split_first().ok_or(CombineError::Empty)?;
+        let first = Snapshot::new(first);
+        // Before anything is scored, which takes long.
+        for (model, other) in (1..).zip(rest) {
+            first
+                .check(other)
+                .map_err(|mismatch| CombineError::DifferentArchitecture { model, mismatch })?;
         }
         let scores: Vec<f64> = models.iter().map(|model| score(&model.valid())).collect();
         let mut order: Vec<usize> = (0..models.len())

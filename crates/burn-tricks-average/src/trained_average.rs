@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Tensor;
 use burn_tricks_core::walk::{Location, Visitor, visit, visit_floats};
-use burn_tricks_core::{ConfigError, InlineModule, Leaf, StepAverage, independent_copy};
+use burn_tricks_core::{ConfigError, InlineModule, Leaf, StepAverage, independent_copy, tie};
 use std::collections::{HashMap, HashSet};
 
 /// An average of the weights of a model that are trained, such as the factors of LoRA: the frozen weights are neither copied
@@ -137,7 +137,8 @@ impl<R: AverageRule> TrainedAverage<R> {
     /// Those of [`update`](Self::update).
     #[must_use]
     pub fn restore_into<M: Module>(&self, model: &M) -> M {
-        self.write(model, independent_copy(model))
+        // Each place of a tied weight is a leaf of its own in the copy, and would have a part of the gradient.
+        tie(self.write(model, independent_copy(model)))
     }
 
     /// `copy`, a copy of `model`, with the averaged weights.
