@@ -1040,3 +1040,24 @@ fn a_mark_of_a_group_is_a_mark_of_all() {
     let grads = Only::new(of_b(), propagates).apply(&pair, grads);
     assert_eq!(pair.read_grads_a(&grads), [0.25]);
 }
+
+#[test]
+fn auto_clip_propagates_what_is_not_finite_also_in_the_first_step() {
+    for (name, device) in devices() {
+        for bad in [f64::NAN, f64::INFINITY] {
+            let mut clip = AutoClipConfig::new().init().unwrap();
+            let (pair, grads) = Pair::with_grads(&[bad, 1.0], &[2.0], DType::F32, &device);
+            let (a, b) = pair.read_grads(&clip.apply(&pair, grads));
+            assert!(a[0].is_nan(), "{name}: {a:?}");
+            for other in [a[1], b[0]] {
+                // Of a NaN all are NaN; where there is an infinity the others are 0.
+                let propagates = if bad.is_nan() {
+                    other.is_nan()
+                } else {
+                    other == 0.0
+                };
+                assert!(propagates, "{name}, {bad}: {other}");
+            }
+        }
+    }
+}

@@ -179,7 +179,9 @@ impl AutoClip {
         let threshold = self
             .norms
             .percentile(percentile, non_finite, &value.device());
-        let unclipped = value.lower_equal(threshold.clone());
+        // A norm that is not finite propagates, also where the threshold is the largest number.
+        let is_finite = norm.is_bad().bool_not();
+        let unclipped = value.lower_equal(threshold.clone()).bool_and(is_finite);
         norm.share(threshold).mask_fill(unclipped, 1.0)
     }
 
