@@ -5,6 +5,7 @@
 
 use burn::backend::DispatchTensor;
 use std::collections::VecDeque;
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 burn_std::obfuscate!(
@@ -26,11 +27,11 @@ const _: fn() = || {
 };
 
 /// A tensor of Burn's lowest layer.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Hidden(one::Opaque);
 
 /// A list of them.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct HiddenList(list::Opaque);
 
 macro_rules! hides {
@@ -38,6 +39,12 @@ macro_rules! hides {
         impl $hidden {
             pub(crate) fn open(self) -> $inner {
                 self.0.into_inner()
+            }
+        }
+
+        impl fmt::Debug for $hidden {
+            fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(to)
             }
         }
 

@@ -2,7 +2,7 @@
 
 use crate::any_tensor::AnyTensor;
 use crate::hidden::HiddenList;
-use crate::rank::{flattened, with_rank};
+use crate::rank::with_rank;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{DType, FloatDType, Tensor};
 use std::collections::VecDeque;
@@ -118,9 +118,9 @@ impl TensorList {
 
     /// Each tensor, flattened to one dimension.
     pub fn flattened(&self) -> impl Iterator<Item = Tensor<1>> {
-        // An iterator of the hidden tensors would not hide them.
-        let all: Vec<_> = self.0.iter().cloned().map(flattened).collect();
-        all.into_iter()
+        // An iterator of the tensors themselves would not hide them. They are flattened one after the other: to flatten may copy.
+        let all: Vec<AnyTensor> = self.0.iter().cloned().map(AnyTensor::new).collect();
+        all.into_iter().map(AnyTensor::flatten)
     }
 
     /// Whether all tensors are on the CPU backend, without autodiff, in a type for which there are kernels. Any thread may
