@@ -106,6 +106,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .accept_changes(options.accept)
         .launch(Learner::new(model, optimizer.init(), schedule))?; // a run that failed is an error
 
+    if let Some(epoch) = finished.resumed_after {
+        println!("resumed after epoch {epoch}");
+    }
     for (epoch, problem) in &finished.incomplete {
         println!("the checkpoint of epoch {epoch} was passed over: {problem}");
     }
