@@ -465,6 +465,15 @@ def decided_effects(comparison, names):
                 yield row, answer["question"], answer["effect"]["interval"]["mean"], verdict
 
 
+# What `Learner` reads of a recipe.
+KNOWN = {
+    "agc", "averaging", "batch_size", "centralize", "clip", "drop_path", "dropout", "hidden", "init", "learning_rate",
+    "lookahead", "max_norm", "members", "micro_batches", "network", "norm", "normalize", "optimizer", "patience", "rate",
+    "sam", "scale_inputs", "schedule_free", "skip", "soup", "weight_norm",
+}  # fmt: skip
+AVERAGES = {"none", "ema", "swa", "snapshots"}
+
+
 def check(comparison):
     """Ends the program if there is something in the file that this script does not rebuild."""
     questions = {metric["name"] for metric in comparison["protocol"]["metrics"]}
@@ -473,6 +482,11 @@ def check(comparison):
     for recipe in comparison["recipes"]:
         if recipe["settings"]["network"] != "mlp":
             raise SystemExit(f"this script has no network {recipe['settings']['network']!r}: {recipe['name']!r}")
+        for name, value in recipe["settings"].items():
+            if name not in KNOWN and value not in (None, False):
+                raise SystemExit(f"this script does not know {name!r}, which is {value!r} in {recipe['name']!r}")
+        if averaging(recipe["settings"])[0] not in AVERAGES:
+            raise SystemExit(f"this script has no average {recipe['settings']['averaging']!r}: {recipe['name']!r}")
 
 
 def epochs_of(comparison):
