@@ -465,7 +465,7 @@ def decided_effects(comparison, names):
                 yield row, answer["question"], answer["effect"]["interval"]["mean"], verdict
 
 
-# What `Learner` reads of a recipe.
+# The settings of a recipe that this script follows, and the averages.
 KNOWN = {
     "agc", "averaging", "batch_size", "centralize", "clip", "drop_path", "dropout", "hidden", "init", "learning_rate",
     "lookahead", "max_norm", "members", "micro_batches", "network", "norm", "normalize", "optimizer", "patience", "rate",

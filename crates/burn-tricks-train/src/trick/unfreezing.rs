@@ -116,7 +116,8 @@ impl GradualUnfreezingConfig {
     ///
     /// If `every_epochs` is 0, if `begin_epochs` does not have one epoch for each group or has no group at epoch 1, if
     /// there is no group, if a group names no trained weight of `model` (for a name that `model` does not have, the
-    /// error suggests similar ones), or if a group lies within an earlier group, and so changes nothing.
+    /// error suggests similar ones), or if all weights of a group are in groups before it in the list that begin no later,
+    /// so that it changes nothing.
     pub fn init<M: Module>(&self, model: &M) -> Result<GradualUnfreezing, ConfigError> {
         ConfigError::at_least_one("every_epochs", self.every_epochs)?;
         let error = |requirement, got: &str| Err(ConfigError::new("groups", requirement, got));
