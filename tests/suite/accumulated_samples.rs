@@ -217,6 +217,7 @@ fn with_several_devices_every_sample_counts_once() {
 
 #[test]
 fn a_batch_of_another_loader_is_refused() {
+    let _alone = alone();
     let (train, other) = (loader(4, 2, 0), loader(4, 2, 0));
     let device = Device::flex().autodiff();
     let line = Line {

@@ -293,6 +293,7 @@ fn the_best_weights_are_kept_on_another_device() {
 /// Layers of one size: by number, the average of one would go on as that of the other.
 #[test]
 fn the_record_of_other_trained_weights_is_refused() {
+    let _alone = alone();
     let device = Device::flex().autodiff();
     let model = |trained: usize| -> Vec<Linear> {
         let layer = |at| {

@@ -211,6 +211,7 @@ fn configs_go_through_json_and_refuse_nonsense() {
 
 #[test]
 fn an_input_with_other_channels_is_refused() {
+    let _alone = alone();
     let device = Device::flex();
     let panics = |f: &dyn Fn()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).is_err();
     let norm = GlobalResponseNormConfig::new(3).init(&device).unwrap();

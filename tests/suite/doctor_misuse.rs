@@ -171,6 +171,7 @@ fn a_validation_on_a_device_with_autodiff_is_forgotten() {
 
 #[test]
 fn a_recorded_activation_is_the_same_to_the_bit() {
+    let _alone = alone();
     let device = Device::flex().autodiff();
     let layer = LinearConfig::new(1, 1).init(&device);
     let probe = Probe::new();
@@ -184,6 +185,7 @@ fn a_recorded_activation_is_the_same_to_the_bit() {
 
 #[test]
 fn a_probe_without_a_doctor_keeps_nothing() {
+    let _alone = alone();
     let device = Device::flex().autodiff();
     let layer = LinearConfig::new(1, 1).init(&device);
     let ones = || Tensor::<1>::ones([1], &device);
@@ -268,6 +270,7 @@ fn fine_tuning_of_a_trained_network_is_healthy_and_one_that_forgets_is_not() {
 
 #[test]
 fn of_large_outputs_few_rows_are_kept() {
+    let _alone = alone();
     let device = Device::flex().autodiff();
     let layer = LinearConfig::new(1, 1).init(&device);
     let mut doctor = DoctorConfig::new().init(&layer).unwrap();

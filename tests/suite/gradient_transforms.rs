@@ -121,6 +121,7 @@ fn one<const D: usize>(
 
 #[test]
 fn one_backward_pass_serves_several_modules() {
+    let _alone = alone();
     for (_, device) in devices() {
         let model = layers(&device);
         let given = all(&model, &grads(&model, 1.0));

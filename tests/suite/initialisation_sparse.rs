@@ -125,6 +125,7 @@ fn each_unit_has_the_same_number_of_weights_that_are_not_zero() {
 
 #[test]
 fn what_has_another_shape_is_refused() {
+    let _alone = alone();
     let device = Device::flex();
     let sparse = WeightInit::Sparse {
         sparsity: 0.5,

@@ -2,6 +2,7 @@
 //! every backend.
 
 use crate::devices::devices;
+use crate::models::alone;
 use burn::tensor::{Device, Tensor};
 use burn_tricks::kernels::{
     Blocks, Noise, TensorList, UnitClip, UnitDeviation, add_normal, add_normal_twin, cautious,
@@ -38,6 +39,7 @@ fn matrix(device: &Device) -> Tensor<2> {
 
 #[test]
 fn noise_without_a_distribution_is_refused() {
+    let _alone = alone();
     for (_, device) in devices() {
         let refuse = |kind: Noise, shared: usize, expected: &str| {
             refused(

@@ -361,6 +361,7 @@ fn a_state_with_a_number_that_json_has_not_is_refused_by_its_name() {
 
 #[test]
 fn a_schedule_with_groups_is_saved_and_compared() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let model = LinearConfig::new(2, 2).init(&Device::flex());
     let groups = |count: usize| {

@@ -203,6 +203,7 @@ fn attaching_weight_norm_changes_nothing_and_zero_units_are_zeros() {
 
 #[test]
 fn norms_of_half_precision_do_not_overflow() {
+    let _alone = alone();
     for (name, device) in training_devices() {
         if !device.supports_dtype(DType::F16) {
             continue;
@@ -301,6 +302,7 @@ fn gradients_are_those_of_finite_differences() {
 
 #[test]
 fn a_second_reparameterization_is_refused_and_burn_would_drop_it() {
+    let _alone = alone();
     let device = Device::flex().autodiff();
     let plain = Linear::with_grid(&device, DType::F32);
     let lora = plain.clone().apply_lora(Lora::new(2, 4.0));
@@ -396,6 +398,7 @@ fn groups_choose_and_a_group_of_nothing_is_refused() {
 
 #[test]
 fn a_frozen_weight_stays_frozen_with_its_lengths() {
+    let _alone = alone();
     let device = Device::flex().autodiff();
     let model = Linear::with_grid(&device, DType::F32).no_grad();
     let model = WeightNormConfig::new().attach(model).unwrap();

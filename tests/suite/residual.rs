@@ -240,6 +240,7 @@ fn a_branch_of_one_feature_is_not_spread_over_the_input() {
 /// multiplied by 0.
 #[test]
 fn batch_norms_in_blocks_are_burns_up_to_rounding() {
+    let _alone = alone();
     let of_norm = |path: &str, held: Vec<f64>| match path.rsplit('.').next() {
         Some("gamma") if held.len() == 3 => vec![0.5, 1.5, 2.0],
         Some("beta") => vec![0.1, -0.2, 0.3],

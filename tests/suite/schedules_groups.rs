@@ -1,5 +1,6 @@
 //! Learning rates of groups of parameters, the preview of schedules, and REX.
 
+use crate::models::alone;
 use crate::norms::{assert_json, assert_refused};
 use crate::oracle::{assert_close, case, numbers, read};
 use burn::lr_scheduler::LrScheduler;
@@ -57,6 +58,7 @@ fn rex_is_the_formula_of_the_paper() {
 
 #[test]
 fn a_group_has_its_factor_and_its_warm_up() {
+    let _alone = alone();
     let net = net();
     let cosine = CosineConfig::new(0.1, 20).init().unwrap();
     let body = LrGroup::new(["body"], 1.0)
@@ -97,6 +99,7 @@ fn a_group_has_its_factor_and_its_warm_up() {
 
 #[test]
 fn a_resumed_schedule_of_groups_goes_on() {
+    let _alone = alone();
     let net = net();
     let groups = GroupLrConfig::of([LrGroup::new(["body"], 2.0).with_warmup(6)]);
     let make = || {
@@ -130,6 +133,7 @@ fn a_resumed_schedule_of_groups_goes_on() {
 
 #[test]
 fn groups_that_are_none_are_refused() {
+    let _alone = alone();
     let net = net();
     let refuse = |group: LrGroup, field: &str, got: &str| {
         let init = GroupLrConfig::of([group]).init(&net, 0.1);
@@ -229,6 +233,7 @@ fn a_preview_shows_what_the_schedule_gives() {
 
 #[test]
 fn a_warm_up_of_a_group_is_repeated_after_a_skipped_step() {
+    let _alone = alone();
     let net = net();
     let skips = SkipCount::new();
     let groups = GroupLrConfig::of([LrGroup::new(["body"], 2.0).with_warmup(4)]);
@@ -276,6 +281,7 @@ fn moved(model: Vec<Linear>, schedule: &mut ModuleLrScheduler) -> Vec<f64> {
 /// Optimizers step the first place of a tied parameter, with the path of that place.
 #[test]
 fn a_group_may_name_any_place_of_a_tied_parameter() {
+    let _alone = alone();
     let config = LinearConfig::new(1, 1).with_bias(false);
     let layer = || config.init(&Device::flex().autodiff());
     let model = || {

@@ -240,6 +240,7 @@ fn without_a_way_to_go_it_is_a_plain_backward_pass_to_the_bit() {
 /// No visitor reaches the tensor of the encoding: its copy must fit to the copied weights all the same.
 #[test]
 fn a_model_with_a_constant_tensor_goes_uphill() {
+    let _alone = alone();
     for device in autodiff_devices() {
         let linear = LinearConfig::new(2, 2).init(&device);
         let model = (linear, PositionalEncodingConfig::new(2).init(&device));
