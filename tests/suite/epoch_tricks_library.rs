@@ -3,7 +3,7 @@
 
 use crate::models::{Net, alone, numbers};
 use crate::net_training::{Batch, Samples, schedule, session, train_loader, valid_loader};
-use burn::data::dataloader::DataLoader;
+use burn::data::dataloader::{DataLoader, DataLoaderIterator};
 use burn::data::dataset::InMemDataset;
 use burn::module::{Module, ModuleMapper, Param, ParamGroup};
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
@@ -27,6 +27,7 @@ use burn_tricks::train::{
     SnapshotTrickConfig, StateError, StepContext, Trick, TrickError,
 };
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 const EPOCHS: usize = 4;
@@ -910,6 +911,39 @@ fn three_batches() -> Arc<dyn DataLoader<Batch>> {
         .unwrap()
 }
 
+/// Three batches in the first epoch, and one in those after it.
+struct Shrinks {
+    passes: Arc<AtomicUsize>,
+    three: Arc<dyn DataLoader<Batch>>,
+    one: Arc<dyn DataLoader<Batch>>,
+}
+
+impl DataLoader<Batch> for Shrinks {
+    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<Batch> + 'a> {
+        if self.passes.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.three.iter()
+        } else {
+            self.one.iter()
+        }
+    }
+
+    fn num_items(&self) -> usize {
+        self.three.num_items()
+    }
+
+    fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<Batch>> {
+        Arc::new(Self {
+            passes: self.passes.clone(),
+            three: self.three.to_device(device),
+            one: self.one.to_device(device),
+        })
+    }
+
+    fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<Batch>> {
+        self.three.slice(start, end)
+    }
+}
+
 /// Any difference is within a million standard errors.
 fn noise_aware<H: Trick<Net> + 'static>(
     folder: &Path,
@@ -960,4 +994,18 @@ fn patience_knows_the_noise_of_the_metric() {
     let session = noise_aware(folder.path(), three_batches());
     let mended = session.resumable(2).unwrap().launch(learner()).unwrap();
     assert_eq!(mended.resumed_after, None);
+    // So is the second epoch, if it is that.
+    let folder = tempfile::tempdir().unwrap();
+    let shrinks = Shrinks {
+        passes: Arc::default(),
+        three: three_batches(),
+        one: valid_loader(),
+    };
+    let session = noise_aware(folder.path(), Arc::new(shrinks));
+    let error = session.resumable(2).unwrap().launch(learner()).unwrap_err();
+    assert_eq!(error.cause.to_string(), text.replace("epoch 1", "epoch 2"));
+    let session = noise_aware(folder.path(), three_batches());
+    let mended = session.resumable(2).unwrap().launch(learner()).unwrap();
+    assert_eq!(mended.resumed_after, Some(1));
+    assert_eq!(mended.last_epoch, Some(3));
 }

@@ -6,6 +6,7 @@ use crate::finding::prescription::{InitScheme, Prescription, short};
 use crate::finding::severity::Severity;
 use crate::history::History;
 use crate::history::measures::{Outcome, median};
+use crate::history::param::ParamHistory;
 use crate::rules::initial::{initial, is_recurrent};
 
 /// The norm of all gradients in the first steps, for inputs of size 1.
@@ -16,6 +17,10 @@ const RATIO: f64 = 70.0;
 
 /// The first steps.
 const EARLY: usize = 5;
+
+/// The gradients of two layers are of one size if their norms differ by no more than this factor: the shapes of the layers make
+/// them differ so much where the signal keeps its size.
+const ALIKE: f64 = 2.0;
 
 /// Gradients that are large before the first update: what comes after, such as steps that go too far, is a consequence.
 pub(crate) fn from_the_first(history: &History) -> Vec<Finding> {
@@ -78,22 +83,24 @@ fn found(history: &History) -> Option<Finding> {
     } else {
         return None;
     };
-    let largest = weights.iter().max_by(|a, b| {
-        let norm = |param: &&&crate::history::param::ParamHistory| {
-            param
-                .steps
-                .iter()
-                .take(EARLY)
-                .map(|at| at.gradient)
-                .fold(0.0, f64::max)
-        };
-        norm(a).total_cmp(&norm(b))
-    });
-    let is_last = largest
-        .zip(weights.last())
-        .is_some_and(|(largest, last)| largest.path == last.path);
+    let norm_of = |param: &ParamHistory| {
+        let early = param.steps.iter().take(EARLY);
+        early.map(|at| at.gradient).fold(0.0, f64::max)
+    };
+    let largest = weights
+        .iter()
+        .max_by(|a, b| norm_of(a).total_cmp(&norm_of(b)));
+    let last = weights.last();
+    let grows = match (largest, last) {
+        (Some(largest), Some(last)) if largest.path != last.path => {
+            norm_of(largest) > ALIKE * norm_of(last)
+        }
+        // Within a single layer it grows through the time steps.
+        _ => weights.len() == 1 && is_recurrent(history),
+    };
+    let at = if grows { largest } else { last };
     // A signal passes a recurrent weight in each time step: only an orthogonal one lets it neither grow nor shrink.
-    let is_square = largest.is_some_and(|param| param.fan_in == param.fan_out);
+    let is_square = at.is_some_and(|param| param.fan_in == param.fan_out);
     let weights_anew = if is_recurrent(history) && is_square {
         Prescription::InitWeights {
             scheme: InitScheme::Orthogonal,
@@ -101,10 +108,10 @@ fn found(history: &History) -> Option<Finding> {
     } else {
         initial(history)
     };
-    let where_from = if is_last && weights.len() > 1 {
-        "it is largest in the last layer, so it comes large from the loss: outputs or targets are large, or the loss is a sum over the rows"
-    } else {
+    let where_from = if grows {
         "it grows on its way back through the layers, or through the time steps of a recurrent layer"
+    } else {
+        "it is as large in the last layer as in any other, so it comes large from the loss: outputs or targets are large, or the loss is a sum over the rows"
     };
     let text = format!(
         "The gradient has norm {} from the first steps on: {where_from}.",
@@ -112,7 +119,7 @@ fn found(history: &History) -> Option<Finding> {
     );
     Some(
         Finding::new(FindingKind::ExplodingGradient, Severity::Fault, text)
-            .at(largest.map(|param| param.path.as_str()))
+            .at(at.map(|param| param.path.as_str()))
             .measured(value, threshold, source)
             .with([
                 // The first gradients are large, so it is not the training that made them so.
