@@ -994,7 +994,8 @@ fn patience_knows_the_noise_of_the_metric() {
     let session = noise_aware(folder.path(), three_batches());
     let mended = session.resumable(2).unwrap().launch(learner()).unwrap();
     assert_eq!(mended.resumed_after, None);
-    // So is the second epoch, if it is that.
+    // So is the second epoch, if it is that one, and no trick has failed with it.
+    let learner = || Learner::new(net().with_tricks(()), adam(), schedule());
     let folder = tempfile::tempdir().unwrap();
     let shrinks = Shrinks {
         passes: Arc::default(),
