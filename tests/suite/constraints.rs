@@ -148,6 +148,9 @@ fn lengths_are_right_as_far_as_squares_stay_in_the_type() {
         let bound = MaxNormConfig::new(1.0).init().unwrap();
         assert_eq!(length(unit.apply(weight(1e20))), 0.0, "{name}");
         assert_eq!(length(bound.apply(weight(1e20))), 0.0, "{name}");
+        let neutral = MaxNormConfig::new(f64::MAX).init().unwrap();
+        let long = length(weight(1e20));
+        assert_eq!(length(neutral.apply(weight(1e20))), long, "{name}");
         let short = length(weight(1e-25));
         assert_eq!(length(unit.apply(weight(1e-25))), short, "{name}");
         assert_eq!(length(bound.apply(weight(1e-25))), short, "{name}");

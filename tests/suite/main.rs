@@ -110,6 +110,7 @@ mod oracle;
 mod param_groups;
 mod paths;
 mod penalties;
+mod plain_parts;
 mod polyak_step;
 mod prelude;
 mod prodigy;

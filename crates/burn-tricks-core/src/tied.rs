@@ -40,8 +40,11 @@ pub fn tied_paths<M: Module>(module: &M) -> Vec<Vec<String>> {
     groups.into_iter().map(|(_, paths)| paths).collect()
 }
 
-/// `model` with the value of each tied parameter's first place at all its places, which then share one autodiff
-/// leaf. A model without tied parameters is returned as it is.
+/// `model` with the value of each tied parameter's first place at all its places that are trained, which then share one
+/// autodiff leaf. In a model without autodiff, these are all places. A model without tied parameters is returned as it is.
+///
+/// A place that requires no gradient keeps its value where the first place does: it is the copy of a network at an earlier
+/// time, such as the teacher in a distillation.
 ///
 /// The shared leaf makes the gradients right. Burn keeps one gradient for each parameter id: if each place is a
 /// leaf of its own, the last place's gradient replaces those of the others. Devices, gradient requirements and
@@ -115,6 +118,8 @@ impl ModuleMapper for Tie {
         let Some(first) = first
             .downcast_ref::<Tensor<D>>()
             .filter(|first| first.dims() == own.dims())
+            // A copy that is not trained, as the teacher in a distillation, is not the network that is.
+            .filter(|first| own.is_require_grad() || !first.is_require_grad())
             .filter(|first| (self.is_tied)(&|| equal(first, &own)))
         else {
             return param;

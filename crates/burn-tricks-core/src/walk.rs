@@ -213,6 +213,17 @@ pub fn visit_floats<M: Module>(module: &M, look: impl FnMut(&Location, &dyn AnyF
     visit(module, &mut Floats(look));
 }
 
+/// Whether a float of `module` is on an autodiff device. In such a module only the floats that require a gradient are trained:
+/// what is on a plain device, such as the statistics of a scaler that was fitted there, is not. In a module without one it does
+/// not show which are. `Module::devices` does not tell: of a device with and without autodiff, it lists the first that it meets.
+pub fn has_autodiff<M: Module>(module: &M) -> bool {
+    let mut has_autodiff = false;
+    visit_floats(module, |_, param| {
+        has_autodiff |= param.is_require_grad() || param.is_frozen();
+    });
+    has_autodiff
+}
+
 /// `module` with the values that `mapper` gives for its own.
 #[must_use]
 pub fn map<M: Module>(module: M, mapper: &mut impl Mapper) -> M {

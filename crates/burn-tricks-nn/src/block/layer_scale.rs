@@ -59,8 +59,8 @@ use burn_tricks_core::{Config, ConfigError, InlineModule};
 ///
 /// # Suggested values
 ///
-/// Touvron et al. start γ at 0.1 for up to 18 blocks, at 1e-5 for up to 24 and at 1e-6 beyond
-/// ([`LayerScaleConfig::cait`]); timm at 1e-5, the default here; ConvNeXt at 1e-6.
+/// Touvron et al. start γ at 0.1 for up to 18 transformer layers, at 1e-5 for up to 24 and at 1e-6 beyond
+/// ([`LayerScaleConfig::cait`]), where a layer has two residual branches; timm at 1e-5, the default here; ConvNeXt at 1e-6.
 ///
 /// # References
 ///
@@ -85,7 +85,8 @@ impl LayerScaleConfig {
         Self::new(1).with_initial(0.0)
     }
 
-    /// The initial value of Touvron et al. for a network of `depth` residual blocks.
+    /// The initial value of Touvron et al. for a network of `depth` transformer layers, as they count them: each has two
+    /// residual branches, attention and feed-forward, and so two of these modules.
     pub fn cait(channels: usize, depth: usize) -> Self {
         Self::new(channels).with_initial(match depth {
             ..=18 => 0.1,

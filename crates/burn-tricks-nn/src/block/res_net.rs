@@ -86,7 +86,9 @@ pub enum BranchScale {
 /// - The initial weights of convolutions are torchvision's, N(0, √(2/fan_out)). Burn's batch norm keeps the
 ///   biased variance of a batch as its running statistic, PyTorch's the unbiased one.
 /// - A pre-activated network (`V2`) ends with a norm and a ReLU before the mean, as the paper has it. Its
-///   projections take the block's input as it is; those of Keras take the activated input.
+///   projections take the block's input as it is; those of Keras take the activated input. The first convolution of its blocks
+///   has a bias, which the batch norm behind it takes away; Keras leaves it out. Its gradient is rounding alone, so keep it out
+///   of normalised gradients, which would make steps of full size of it.
 /// - On wgpu Burn computes wrong gradients with a width of 1
 ///   ([`InceptionBlockConfig`](crate::InceptionBlockConfig)).
 ///

@@ -41,7 +41,8 @@ use std::collections::HashSet;
 ///
 /// All trained float parameters that `group` matches are clamped, biases and the gains of normalisation layers too;
 /// [`ClampWeights::paths`] lists them. A group that matches nothing changes nothing. Running statistics and frozen
-/// weights stay. They can be recognised only on an autodiff device, so on another device `group` has to leave them out.
+/// weights stay, and so does what is on a plain device in a model that is trained on an autodiff device, such as a scaler. In a
+/// model without autodiff none of these can be recognised: they are clamped too, unless `group` leaves them out.
 /// Where a reparameterization is attached, its stored factors are clamped. NaN stays NaN.
 ///
 /// # Cost
@@ -99,42 +100,69 @@ pub struct ClampWeights {
 
 impl ClampWeights {
     /// `model` with its weights clamped to the interval. A tied weight is clamped if the group matches one of
-    /// its places, and all of them get the value of the first.
+    /// its places, and all of them that are trained get the value of the first.
     #[must_use]
     pub fn apply<M: Module>(&self, model: M) -> M {
         let ClampWeightsConfig { min, max, .. } = self.config;
-        let ids = self.clamped(&model).0;
-        tie(model.map(&mut Clamp { min, max, ids }))
+        let Clamped {
+            ids, only_trained, ..
+        } = self.clamped(&model);
+        tie(model.map(&mut Clamp {
+            min,
+            max,
+            ids,
+            only_trained,
+        }))
     }
 
     /// The paths of the weights that are clamped, to check that a pattern matches what it should.
     pub fn paths<M: Module>(&self, model: &M) -> Vec<String> {
-        self.clamped(model).1
+        self.clamped(model).paths
     }
 
-    /// The weights that are clamped, by id, and their paths.
-    fn clamped<M: Module>(&self, model: &M) -> (HashSet<ParamId>, Vec<String>) {
-        let (mut ids, mut paths) = (HashSet::new(), Vec::new());
+    fn clamped<M: Module>(&self, model: &M) -> Clamped {
+        let (mut found, mut only_trained) = (Vec::new(), false);
         visit_floats(model, |at, param| {
-            let is_chosen = self.config.group.matches(&param.id(), Some(at.path()));
-            if is_chosen && !param.is_frozen() && ids.insert(param.id()) {
-                paths.push(at.path().to_owned());
+            let (id, is_trained) = (param.id(), param.is_require_grad());
+            only_trained |= is_trained || param.is_frozen();
+            if self.config.group.matches(&id, Some(at.path())) {
+                found.push((id, is_trained, at.path().to_owned()));
             }
         });
-        (ids, paths)
+        let (mut ids, mut paths) = (HashSet::new(), Vec::new());
+        for (id, is_trained, path) in found {
+            if (is_trained || !only_trained) && ids.insert(id) {
+                paths.push(path);
+            }
+        }
+        Clamped {
+            ids,
+            paths,
+            only_trained,
+        }
     }
+}
+
+/// The weights of a model that are clamped.
+struct Clamped {
+    ids: HashSet<ParamId>,
+    paths: Vec<String>,
+    /// Whether the model is on an autodiff device, so that what requires no gradient stays.
+    only_trained: bool,
 }
 
 struct Clamp {
     min: f64,
     max: f64,
     ids: HashSet<ParamId>,
+    /// Whether a place of such a weight that requires no gradient stays.
+    only_trained: bool,
 }
 
 impl ModuleMapper for Clamp {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let id = param.id;
-        if !self.ids.contains(&id) {
+        if !self.ids.contains(&id) || self.only_trained && !param.is_require_grad() {
             return param;
         }
         param.map(|weight| {

@@ -39,12 +39,13 @@ use burn_tricks_core::{Config, ConfigError};
 ///
 /// A unit is an output of the layer, on whichever axis the layer has it: the columns of Burn's linear weights `[in,
 /// out]`, the filters of convolutions, the rows of embeddings ([`UnitAxis`](crate::UnitAxis)). Vectors such as biases
-/// and the gains of normalisation layers have no units; frozen weights stay as they are on an autodiff device, the
-/// only one on which they can be recognised. Where a reparameterization is attached, the stored weight is scaled
+/// and the gains of normalisation layers have no units. In a model that is trained on an autodiff device, frozen weights
+/// and weights on a plain device stay as they are; in a model without autodiff, frozen weights cannot be recognised and are
+/// scaled down too, unless `group` leaves them out. Where a reparameterization is attached, the stored weight is scaled
 /// down, which for weight norm has no effect on the function. A group that matches nothing changes nothing:
 /// [`MaxNorm::paths`] lists what it matches. A [tied](crate::TiedWeights) weight is scaled down once, and all its
-/// places get the value of the first. [`UnitAxis`](crate::UnitAxis) says what the units of a grouped transposed
-/// convolution are.
+/// places that are trained get the value of the first. [`UnitAxis`](crate::UnitAxis) says what the units of a grouped
+/// transposed convolution are.
 ///
 /// # Cost
 ///

@@ -1,8 +1,8 @@
 //! L1, L2 and elastic net.
 
 use burn::module::{Module, Param, ParamGroup, ParamId};
-use burn::tensor::{Device, Tensor};
-use burn_tricks_core::walk::{Location, Visitor, visit};
+use burn::tensor::Tensor;
+use burn_tricks_core::walk::{Location, Visitor, has_autodiff, visit};
 use burn_tricks_core::{Config, ConfigError, WeightDecayScope, accumulation_dtype};
 use std::collections::HashSet;
 
@@ -159,18 +159,12 @@ impl Penalty {
     ///
     /// For a model without autodiff the number is the same, for logging.
     pub fn forward<M: Module>(&self, model: &M) -> Tensor<1> {
-        let devices = model.devices();
-        let walk = if devices.iter().any(Device::is_autodiff) {
-            self.walk(model)
-        } else {
-            // Which parameters are trained shows on an autodiff device only.
-            self.walk(&model.valid().train())
-        };
+        let (walk, has_autodiff) = self.trained(model);
         let sum = walk.sum.unwrap_or_else(|| {
-            let device = devices.first().cloned().unwrap_or_default();
-            Tensor::zeros([1], &device)
+            let device = model.devices().first().cloned().unwrap_or_default();
+            Tensor::zeros([1], &device.autodiff())
         });
-        if devices.iter().any(Device::is_autodiff) {
+        if has_autodiff {
             sum
         } else {
             sum.without_autodiff()
@@ -196,7 +190,17 @@ impl Penalty {
     /// The paths of the parameters that count, to check that a pattern matches what it should. Of a tied
     /// parameter, the first path that the group matches is listed.
     pub fn paths<M: Module>(&self, model: &M) -> Vec<String> {
-        self.walk(&model.valid().train()).paths
+        self.trained(model).0.paths
+    }
+
+    /// The walk over the trained parameters, and whether the model is one with autodiff.
+    fn trained<M: Module>(&self, model: &M) -> (Walk<'_>, bool) {
+        if has_autodiff(model) {
+            (self.walk(model), true)
+        } else {
+            // Which parameters are trained shows on an autodiff device only.
+            (self.walk(&model.valid().train()), false)
+        }
     }
 
     fn walk<M: Module>(&self, model: &M) -> Walk<'_> {

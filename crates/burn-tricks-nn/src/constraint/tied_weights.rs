@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn_tricks_core::{tie, tied_paths};
 
-/// Keeps tied weights equal: after every step, one parameter has one value at all its places.
+/// Keeps tied weights equal: after every step, one parameter has one value at all its places that are trained.
 ///
 /// ```text
 /// w at the first place ← optimizer        w at every later place ← w at the first
@@ -47,6 +47,10 @@ use burn_tricks_core::{tie, tied_paths};
 /// the gradient of the last place. So apply `TiedWeights` once more after them, before the next forward pass.
 /// (As a trick in a `Learner` it does so by itself.)
 ///
+/// A place that requires no gradient keeps its value where the first place is trained. So a module may hold a network and a
+/// frozen clone of it, as the teacher of a distillation, whose ids are the same. The trained one must come first: Burn's
+/// optimizer steps the first place of an id, trained or not, and a trained place gets the value of the first.
+///
 /// The other functions of these crates treat a tied parameter as one parameter: penalties, gradient norms and
 /// the update ratio count it once; max-norm, unit norm and [`InitWeights`](crate::InitWeights) give all its
 /// places one value; weight norm gives them one g. [`Snapshot::restore`](burn_tricks_core::Snapshot) ties
@@ -69,7 +73,7 @@ use burn_tricks_core::{tie, tied_paths};
 pub struct TiedWeights;
 
 impl TiedWeights {
-    /// `model` with the value of each tied parameter's first place at all its places. A model without
+    /// `model` with the value of each tied parameter's first place at all its places that are trained. A model without
     /// tied parameters comes back as it is.
     #[must_use]
     pub fn apply<M: Module>(&self, model: M) -> M {

@@ -1,8 +1,8 @@
 //! Rescaling the units of the weights of a model in training, which max-norm and unit norm share.
 
 use burn::module::{Module, ModuleMapper, Param, ParamGroup, ParamId};
-use burn::tensor::Tensor;
-use burn_tricks_core::walk::{AnyFloat, visit_floats};
+use burn::tensor::{DType, Tensor};
+use burn_tricks_core::walk::visit_floats;
 use burn_tricks_core::{Leaf, UnitAxis, accumulation_dtype, tie};
 use std::collections::HashMap;
 
@@ -18,8 +18,14 @@ pub(crate) enum UnitScale {
 impl UnitScale {
     fn factor<const D: usize>(self, norm: Tensor<D>) -> Tensor<D> {
         let is_zero = norm.clone().equal_elem(0);
+        let largest = match norm.dtype() {
+            DType::F64 => f64::MAX,
+            _ => f64::from(f32::MAX),
+        };
         match self {
-            // An infinite quotient, of a zero or of a bound beyond the type, is cut like any other.
+            // No unit is longer, not even one whose squares overflow.
+            Self::AtMost(max) if max >= largest => norm.ones_like(),
+            // The infinite quotient of a zero is cut like any other.
             Self::AtMost(max) => norm.recip().mul_scalar(max).clamp_max(1.0),
             Self::To(target) => norm.recip().mul_scalar(target).mask_fill(is_zero, 1.0),
         }
@@ -28,43 +34,66 @@ impl UnitScale {
 
 /// `model`, the units of whose trained weights are rescaled.
 ///
-/// Frozen weights stay as they are on an autodiff device, the only one on which they can be recognised. The
-/// parts of a reparameterization, such as a factor of LoRA, do not have the units of the layer, and stay too. A
-/// tied weight is rescaled if the group matches one of its places, and all of them get the value of the first.
+/// In a model that is trained on an autodiff device the weights that require no gradient stay as they are: frozen ones, and those
+/// on a plain device. In a model without autodiff frozen weights cannot be recognised. The parts of a reparameterization, such as
+/// a factor of LoRA, do not have the units of the layer, and stay too. A tied weight is rescaled if the group matches one of its
+/// places, and all of them that are trained get the value of the first.
 pub(crate) fn rescale<M: Module>(model: M, scale: UnitScale, group: &ParamGroup) -> M {
-    let units = constrained(&model, group).0;
-    tie(model.map(&mut Rescale { scale, units }))
+    let Constrained {
+        units,
+        only_trained,
+        ..
+    } = constrained(&model, group);
+    tie(model.map(&mut Rescale {
+        scale,
+        units,
+        only_trained,
+    }))
 }
 
 /// The paths of the weights that [`rescale`] rescales; of a tied one, the first that the group matches.
 pub(crate) fn paths<M: Module>(model: &M, group: &ParamGroup) -> Vec<String> {
-    constrained(model, group).1
+    constrained(model, group).paths
 }
 
-/// The weights of `model` that are rescaled: their units, and their paths.
-fn constrained<M: Module>(
-    model: &M,
-    group: &ParamGroup,
-) -> (HashMap<ParamId, UnitAxis>, Vec<String>) {
-    let (mut units, mut paths) = (HashMap::new(), Vec::new());
+/// The weights of a model that are rescaled.
+struct Constrained {
+    units: HashMap<ParamId, UnitAxis>,
+    paths: Vec<String>,
+    /// Whether the model is on an autodiff device, so that what requires no gradient stays.
+    only_trained: bool,
+}
+
+fn constrained<M: Module>(model: &M, group: &ParamGroup) -> Constrained {
+    let (mut found, mut only_trained) = (Vec::new(), false);
     visit_floats(model, |at, param| {
-        let id = param.id();
+        let (id, is_trained) = (param.id(), param.is_require_grad());
+        only_trained |= is_trained || param.is_frozen();
         if let Some(axis) = UnitAxis::for_weight(at.container(), param.rank())
             && !at.is_inside("Reparameterization")
             && group.matches(&id, Some(at.path()))
-            && !param.is_frozen()
-            && !units.contains_key(&id)
         {
-            units.insert(id, axis);
-            paths.push(at.path().to_owned());
+            found.push((id, axis, is_trained, at.path().to_owned()));
         }
     });
-    (units, paths)
+    let (mut units, mut paths) = (HashMap::new(), Vec::new());
+    for (id, axis, is_trained, path) in found {
+        if (is_trained || !only_trained) && units.insert(id, axis).is_none() {
+            paths.push(path);
+        }
+    }
+    Constrained {
+        units,
+        paths,
+        only_trained,
+    }
 }
 
 struct Rescale {
     scale: UnitScale,
     units: HashMap<ParamId, UnitAxis>,
+    /// Whether a place of such a weight that requires no gradient stays.
+    only_trained: bool,
 }
 
 impl ModuleMapper for Rescale {
@@ -73,7 +102,7 @@ impl ModuleMapper for Rescale {
         let Some(units) = self.units.get(&id).copied() else {
             return param;
         };
-        if param.is_frozen() {
+        if self.only_trained && !param.is_require_grad() {
             return param;
         }
         param.map(|weight| {

@@ -110,8 +110,9 @@ impl Mapper for Freeze {
 /// Call [`freeze_batch_norms`] after the pretrained record is loaded, and before the optimizer's first step. It
 /// finds Burn's `BatchNorm` and this crate's layers by the names of their types, and leaves all other flags
 /// alone. It does not find a batch norm of your own: freeze that with Burn's `freeze_group`, by its path.
-/// `unfreeze()` of the model undoes both. An update of the statistics that the last training step left pending
-/// is applied first. To get a fixed teacher of a model that is trained on, freeze a clone:
+/// Burn's `unfreeze()`, and its `unfreeze_group` of a group with a batch norm in it, undo both: freeze the batch norms
+/// again afterwards. An update of the statistics that the last training step left pending is applied first. To get a
+/// fixed teacher of a model that is trained on, freeze a clone:
 /// `freeze_batch_norms(student.clone(), Affine::Fixed)` has the statistics that the student has now, and keeps them.
 ///
 /// [`FrozenBatchNorm`] has the fields of `BatchNorm`, and each loads the other's record. All four tensors are

@@ -172,8 +172,10 @@ use burn_tricks_core::{ConfigError, InlineModule, accumulation_dtype};
 /// of their own type and that of the statistics, at least in `f32`, and returned in their own type. In a
 /// `cast_copy` of a model the statistics keep their type. Inputs that `f16` cannot hold (above 65,504) or would round
 /// must be scaled before they are cast: `half.scaler.forward(input).cast(FloatDType::F16)`. `f32` has
-/// seven digits: a feature whose mean is a million times its spread needs `f64`, in the data already, and is
-/// taken for constant otherwise.
+/// seven digits: a feature whose mean is a million times its spread needs `f64` in the data, in the statistics and in the
+/// inputs. In `f32` data it is taken for constant. Of `f64` data its spread is known, and statistics in `f32`, as
+/// [`fitted`](crate::UnfittedScaler::fitted) with a device alone makes them, round its mean by more than that spread: give
+/// `fitted` the type too, `(&device, DType::F64)`.
 ///
 /// Burn loads records in the type in which they were saved; on a device without `f64`, load a record with `f64`
 /// statistics with `DTypePolicy::CastToModule`.

@@ -1,0 +1,120 @@
+//! Models of which a part is not trained: a scaler and a body on a plain device, and a frozen clone with the same ids.
+
+use crate::models::{alone, values};
+use burn::module::{Module, ParamGroup};
+use burn::nn::{Linear, LinearConfig};
+use burn::optim::{GradientsParams, SgdConfig};
+use burn::tensor::{Device, Tensor};
+use burn_tricks::force_init;
+use burn_tricks::nn::{
+    ClampWeightsConfig, InputScaler, MaxNormConfig, PenaltyConfig, ScalerConfig, TiedWeights,
+    UnitNormConfig,
+};
+
+/// What is trained comes last: Burn's `Module::devices` lists its device as the plain one.
+#[derive(Module, Debug)]
+struct Model {
+    scaler: InputScaler,
+    body: Linear,
+    last: Linear,
+}
+
+impl Model {
+    fn new() -> Self {
+        let device = Device::flex();
+        let data = Tensor::<2>::from_floats([[3.0, 1.0], [7.0, 5.0]], &device);
+        let model = Self {
+            scaler: ScalerConfig::standard().fit(&data).unwrap(),
+            body: LinearConfig::new(2, 2).init(&device),
+            last: LinearConfig::new(2, 2).init(&device.autodiff()),
+        };
+        force_init(&model);
+        model
+    }
+
+    /// The numbers that no step may change.
+    fn fixed(&self) -> [Vec<f64>; 4] {
+        [
+            values(self.scaler.shift()),
+            values(self.scaler.scale()),
+            values(self.body.weight.val()),
+            values(self.last.weight.val()),
+        ]
+    }
+}
+
+#[test]
+fn a_penalty_counts_what_is_trained_behind_a_plain_part() {
+    let _alone = alone();
+    let model = Model::new();
+    let penalty = PenaltyConfig::new().with_l2(0.5).init().unwrap();
+    assert_eq!(penalty.paths(&model), ["last.weight"]);
+    let weight = model.last.weight.val();
+    let grads = penalty.forward(&model).backward();
+    let grad = weight.grad(&grads).expect("the penalty has a gradient");
+    assert_eq!(values(grad), values(weight.clone()));
+    let loss = Tensor::zeros([1], &Device::flex().autodiff());
+    let grads = penalty.add_to(loss, &model).backward();
+    let grad = weight.grad(&grads).expect("and so has the loss with it");
+    assert_eq!(values(grad), values(weight));
+    // Of a model without autodiff it is the number of all.
+    let plain = model.valid();
+    assert_eq!(penalty.paths(&plain), ["body.weight", "last.weight"]);
+    assert!(!penalty.forward(&plain).is_autodiff());
+}
+
+#[test]
+fn constraints_leave_what_is_on_a_plain_device() {
+    let _alone = alone();
+    let model = Model::new();
+    let before = model.fixed();
+    let clamp = ClampWeightsConfig::new(-0.01, 0.01).init().unwrap();
+    let max_norm = MaxNormConfig::new(0.01).init().unwrap();
+    let unit = UnitNormConfig::new().with_norm(0.01).init().unwrap();
+    assert_eq!(clamp.paths(&model), ["last.weight", "last.bias"]);
+    assert_eq!(max_norm.paths(&model), ["last.weight"]);
+    assert_eq!(unit.paths(&model), ["last.weight"]);
+    let applied = [
+        clamp.apply(model.clone()),
+        max_norm.apply(model.clone()),
+        unit.apply(model.clone()),
+    ];
+    for after in applied {
+        let after = after.fixed();
+        assert_eq!(after[..3], before[..3]);
+        assert_ne!(after[3], before[3]);
+    }
+    // The statistics of a scaler are shared by its clones.
+    assert_eq!(model.fixed(), before);
+}
+
+#[test]
+fn a_frozen_clone_stays_what_it_was() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let student = LinearConfig::new(2, 2).init(&device);
+    force_init(&student);
+    let teachers = [student.clone().no_grad(), student.valid()];
+    for teacher in teachers {
+        let old = values(teacher.weight.val());
+        let mut model = vec![student.clone(), teacher];
+        let input = Tensor::<2>::ones([1, 2], &device);
+        let loss = model[0].forward(input).square().sum();
+        let grads = GradientsParams::from_grads(loss.backward(), &model);
+        model = SgdConfig::new().init().step(0.1, model, grads);
+        let new = values(model[0].weight.val());
+        assert_ne!(new, old);
+        let none = ParamGroup::from_path("of.no.weight");
+        let bound = MaxNormConfig::new(1e-3).with_group(none).init().unwrap();
+        let clamp = ClampWeightsConfig::new(-1e-3, 1e-3).init().unwrap();
+        for after in [
+            bound.apply(model.clone()),
+            TiedWeights.apply(model.clone()),
+            clamp.apply(model.clone()),
+        ] {
+            assert_eq!(values(after[1].weight.val()), old);
+        }
+        let same = bound.apply(model);
+        assert_eq!(values(same[0].weight.val()), new);
+    }
+}
