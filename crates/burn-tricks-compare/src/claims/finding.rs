@@ -162,6 +162,14 @@ impl Claim {
             let values = runs.filter_map(value);
             values.filter(|(_, value)| value.is_finite()).collect()
         };
+        // Why a run fails can have to do with what it would have given: the others do not stand for all.
+        let of_row = |run: &&TrainingRun| [&row.name, &row.baseline].contains(&&run.variant);
+        let runs = comparison.runs.iter().filter(of_row).count();
+        let arms = [&row.name, &row.baseline].map(|name| comparison.arm(name));
+        let failed: usize = arms.into_iter().flatten().map(|arm| arm.failed).sum();
+        if failed > 0 {
+            return (None, format!("{failed} of {runs} runs failed"));
+        }
         let (variant, baseline) = (values(&row.name), values(&row.baseline));
         let mut pairs: Vec<(u64, f64, f64)> = variant
             .iter()

@@ -78,7 +78,7 @@ pub struct Row {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Speed {
     /// The answer. Its differences are those of the logarithms of the steps to the target, in which a
-    /// run that did not arrive counts as arriving with the last step: the effect is a ratio of
+    /// run that did not arrive counts as arriving with the last step (of the longer run, if they differ): the effect is a ratio of
     /// geometric means, restricted to the length of a run (Royston & Parmar, 2013, BMC Med. Res.
     /// Methodol. 13:152).
     pub answer: Answer,
@@ -147,9 +147,12 @@ impl Row {
         let seeds = stages.seeds(pool, row);
         let pairs = pool.pairs(row, seeds.unwrap_or(pool.looks.first()));
 
+        let has_ended = Pair::any_has_ended(&pairs);
         let quality = |(at, metric): (usize, &QualityMetric)| {
+            // Two runs that failed are equal, which is no effect where every run failed.
             let differences = pairs
                 .iter()
+                .filter(|_| has_ended)
                 .filter_map(|pair| pair.quality(metric, metrics));
             let differences: Vec<f64> = differences.collect();
             let asked = Asked {
@@ -158,7 +161,7 @@ impl Row {
                 better: metric.better,
                 margin: metric.margin_of_differences(),
                 differences: &differences,
-                arises: pairs.is_empty() || Pair::any_has_ended(&pairs),
+                arises: pairs.is_empty() || has_ended,
                 can_show: [differences.len() == pairs.len(); 2],
                 least: pool.least_seeds(),
             };

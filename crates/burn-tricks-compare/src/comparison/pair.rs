@@ -77,17 +77,19 @@ impl<'a> Pair<'a> {
     }
 
     /// The difference of the logarithms of the steps to the target. A run that did not arrive counts
-    /// as arriving with the last step of a full run.
+    /// as arriving with the last step of a full run, of the longer one if the two are not equally long: it is never sooner
+    /// than one that arrived.
     pub(crate) fn speed(&self, metrics: &[QualityMetric]) -> Option<f64> {
         let arrived = self.arrived(metrics);
         if arrived == [false, false] {
             return Some(0.0);
         }
-        let any = self.variant.arrival.or(self.baseline.arrival)?;
+        let arrivals = self.runs().into_iter().filter_map(|run| run.arrival);
+        let last = arrivals.map(|arrival| arrival.of).max()?;
         let steps = |run: &TrainingRun, has_arrived: bool| {
-            let arrival = run.arrival.unwrap_or(any);
-            let arrived_at = arrival.steps.filter(|_| has_arrived);
-            (arrived_at.unwrap_or(arrival.of).max(1) as f64).ln()
+            let arrived_at = run.arrival.and_then(|arrival| arrival.steps);
+            let arrived_at = arrived_at.filter(|_| has_arrived);
+            (arrived_at.unwrap_or(last).max(1) as f64).ln()
         };
         let [variant, baseline] = arrived;
         Some(without_rounding(
@@ -246,6 +248,13 @@ mod tests {
         assert_eq!(speed(&failed, &at(None)), 0.0);
         let crashed = TrainingRun::failed("a", 1, "killed");
         assert!((speed(&crashed, &at(Some(330))) - 10.0_f64.ln()).abs() < 1e-12);
+
+        // With larger batches it has fewer steps, and is not sooner for that.
+        let short = run(0.9, 0.2).with_arrival(None, 825);
+        let arrived = at(Some(1200));
+        assert!((speed(&short, &arrived) - 2.75_f64.ln()).abs() < 1e-12);
+        assert!((speed(&arrived, &short) + 2.75_f64.ln()).abs() < 1e-12);
+        assert_eq!(speed(&short, &at(None)), 0.0);
     }
 
     #[test]

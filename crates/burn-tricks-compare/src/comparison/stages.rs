@@ -14,8 +14,9 @@ use crate::{
 pub(crate) struct RowTests {
     /// Metric by metric, look by look.
     pub(crate) quality: Vec<Vec<PairedTest>>,
-    /// Metric by metric, whether every difference is known at the last of these looks. One that is not never will be,
-    /// and then no later look shows anything.
+    /// Metric by metric, whether every difference is known at the last of these looks, and some run gave a result. One that
+    /// is not never will be, and then no later look shows anything; where all runs of a look have failed, those of the next
+    /// are not made.
     pub(crate) is_known: Vec<bool>,
     /// Look by look; nothing is shown at a look at which the question does not arise.
     pub(crate) speed: Vec<PairedTest>,
@@ -118,9 +119,8 @@ impl RowTests {
             let known: Vec<f64> = differences.flatten().collect();
             let tested = test(&known, metric.margin_of_differences());
             // Why a run fails can have to do with how good it is: the other pairs do not stand for all.
-            *is_known = known.len() == pairs.len();
-            let is_complete = *is_known && Pair::any_has_ended(pairs);
-            tests.push(shown_if(tested, is_complete, is_complete));
+            *is_known = known.len() == pairs.len() && Pair::any_has_ended(pairs);
+            tests.push(shown_if(tested, *is_known, *is_known));
         }
         if protocol.target.is_some() {
             let arrived: Vec<[bool; 2]> = pairs.iter().map(|pair| pair.arrived(metrics)).collect();

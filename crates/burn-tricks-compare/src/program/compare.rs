@@ -10,7 +10,7 @@ use std::{
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread::available_parallelism,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use signal_hook::{
@@ -38,9 +38,12 @@ const INTERRUPTED: i32 = 130;
 
 /// Makes the runs that are missing, and reports all.
 pub(crate) fn compare(study: &Study, options: &Options) -> Result<(), Box<dyn Error>> {
-    // A report that cannot be written fails before the runs.
+    // Recipes that cannot be compared fail before the runs, those of a tuning too.
+    Comparison::init(&study.protocol, &study.recipes, &[])?;
+    // So does a report that cannot be written.
     reports::check(study, options)?;
     announce(study);
+    let start = Instant::now();
     let stop = stop_on_signals()?;
     let runner = Runner::new(processes(study, options))
         .with_fail_fast(options.fail_fast)
@@ -69,7 +72,8 @@ pub(crate) fn compare(study: &Study, options: &Options) -> Result<(), Box<dyn Er
         campaign = campaign.with_shard(shard);
     }
     if let Some(minutes) = options.minutes {
-        campaign = campaign.with_deadline(Duration::from_secs(60 * minutes.get() as u64));
+        let whole = Duration::from_secs(60 * minutes.get() as u64);
+        campaign = campaign.with_deadline(whole.saturating_sub(start.elapsed()));
     }
     if study.is_one_job_per_recipe {
         let first = NonZeroUsize::new(study.looks().first());
@@ -95,15 +99,21 @@ pub(crate) fn compare(study: &Study, options: &Options) -> Result<(), Box<dyn Er
         comparison.examinations = examine(study, &runner)?;
     }
     let is_stopped = stop.load(Relaxed);
+    let mut written = Ok(());
     match (options.shard, &options.store) {
         (Some(_), Some(_)) if is_stopped => {}
         (Some(shard), Some(path)) => println!(
             "part {shard} is in `{}`; merge the stores of all parts",
             path.display()
         ),
-        _ => reports::write(study, options, &comparison)?,
+        _ => written = reports::write(study, options, &comparison),
     }
-    ended(&comparison, options, is_stopped, failed_tuning.len())
+    // What failed is told whether the reports can be written or not.
+    let ended = ended(&comparison, options, is_stopped, failed_tuning.len());
+    match (written, ended) {
+        (Err(written), Err(ended)) => Err(format!("{written}; {ended}").into()),
+        (written, ended) => written.and(ended),
+    }
 }
 
 /// Examines every recipe, in a training of its own with the first seed.

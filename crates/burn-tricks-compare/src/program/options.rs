@@ -69,7 +69,7 @@ pub struct Options {
     /// Start no further look that would end later than so many minutes after the start.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub minutes: Option<NonZeroUsize>,
-    /// Processes at a time [default: one per core; on a GPU 1]. The results do not depend on it.
+    /// Processes at a time [default: one per core, or what the program sets]. The results do not depend on it.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub jobs: Option<NonZeroUsize>,
     /// Stop at the first run that fails. Without it the others go on; the runs that finished are reported
@@ -89,22 +89,22 @@ pub struct Options {
     #[arg(long, value_name = "I/N", requires = "store")]
     pub shard: Option<Shard>,
     /// Print a Markdown table.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "shard")]
     pub markdown: bool,
     /// Write a page with plots, table and learning curves there, which opens offline.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, conflicts_with = "shard", value_name = "FILE")]
     pub html: Option<PathBuf>,
     /// Write a forest plot of `--question` there.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, conflicts_with = "shard", value_name = "FILE")]
     pub svg: Option<PathBuf>,
     /// The question of the forest plot: a metric, `speed` or `cost` [default: the first metric].
     #[arg(long, value_name = "NAME")]
     pub question: Option<String>,
     /// Write a line for each row and question there, as CSV.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, conflicts_with = "shard", value_name = "FILE")]
     pub answers: Option<PathBuf>,
     /// Write everything there: protocol, recipes, rows, runs.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, conflicts_with = "shard", value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Examine each recipe: one more training with the first seed, in which the program looks for what keeps it
     /// from learning, told below the table and in the reports. The runs that are compared stay as they are.

@@ -71,23 +71,30 @@ pub(crate) fn write(
             print!("{}", comparison.examinations_table());
         }
     }
-    if let Some(path) = &options.html {
-        write_file(
-            path,
-            &comparison.html(&info(study, title, interactions.as_ref())),
-        )?;
+    let page = || comparison.html(&info(study, title, interactions.as_ref()));
+    let page = options.html.as_ref().map(|path| write_file(path, &page()));
+    let plot = options.svg.as_ref().map(|path| {
+        let question = question(study, options)?;
+        let plot = comparison.forest_svg(question);
+        let plot = plot.ok_or_else(|| {
+            let path = path.display();
+            format!("`{path}` is not written: no row has an answer to `{question}` to draw")
+        });
+        write_file(path, &plot?)
+    });
+    let answers = options.answers.as_ref();
+    let answers = answers.map(|path| write_file(path, &comparison.csv()));
+    let json = options.json.as_ref().map(|path| {
+        let text = serde_json::to_string_pretty(comparison).map_err(|error| error.to_string())?;
+        write_file(path, &text)
+    });
+    // One that cannot be written takes no other with it.
+    let written = [page, plot, answers, json].into_iter().flatten();
+    let failed: Vec<String> = written.filter_map(Result::err).collect();
+    match &failed[..] {
+        [] => Ok(()),
+        failed => Err(failed.join("; ").into()),
     }
-    if let Some(path) = &options.svg {
-        let plot = comparison.forest_svg(question(study, options)?);
-        write_file(path, &plot.ok_or("there is no row to draw")?)?;
-    }
-    if let Some(path) = &options.answers {
-        write_file(path, &comparison.csv())?;
-    }
-    if let Some(path) = &options.json {
-        write_file(path, &serde_json::to_string_pretty(comparison)?)?;
-    }
-    Ok(())
 }
 
 /// Refuses one file for two purposes: the later would be written over the earlier.

@@ -31,9 +31,10 @@ pub(crate) fn significant(value: f64, digits: i32) -> String {
     }
 }
 
-/// A ratio: `2.8`, `0.86`, `1.03`.
+/// A ratio: `2.8`, `0.86`, `1.03`, `0.0040`.
 pub(crate) fn ratio(value: f64) -> String {
     match value {
+        value if value > 0.0 && value < 0.0995 => significant(value, 2),
         value if value >= 9.995 => significant(value, 3),
         value if value >= 1.995 => fixed(value, 1),
         value => fixed(value, 2),
@@ -85,7 +86,11 @@ pub(crate) fn margin(unit: Unit, margin: f64) -> String {
             "±{} points",
             significant(100.0 * margin, 2).trim_end_matches(".0")
         ),
-        Unit::Ratio => format!("×{}", fixed(margin.exp(), 2)),
+        Unit::Ratio => {
+            // At least two decimals, and one digit of its distance from 1, which for 1.001 is a little less than 0.001.
+            let beyond = (margin.exp_m1().abs().max(1e-6).log10() + 1e-9).floor();
+            format!("×{}", fixed(margin.exp(), (-beyond).max(2.0) as usize))
+        }
         Unit::Plain => format!("±{}", significant(margin, 3)),
     }
 }
@@ -114,6 +119,8 @@ mod tests {
         assert_eq!(told(Unit::Points, points), "+1.10 [−0.04, +1.55]");
         let ratio = interval(2.8_f64.ln(), 0.96_f64.ln(), 36.0_f64.ln());
         assert_eq!(told(Unit::Ratio, ratio), "×2.8 [0.96, 36.0]");
+        let small = interval(0.004_f64.ln(), 0.0031_f64.ln(), 0.31_f64.ln());
+        assert_eq!(told(Unit::Ratio, small), "×0.0040 [0.0031, 0.31]");
         let plain = interval(12.345, 11.0, 0.0123);
         assert_eq!(told(Unit::Plain, plain), "+12.3 [+11.0, +0.0123]");
         let one = interval(0.5, f64::NAN, f64::NAN);
@@ -129,6 +136,9 @@ mod tests {
         assert_eq!(margin(Unit::Points, 0.005), "±0.50 points");
         assert_eq!(margin(Unit::Points, 0.02), "±2 points");
         assert_eq!(margin(Unit::Ratio, 1.25_f64.ln()), "×1.25");
+        assert_eq!(margin(Unit::Ratio, 1.1_f64.ln()), "×1.10");
+        assert_eq!(margin(Unit::Ratio, 1.004_f64.ln()), "×1.004");
+        assert_eq!(margin(Unit::Ratio, 1.001_f64.ln()), "×1.001");
         assert_eq!(margin(Unit::Plain, 3.0), "±3.00");
         assert_eq!(significant(123_456.0, 3), "123456");
         assert_eq!(significant(1e-6, 2), "1.0e-6");

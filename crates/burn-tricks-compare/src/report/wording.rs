@@ -25,11 +25,15 @@ pub(crate) fn verdict(answer: &Answer) -> String {
 /// What is told where a pair has no difference, and so the question no answer.
 pub(crate) const UNKNOWN: &str = "a failed run, and no `no_model`";
 
+/// What is told where every run failed.
+const NO_RESULT: &str = "no run gave a result";
+
 /// The verdict on a metric in a row of that many pairs.
 pub(crate) fn quality_verdict(answer: &Answer, pairs: usize) -> String {
     let known = answer.effect.as_ref().map_or(0, |effect| effect.pairs);
     match answer.verdict {
         Some(Verdict::Undecided) if known < pairs => format!("undecided ({UNKNOWN})"),
+        None if pairs > 0 => NO_RESULT.to_owned(),
         _ => verdict(answer),
     }
 }
@@ -110,6 +114,7 @@ pub(crate) fn quality_part(answer: &Answer, pairs: usize) -> String {
     let Some(effect) = effect else {
         return match pairs {
             0 => format!("{name} not known yet"),
+            _ if answer.verdict.is_none() => format!("{name}: {NO_RESULT}"),
             _ => format!("{name} not known ({UNKNOWN})"),
         };
     };
@@ -138,6 +143,9 @@ fn within(effect: &Effect) -> String {
 /// The part that tells of speed.
 pub(crate) fn speed_part(row: &Row) -> Option<String> {
     let speed = row.speed.as_ref()?;
+    if speed.answer.verdict.is_none() {
+        return Some(speed_verdict(speed, row.seeds));
+    }
     let Some(effect) = &speed.answer.effect else {
         return Some("speed not known yet".to_owned());
     };
@@ -148,13 +156,12 @@ pub(crate) fn speed_part(row: &Row) -> Option<String> {
     };
     let told = |interval| numbers::told(effect.unit, interval);
     Some(match speed.answer.verdict {
-        None => speed_verdict(speed, row.seeds),
         Some(Verdict::Helps) => format!("faster {at_least}{}", told(effect.interval.negated())),
         Some(Verdict::Hurts) => format!("slower {at_least}{}", told(effect.interval)),
         Some(Verdict::Undecided) => {
             format!("speed undecided {}", told(effect.interval.negated()))
         }
-        Some(_) => format!("speed equal within {}", within(effect)),
+        _ => format!("speed equal within {}", within(effect)),
     })
 }
 

@@ -73,6 +73,15 @@ impl Lines {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),
         };
+        Self::of(&bytes)
+    }
+
+    /// The lines of a file that holds these bytes.
+    ///
+    /// # Errors
+    ///
+    /// If it is some other file: no line of it is a run, and the first does not begin like one.
+    pub(crate) fn of(bytes: &[u8]) -> io::Result<Self> {
         let mut lines = Self {
             sound_length: bytes.len() as u64,
             ..Self::default()
@@ -97,7 +106,7 @@ impl Lines {
             }
         }
         // A store may hold nothing but a first line that breaks off, or lines of another version.
-        let is_begun = bytes.starts_with(BEGINNING) || BEGINNING.starts_with(&bytes);
+        let is_begun = bytes.starts_with(BEGINNING) || BEGINNING.starts_with(bytes);
         if lines.read.is_empty() && !lines.unreadable.is_empty() && !is_begun {
             let message = "it holds something else, and no run";
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));

@@ -2,8 +2,8 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, File},
-    io::{self, Write as _},
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Seek as _, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -11,7 +11,7 @@ use crate::{
     outcome::run::{Cost, TrainingRun},
     store::{
         lines::{Line, Lines, UnreadableLine},
-        store::{StoreError, sync_folder},
+        store::{StoreError, lock, sync_folder},
     },
 };
 
@@ -37,7 +37,7 @@ pub struct Merged {
 /// # Errors
 ///
 /// If a file cannot be read or written, or holds something other than runs; if `into` exists and is not among the
-/// stores that are read.
+/// stores that are read, or another process has it open as a store.
 pub fn merge(stores: &[PathBuf], into: &Path) -> Result<Merged, StoreError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -48,13 +48,23 @@ pub fn merge(stores: &[PathBuf], into: &Path) -> Result<Merged, StoreError> {
         let error = io::Error::new(io::ErrorKind::AlreadyExists, message);
         return Err(failed(into)(error));
     }
+    // Until the new file is in its place: a process that keeps its runs in the old one would lose them.
+    let mut locked = None;
+    if into.exists() {
+        locked = Some(lock_existing(into).map_err(failed(into))?);
+    }
     let mut merged = Merged::default();
     let mut lines: Vec<Line> = Vec::new();
     let mut places: HashMap<(String, u64), usize> = HashMap::new();
     for store in stores {
         // An absent store is a mistake here.
         fs::metadata(store).map_err(failed(store))?;
-        let read = Lines::read(store).map_err(failed(store))?;
+        let read = match &mut locked {
+            // Some systems let no other handle read a locked file.
+            Some(file) if is_same(store, into) => read_from(file),
+            _ => Lines::read(store),
+        };
+        let read = read.map_err(failed(store))?;
         let unreadable = read.unreadable.into_iter();
         merged
             .unreadable
@@ -87,8 +97,24 @@ pub fn merge(stores: &[PathBuf], into: &Path) -> Result<Merged, StoreError> {
         }
     }
     merged.runs = lines.len();
+    // Nor let they an open file be replaced.
+    #[cfg(not(unix))]
+    drop(locked);
     write_whole(&lines, into).map_err(failed(into))?;
     Ok(merged)
+}
+
+fn lock_existing(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    lock(&file)?;
+    Ok(file)
+}
+
+fn read_from(file: &mut File) -> io::Result<Lines> {
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    Lines::of(&bytes)
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {

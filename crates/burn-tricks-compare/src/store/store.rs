@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fmt,
     fs::{File, OpenOptions, TryLockError},
-    io::{self, Seek as _, SeekFrom, Write as _},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -57,15 +57,11 @@ impl Store {
             error,
         };
         let is_new = !path.exists();
-        let opened = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path);
-        let file = opened.map_err(failed)?;
-        lock(&file).map_err(failed)?;
-        let lines = Lines::read(path).map_err(failed)?;
+        let mut file = open_locked(path).map_err(failed)?;
+        // Of this handle: some systems let no other one read a locked file.
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(failed)?;
+        let lines = Lines::of(&bytes).map_err(failed)?;
         let mut store = Self {
             path: path.to_owned(),
             file,
@@ -158,9 +154,41 @@ impl Store {
     }
 }
 
+/// The file of that path, locked.
+fn open_locked(path: &Path) -> io::Result<File> {
+    loop {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = options.open(path)?;
+        lock(&file)?;
+        if is_still(&file, path)? {
+            return Ok(file);
+        }
+    }
+}
+
+/// Whether the path still leads to the file, and not to one that was put in its place before the lock was free.
+fn is_still(file: &File, path: &Path) -> io::Result<bool> {
+    #[cfg(unix)]
+    {
+        use std::{fs, os::unix::fs::MetadataExt as _};
+        let place = |of: fs::Metadata| (of.dev(), of.ino());
+        match fs::metadata(path) {
+            Ok(now) => Ok(place(now) == place(file.metadata()?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (file, path);
+        Ok(true)
+    }
+}
+
 /// Waits a moment for another process: a worker that is being started has the files of this one for an
 /// instant.
-fn lock(file: &File) -> io::Result<()> {
+pub(crate) fn lock(file: &File) -> io::Result<()> {
     let mut patience = 25;
     loop {
         match file.try_lock() {

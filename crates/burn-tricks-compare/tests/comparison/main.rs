@@ -285,8 +285,22 @@ fn two_arms_of_which_no_run_ended_have_no_quality() {
     for row in &comparison.rows {
         for answer in &row.quality {
             assert_eq!((answer.verdict, answer.equivalence_p), (None, 1.0));
+            assert!(answer.effect.is_none(), "{answer:?}");
         }
+        let line = row.summary();
+        assert!(line.contains("loss: no run gave a result"), "{line}");
+        assert!(!line.contains("0.00") && !line.contains("1.00"), "{line}");
+        // Nor would more seeds be worth their time.
+        assert!(!row.is_open);
     }
+    let quality = Protocol::classification();
+    let comparison = Comparison::init(&quality, &recipes(), &runs).unwrap();
+    assert!(
+        comparison
+            .rows
+            .iter()
+            .all(|row| row.looks == 1 && !row.is_open)
+    );
 }
 
 #[test]

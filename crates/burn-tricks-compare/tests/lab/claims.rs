@@ -146,6 +146,39 @@ fn the_measurement_and_the_places_are_told() {
 }
 
 #[test]
+fn the_spread_of_a_variant_of_which_runs_fail_is_not_told_by_the_others() {
+    let recipes = [
+        Recipe::baseline("base", ""),
+        Recipe::variant("calm", "base", ""),
+    ];
+    let protocol =
+        Protocol::new([QualityMetric::loss("RMSE")]).with_looks(Looks::once(14).unwrap());
+    let runs = |failed: u64| -> Vec<TrainingRun> {
+        let runs = recipes.iter().flat_map(|recipe| {
+            (1..=14).map(move |seed| {
+                let is_calm = recipe.name == "calm";
+                let scale = if is_calm { 0.005 } else { 0.05 };
+                let value = if is_calm && seed <= failed {
+                    f64::NAN
+                } else {
+                    0.5 + scale * noise(seed, u64::from(is_calm))
+                };
+                TrainingRun::new(&recipe.name, seed).with_metric("RMSE", value)
+            })
+        });
+        runs.collect()
+    };
+    for (failed, conclusion) in [(0, Some(Conclusion::Confirmed)), (8, None)] {
+        let comparison = Comparison::init(&protocol, &recipes, &runs(failed)).unwrap();
+        let tasks = BTreeMap::from([("table".to_owned(), comparison)]);
+        let finding = claim(Expected::LessSpread, &[("table", "calm")]).check(&tasks);
+        let row = &finding.unwrap().rows[0];
+        assert_eq!(row.conclusion, conclusion, "{}", row.told);
+        assert_eq!(row.told == "8 of 28 runs failed", failed == 8);
+    }
+}
+
+#[test]
 fn two_that_learn_nothing_say_nothing_of_what_is_worse() {
     let recipes = [
         Recipe::baseline("base", ""),

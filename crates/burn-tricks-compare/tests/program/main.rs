@@ -3,6 +3,7 @@
 use std::{
     env,
     error::Error,
+    ffi::OsStr,
     fs,
     path::Path,
     process::{Command, ExitCode, Output, Stdio},
@@ -11,7 +12,7 @@ use std::{
 };
 
 use burn_tricks_compare::{
-    ExaminationFinding, Protocol, QualityMetric, Recipe, Reporter, Study, Tuning,
+    Comparison, ExaminationFinding, Protocol, QualityMetric, Recipe, Reporter, Study, Tuning,
 };
 use serde_json::json;
 
@@ -22,6 +23,14 @@ const TESTS: &[(&str, fn())] = &[
     (
         "a_tuning_whose_runs_fail_says_so",
         a_tuning_whose_runs_fail_says_so,
+    ),
+    (
+        "a_report_that_has_nothing_to_show_takes_no_other_with_it",
+        a_report_that_has_nothing_to_show_takes_no_other_with_it,
+    ),
+    (
+        "what_cannot_be_done_is_found_out_before_the_first_run",
+        what_cannot_be_done_is_found_out_before_the_first_run,
     ),
     #[cfg(unix)]
     (
@@ -82,11 +91,15 @@ fn program() -> ExitCode {
     let loss = QualityMetric::loss("loss");
     let recipe = |recipe: Recipe| recipe.with_settings(json!({"rate": 1.0}));
     let tuning = Tuning::new("rate", loss.clone()).with_factors(&[4.0]);
+    let mut recipes = vec![
+        recipe(Recipe::baseline("sgd", "")),
+        recipe(Recipe::variant("clip", "sgd", "")),
+    ];
+    if env::var(IS_PROGRAM).as_deref() == Ok("twice") {
+        recipes.push(recipes[1].clone());
+    }
     let study = Study::new(Protocol::new([loss]))
-        .with_recipes([
-            recipe(Recipe::baseline("sgd", "")),
-            recipe(Recipe::variant("clip", "sgd", "")),
-        ])
+        .with_recipes(recipes)
         .with_tuning(tuning.expect("a positive multiple"))
         .with_doctor();
     burn_tricks_compare::main(study, train)
@@ -104,12 +117,16 @@ fn train(recipe: &Recipe, _: u64, report: &mut Reporter) -> Result<(), Box<dyn E
     Ok(())
 }
 
-fn start(options: &[&str], store: &Path) -> std::process::Child {
+fn start(options: &[impl AsRef<OsStr>], store: &Path) -> std::process::Child {
+    command(options, store).spawn().expect("it starts")
+}
+
+fn command(options: &[impl AsRef<OsStr>], store: &Path) -> Command {
     let mut command = Command::new(env::current_exe().expect("the path of this test"));
     command.args(options).arg("--store").arg(store);
     command.env(IS_PROGRAM, "1");
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.spawn().expect("it starts")
+    command
 }
 
 /// What it printed on standard output and on standard error.
@@ -138,6 +155,55 @@ fn a_tuning_whose_runs_fail_says_so() {
         );
         assert!(table.contains("4 runs ended without a result"), "{table}");
     }
+}
+
+/// The runs of this program report no time.
+fn a_report_that_has_nothing_to_show_takes_no_other_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let [store, plot, json] =
+        ["runs.jsonl", "a.svg", "a.json"].map(|name| folder.path().join(name));
+    let options = [
+        "--seeds".as_ref(),
+        "1".as_ref(),
+        "--question".as_ref(),
+        "cost".as_ref(),
+        "--svg".as_ref(),
+        plot.as_os_str(),
+        "--json".as_ref(),
+        json.as_os_str(),
+    ];
+    let output = start(&options, &store).wait_with_output().unwrap();
+    let [_, told] = told(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("a.svg` is not written: no row has an answer to `cost`"),
+        "{told}"
+    );
+    let written: Comparison = serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap();
+    assert_eq!(written.runs.len(), 2);
+}
+
+fn what_cannot_be_done_is_found_out_before_the_first_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("runs.jsonl");
+    let json = folder.path().join("a.json");
+    let options = [
+        "--shard".as_ref(),
+        "1/2".as_ref(),
+        "--json".as_ref(),
+        json.as_os_str(),
+    ];
+    let output = start(&options, &store).wait_with_output().unwrap();
+    assert!(!output.status.success());
+    assert!(!json.exists() && !store.exists());
+    // Two recipes of one name.
+    let mut command = command(&["--tune", "--seeds", "1"], &store);
+    command.env(IS_PROGRAM, "twice");
+    let output = command.output().unwrap();
+    let [_, told] = told(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("\"clip\""), "{told}");
+    assert!(!store.exists(), "{told}");
 }
 
 #[cfg(unix)]

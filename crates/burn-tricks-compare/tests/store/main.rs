@@ -180,6 +180,26 @@ fn what_cannot_be_used_is_named() {
     }
 }
 
+/// Its later runs would go to a file that has no name any more.
+#[test]
+fn a_store_that_is_in_use_is_not_merged_into() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, part) = (folder.path().join("whole"), folder.path().join("part"));
+    open(&part).append(&run("ema", 2)).unwrap();
+    let mut store = open(&whole);
+    store.append(&run("ema", 1)).unwrap();
+    let stores = [whole.clone(), part];
+    let error = merge(&stores, &whole).unwrap_err();
+    assert!(
+        error.to_string().contains("another process is using it"),
+        "{error}"
+    );
+    store.append(&run("ema", 3)).unwrap();
+    drop(store);
+    assert_eq!(merge(&stores, &whole).unwrap().runs, 3);
+    assert_eq!(open(&whole).runs().len(), 3);
+}
+
 /// As in the guide's page on clusters: every part has a copy of the runs of the round before.
 #[test]
 fn a_run_that_was_made_again_is_not_lost_to_copies_of_its_failure() {
