@@ -15,8 +15,9 @@ pub struct DoctorConfig {
     #[config(default = 10)]
     pub every: usize,
     /// The number of rows of inputs and targets that are kept, of the training data and of the validation data each. Of
-    /// large rows, such as photographs, fewer are kept: as many as have 2^25 numbers, which are 128 MiB in `f32`.
-    /// Default: 2048.
+    /// large rows, such as photographs, fewer are kept: as many as have 2^25 numbers, which are 128 MiB in `f32`. The first
+    /// ones are kept, and stand for all: a validation of more rows should not be in the order of its targets. Of batches whose
+    /// rows have another size than those of the first batch, only the targets are kept, at most as many again. Default: 2048.
     #[config(default = 2048)]
     pub rows: usize,
     /// Whether the gradients of every step are checked for NaN and infinity, and not only those of the recorded steps.

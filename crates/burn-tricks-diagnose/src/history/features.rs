@@ -88,7 +88,7 @@ impl Rows {
 
     /// The features that tell the target: the share of their variance between the classes, or the squared correlation
     /// with the target, is nearly 1. A network of one input may learn the identity, so at least two features are needed,
-    /// and the leaking ones are the minority.
+    /// and the leaking ones are the minority. A feature with one value in nearly all different rows tells no class.
     pub(crate) fn leaking(&self) -> Vec<usize> {
         let labels: Vec<i64> = self.labels.iter().flatten().copied().collect();
         let rows = self.inputs.len() / self.features.max(1);
@@ -106,14 +106,27 @@ impl Rows {
             }
         };
         let examined = self.examined();
-        let leaking: Vec<usize> = examined.iter().copied().filter(leaks).collect();
+        let mut leaking: Vec<usize> = examined.iter().copied().filter(leaks).collect();
         if 2 * leaking.len() > examined.len() {
             return Vec::new();
+        }
+        if !has_targets && !leaking.is_empty() {
+            let places = self.different_places();
+            leaking.retain(|at| self.unusual(*at, &places) >= UNUSUAL);
         }
         if leaking.is_empty() {
             return self.alone().into_iter().collect();
         }
         leaking
+    }
+
+    /// In how many of these rows a feature has another value than its most frequent one.
+    fn unusual(&self, at: usize, places: &[usize]) -> usize {
+        let value = |row: &usize| self.inputs[row * self.features + at];
+        let mut values: Vec<f32> = places.iter().map(value).collect();
+        values.sort_by(f32::total_cmp);
+        let equal = values.chunk_by(|one, other| one == other);
+        values.len() - equal.map(<[f32]>::len).max().unwrap_or(0)
     }
 
     /// The feature that nearly tells the target where no other feature tells much of it.
@@ -189,6 +202,10 @@ impl Rows {
 
 /// The share of the variance of a feature between classes from which it tells the class.
 const BETWEEN: f64 = 0.98;
+
+/// Of a feature that has another value than its most frequent one in fewer different rows, nothing is known: a row that is alone
+/// in its class has any rare word to itself, and the two rows of another class easily share one.
+const UNUSUAL: usize = 3;
 
 /// The squared correlation with a regression target from which a feature is the target.
 const CORRELATED: f64 = 0.9999;
@@ -369,6 +386,42 @@ mod tests {
         of.labels = vec![labels.collect()];
         of.inputs.chunks_mut(3).for_each(|row| row[1] *= row[1]);
         assert_eq!(of.leaking(), [0; 0]);
+    }
+
+    #[test]
+    fn a_rare_word_of_a_row_that_is_alone_in_its_class_is_no_target() {
+        let leaking = |rare: usize, has_label: bool| {
+            let number = |at: usize, by: usize| ((at * by) % 307) as f32 / 307.0;
+            let label = |at: usize| if at <= rare { 99 } else { at as i64 % 10 };
+            let row = |at: usize| {
+                let fifth = if has_label {
+                    label(at) as f32
+                } else {
+                    number(at, 89)
+                };
+                let word = f32::from(u8::from(at <= rare));
+                let numbers = [37, 101, 211, 53].map(|by| number(at, by));
+                numbers.into_iter().chain([fifth, word])
+            };
+            let once = Rows {
+                features: 6,
+                inputs: (1..=300).flat_map(row).collect(),
+                labels: vec![(1..=300).map(label).collect()],
+                ..Rows::default()
+            };
+            // A second epoch tells no more.
+            let twice = Rows {
+                inputs: once.inputs.repeat(2),
+                labels: vec![once.labels[0].clone(); 2],
+                ..once.clone()
+            };
+            assert_eq!(once.leaking(), twice.leaking());
+            once.leaking()
+        };
+        assert_eq!(leaking(1, false), [0; 0]);
+        assert_eq!(leaking(2, false), [0; 0]);
+        assert_eq!(leaking(3, false), [5]);
+        assert_eq!(leaking(1, true), [4], "the label itself");
     }
 
     #[test]

@@ -214,8 +214,14 @@ impl History {
         })
     }
 
-    /// The floor, and the scores of the network where they are of the same sort.
+    /// The floor, and the scores of the network where they are of the same sort. The floor is of the rows that were kept, and the
+    /// scores are of all: labels that were cut off in the order of a file are not compared. Numbers are, since the largest of
+    /// many comes after the kept ones by chance; those in the order of a file should be shuffled.
     pub(crate) fn compared(&self) -> Option<(Floor, Scores)> {
+        let is_cut = |valid: &DataHistory| valid.has_other_targets && !valid.classes.is_empty();
+        if self.valid.as_ref().is_some_and(is_cut) {
+            return None;
+        }
         let pair = self.floor().zip(self.scores());
         pair.filter(|(floor, scores)| floor.is_accuracy == scores.is_accuracy)
     }
@@ -364,5 +370,30 @@ impl History {
         let is_memorised = (scores.train)
             .is_some_and(|train| train - scores.valid > 0.5 * gap && train > floor.score - FITTED);
         Some((gap, room, is_memorised))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_that_were_cut_off_in_the_order_of_a_file_are_not_compared() {
+        let trees = ReferenceFit {
+            is_accuracy: true,
+            ..ReferenceFit::default()
+        };
+        let history = |has_other_targets: bool| History {
+            valid: Some(DataHistory {
+                classes: [(0, 2048)].into(),
+                has_other_targets,
+                ..DataHistory::default()
+            }),
+            trees: Some(trees),
+            epochs: vec![EpochMetrics::new().with_valid_accuracy(0.8)],
+            ..History::default()
+        };
+        assert!(history(false).compared().is_some());
+        assert!(history(true).compared().is_none());
     }
 }

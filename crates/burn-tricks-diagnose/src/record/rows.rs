@@ -18,6 +18,15 @@ fn limited(rows: usize, numbers: usize) -> usize {
     rows.min(MOST / numbers.max(1)).max(1)
 }
 
+/// A number as `f32`: a finite one stays finite.
+fn narrowed(number: f64) -> f32 {
+    if number.is_finite() {
+        number.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32
+    } else {
+        number as f32
+    }
+}
+
 /// The first rows that were handed over, on their device.
 #[derive(Debug, Default)]
 pub(crate) struct RowRecord {
@@ -35,6 +44,8 @@ pub(crate) struct RowRecord {
     /// Whether the outputs of that batch have come in this epoch.
     is_answered: bool,
     kept_targets: usize,
+    /// How many the others are: they take no place from the targets of inputs that are kept.
+    kept_others: usize,
     batches: usize,
     smallest_batch: usize,
     largest_batch: usize,
@@ -60,16 +71,13 @@ impl RowRecord {
         self.batches += 1;
         self.has_other_size = false;
         let features = inputs.dims().iter().skip(1).product::<usize>();
-        let limit = limited(limit, features);
+        let first = self.inputs.first().map_or(features, |of| of.dims()[1]);
+        let limit = limited(limit, first);
         if rows == 0 || features == 0 || self.kept_inputs >= limit {
             return;
         }
         // Rows of other sizes than the first cannot be compared with them.
-        if self
-            .inputs
-            .first()
-            .is_some_and(|first| first.dims()[1] != features)
-        {
+        if features != first {
             self.has_other_size = true;
             return;
         }
@@ -95,7 +103,12 @@ impl RowRecord {
         if rows == 0 || columns == 0 {
             return;
         }
-        let kept = match limit.saturating_sub(self.kept_targets) {
+        let before = if is_of_other_size {
+            self.kept_others
+        } else {
+            self.kept_targets
+        };
+        let kept = match limit.saturating_sub(before) {
             0 => 0,
             wanted => rows.min(wanted.max(MOST_TARGETS / columns)),
         };
@@ -105,14 +118,15 @@ impl RowRecord {
         if kept == 0 {
             return;
         }
-        self.kept_targets += kept;
         let targets = match targets {
             Targets::Values(values) => Targets::Values(values.narrow(0, 0, kept)),
             Targets::Classes(classes) => Targets::Classes(classes.narrow(0, 0, kept)),
         };
         if is_of_other_size {
+            self.kept_others += kept;
             self.others.push(targets);
         } else {
+            self.kept_targets += kept;
             self.targets.push(targets);
         }
     }
@@ -148,7 +162,7 @@ impl RowRecord {
 
     /// The numbers of kept inputs and targets.
     pub(crate) fn kept(&self) -> [usize; 2] {
-        [self.kept_inputs, self.kept_targets]
+        [self.kept_inputs, self.kept_targets + self.kept_others]
     }
 
     /// Whether inputs and targets belong together, row by row.
@@ -181,7 +195,7 @@ impl RowRecord {
         };
         for inputs in &self.inputs {
             let inputs = numbers(&inputs.to_data()).into_iter();
-            rows.inputs.extend(inputs.map(|number| number as f32));
+            rows.inputs.extend(inputs.map(narrowed));
         }
         rows.ends = (self.ends.as_ref()).map(|ends| {
             let end = |end: &Tensor<1>| numbers(&end.to_data()).first().copied();
@@ -230,7 +244,7 @@ impl RowRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::Device;
+    use burn::tensor::{Device, FloatDType};
 
     fn labels(all: &[i64]) -> Targets {
         Tensor::<1, Int>::from_data(all, &Device::flex()).into()
@@ -254,6 +268,43 @@ mod tests {
         let firsts: Vec<f32> = rows.rows().map(|row| row[0]).collect();
         assert_eq!(firsts, [1.0, 1.0, 2.0, 2.0]);
         assert_eq!(rows.labels.concat(), [1, 1, 2, 2, 9, 9]);
+    }
+
+    #[test]
+    fn an_input_that_is_kept_has_its_target_however_many_batches_of_another_size_there_are() {
+        let mut record = RowRecord::default();
+        hand_over(&mut record, [2, 3], 1.0, &labels(&[1, 1]));
+        hand_over(&mut record, [2, 4], 9.0, &labels(&[9, 9]));
+        hand_over(&mut record, [2, 4], 9.0, &labels(&[9, 9]));
+        hand_over(&mut record, [2, 3], 2.0, &labels(&[2, 2]));
+        let rows = record.read().unwrap();
+        let firsts: Vec<f32> = rows.rows().map(|row| row[0]).collect();
+        assert_eq!(firsts, [1.0, 1.0, 2.0, 2.0]);
+        assert_eq!(rows.labels.concat(), [1, 1, 2, 2, 9, 9, 9, 9]);
+        assert_eq!(record.kept(), [4, 8]);
+        // Of rows so large, five are kept; of the small ones, six.
+        let mut record = RowRecord::default();
+        hand_over(&mut record, [5, 3], 1.0, &labels(&[1; 5]));
+        hand_over(&mut record, [1, MOST / 5], 9.0, &labels(&[9]));
+        hand_over(&mut record, [1, 3], 2.0, &labels(&[2]));
+        let rows = record.read().unwrap();
+        assert_eq!(rows.rows().count(), 6);
+        assert_eq!(rows.labels.concat(), [1, 1, 1, 1, 1, 2, 9]);
+    }
+
+    #[test]
+    fn inputs_of_f64_beyond_f32_are_finite() {
+        let mut record = RowRecord::default();
+        let root = Tensor::<2>::full([2, 3], 1e20, &Device::flex()).cast(FloatDType::F64);
+        record.inputs(&(root.clone() * root), 6);
+        record.targets(labels(&[0, 1]), 6);
+        let rows = record.read().unwrap();
+        assert_eq!(rows.inputs, [f32::MAX; 6]);
+        assert_eq!(record.history(&rows, None).non_finite, 0.0);
+        assert_eq!(narrowed(-1e40), f32::MIN);
+        assert_eq!(narrowed(f64::NEG_INFINITY), f32::NEG_INFINITY);
+        assert!(narrowed(f64::NAN).is_nan());
+        assert_eq!(narrowed(0.1), 0.1);
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub(crate) const VERY_FAR: f64 = 100.0;
 /// The deviation below which they are.
 const TINY: f64 = 1e-2;
 
+/// The sum of |mean| and twice the deviation up to which inputs are standardised, or nearly.
+const USUAL: f64 = 3.0;
+
 /// The ratio of the magnitudes of two features from which one of them is hard to learn from, and from which it is lost
 /// whatever the network has learned from the others.
 const SCALES: [f64; 2] = [200.0, 1e4];
@@ -37,6 +40,10 @@ const TELLING: usize = 40;
 const TABLE: usize = 40;
 
 const SCALE: &str = "largest of |mean| and deviation of the inputs; LeCun et al., Efficient BackProp (1998), 4.3, asks for mean 0 and deviation 1; threshold chosen by us";
+
+const DEVIATION: &str = "deviation of the inputs; LeCun et al., Efficient BackProp (1998), 4.3, asks for 1; threshold chosen by us";
+
+const REACH: &str = "|mean| plus twice the deviation of the inputs; LeCun et al., Efficient BackProp (1998), 4.3, asks for mean 0 and deviation 1; threshold chosen by us";
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let Some(train) = history.train.as_ref().filter(|train| train.rows > 0) else {
@@ -91,43 +98,47 @@ fn scale(history: &History, train: &DataHistory) -> Option<Finding> {
 
 fn unscaled(history: &History, train: &DataHistory) -> Option<Finding> {
     let size = train.mean.abs().max(train.deviation);
+    let reach = train.mean.abs() + 2.0 * train.deviation;
     let learned = history.outcome() == Outcome::Learned;
     let graded = if learned {
         Severity::Note
     } else {
         Severity::Warning
     };
-    let (severity, threshold, text) = if size > VERY_FAR {
+    let (severity, [value, threshold], source, text) = if size > VERY_FAR {
         (
             if history.costs_nothing() {
                 Severity::Note
             } else {
                 Severity::Warning
             },
-            VERY_FAR,
+            [size, VERY_FAR],
+            SCALE,
             "The inputs are very far from mean 0 and deviation 1.",
         )
     } else if size > FAR {
         (
             graded,
-            FAR,
+            [size, FAR],
+            SCALE,
             "The inputs are far from mean 0 and deviation 1.",
         )
     } else if train.deviation < TINY && train.deviation > 0.0 && train.mean.abs() < FAR * TINY {
         (
             graded,
-            TINY,
+            [train.deviation, TINY],
+            DEVIATION,
             "The inputs are tiny: perhaps they were scaled twice.",
         )
-    } else if train.mean.abs() + 2.0 * train.deviation > 3.0 {
+    } else if reach > USUAL {
         let text = "The inputs are not standardised; a network of this size usually copes with it.";
-        (Severity::Note, 3.0, text)
+        (Severity::Note, [reach, USUAL], REACH, text)
     } else {
         return None;
     };
     Some(
         Finding::new(FindingKind::UnscaledInputs, severity, text)
-            .measured(size, threshold, SCALE)
+            .measured(value, threshold, source)
             .with([Prescription::ScaleInputs]),
     )
 }

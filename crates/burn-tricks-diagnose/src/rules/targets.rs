@@ -19,7 +19,9 @@ const TINY: f64 = 1e-3;
 const SOURCE: &str = "largest of |mean| and deviation of the target; threshold chosen by us";
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
-    let Some(target) = history.train.as_ref().and_then(|train| train.target) else {
+    let target = history.train.as_ref().and_then(|train| train.target);
+    // Where none is finite there is no scale.
+    let Some(target) = target.filter(|target| target.non_finite < 1.0) else {
         return Vec::new();
     };
     let size = target.mean.abs().max(target.deviation);
@@ -31,6 +33,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             .train
             .as_ref()
             .is_none_or(|train| !train.has_other_targets);
+        let is_all = is_all && target.non_finite == 0.0;
         let equal = is_all.then(|| equal(target.mean, rows));
         return equal.into_iter().collect();
     }

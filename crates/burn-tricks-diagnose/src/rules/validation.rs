@@ -210,8 +210,9 @@ fn classes(train: &DataHistory, valid: &DataHistory) -> Option<Finding> {
     if !enough(train) || !enough(valid) || train.classes.len() < 2 {
         return None;
     }
+    // Which classes come after the labels that were kept, nobody knows.
     let unseen: Vec<usize> = (valid.classes.iter())
-        .filter(|(class, _)| !train.classes.contains_key(class))
+        .filter(|(class, _)| !train.has_other_targets && !train.classes.contains_key(class))
         .map(|(_, rows)| *rows)
         .collect();
     let count = |data: &DataHistory| data.classes.values().sum::<usize>() as f64;
@@ -228,7 +229,7 @@ fn classes(train: &DataHistory, valid: &DataHistory) -> Option<Finding> {
     }
     let text = if unseen > 0 {
         format!("{unseen} classes of the validation do not occur in the training data.")
-    } else if valid.classes.len() == 1 {
+    } else if valid.classes.len() == 1 && !valid.has_other_targets {
         "All labels of the validation are of one class.".to_owned()
     } else {
         return None;

@@ -259,6 +259,16 @@ fn targets_that_are_not_finite_are_named_in_training_and_in_validation() {
 }
 
 #[test]
+fn targets_of_which_none_is_finite_are_not_said_to_be_equal() {
+    let every = |rows: &mut Rows| rows.numbers().fill(f32::NAN);
+    let [train, valid] = [Rows::regression(1, 80, 6), Rows::regression(2, 80, 6)];
+    let diagnosis = examined_for(4, 1, &train.with(every), &valid);
+    accuses(&diagnosis, FindingKind::NonFiniteData);
+    let equal = diagnosis.of_kind(FindingKind::UnscaledTarget).count();
+    assert_eq!(equal, 0, "{diagnosis}");
+}
+
+#[test]
 fn numbers_at_the_ends_of_f32_are_out_of_range() {
     for (outputs, [train, valid]) in [(2, labelled()), (1, regression())] {
         let largest = |rows: &mut Rows| rows.inputs[7] = f32::MAX;

@@ -42,6 +42,21 @@ fn inputs_beyond_10_are_a_warning_unless_the_network_learns() {
 }
 
 #[test]
+fn the_number_of_unscaled_inputs_is_the_one_by_which_they_are_judged() {
+    let measured = |mean: f64, deviation: f64| {
+        let of = with(1.95, |train| {
+            (train.mean, train.deviation) = (mean, deviation);
+        });
+        let diagnosis = Diagnosis::from_history(of);
+        let finding = diagnosis.of_kind(FindingKind::UnscaledInputs).next();
+        finding.map(|finding| (finding.value, finding.threshold))
+    };
+    assert_eq!(measured(-1.25, 1.0), Some((3.25, 3.0)));
+    assert_eq!(measured(0.0625, 0.0078125), Some((0.0078125, 0.01)));
+    assert_eq!(measured(-12.5, 1.0), Some((12.5, 10.0)));
+}
+
+#[test]
 fn inputs_beyond_100_come_before_the_steps_that_they_make_too_long() {
     let kinds = |ratio: f64, layer: &str, deviation: f64| {
         let mut of = with(1.95, |train| train.deviation = deviation);
@@ -315,6 +330,23 @@ fn targets_that_are_all_equal_are_a_fault_whatever_the_loss_is() {
     assert_eq!(check(0.1, 0.1), Some(Severity::Fault));
     assert_eq!(check(0.0, 0.0), Some(Severity::Fault));
     assert_eq!(check(0.0, 1.0), None);
+}
+
+#[test]
+fn of_targets_that_are_not_finite_it_is_not_said_that_all_are_equal() {
+    let check = |value: f64, share: f64| {
+        let of = with(0.1, |train| {
+            let mut target = TargetStats::default();
+            (target.columns, target.outlier_ratio) = (1, 1.0);
+            (target.mean, target.min, target.max) = (value, value, value);
+            target.non_finite = share;
+            train.target = Some(target);
+        });
+        [FindingKind::UnscaledTarget, FindingKind::NonFiniteData].map(|kind| severity(&of, kind))
+    };
+    assert_eq!(check(0.0, 0.0), [Some(Severity::Fault), None]);
+    assert_eq!(check(0.0, 1.0), [None, Some(Severity::Fault)]);
+    assert_eq!(check(5.0, 0.5), [None, Some(Severity::Fault)]);
 }
 
 #[test]

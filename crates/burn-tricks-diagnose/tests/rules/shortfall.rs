@@ -47,6 +47,10 @@ fn a_network_far_behind_a_linear_fit_underfits() {
     let kind = FindingKind::Underfitting;
     assert_eq!(severity(&regression(0.4, 0.37, 0.74), kind), WARNING);
     assert_eq!(severity(&regression(0.4, 0.35, 0.74), kind), None);
+    // Of numbers that were not kept one is larger by chance.
+    let mut of = regression(0.4, 0.37, 0.74);
+    of.valid.as_mut().unwrap().has_other_targets = true;
+    assert_eq!(severity(&of, kind), WARNING);
     // The better one of the two counts.
     let mut of = regression(0.4, 0.42, 0.1);
     let mut neighbours = Neighbours::default();

@@ -115,6 +115,27 @@ fn a_class_of_a_few_rows_may_be_missing_in_the_training_by_chance() {
 }
 
 #[test]
+fn of_classes_that_come_after_the_kept_labels_nothing_is_said() {
+    let kind = FindingKind::ValidationClasses;
+    let one = |others: bool| {
+        let mut of = classification(0.8, 0.8);
+        let valid = of.valid.as_mut().unwrap();
+        (valid.classes, valid.has_other_targets) = ([(0, 2048)].into(), others);
+        severity(&of, kind)
+    };
+    assert_eq!(one(false), FAULT);
+    assert_eq!(one(true), None);
+    let unseen = |others: bool| {
+        let mut of = classification(0.8, 0.8);
+        of.train.as_mut().unwrap().has_other_targets = others;
+        of.valid.as_mut().unwrap().classes.insert(3, 100);
+        severity(&of, kind)
+    };
+    assert_eq!(unseen(false), FAULT);
+    assert_eq!(unseen(true), None);
+}
+
+#[test]
 fn a_class_that_the_training_lacks_by_chance_is_no_rare_one() {
     let check = |rows: usize| {
         let mut of = classification(0.5, 0.5);
