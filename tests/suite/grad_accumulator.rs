@@ -63,6 +63,27 @@ fn assert_near(actual: &[f64], expected: &[f64], relative: f64, what: &str) {
     );
 }
 
+/// A window that was begun in `f64` goes on, in `f32` where the device has no `f64`.
+#[test]
+fn a_state_in_f64_goes_on_on_every_device() {
+    let pair = |dtype, device: &Device| Pair::new(&[1.0], &[2.0], dtype, device);
+    let add = |accumulator: &mut GradAccumulator, model: &Pair, factor: f64| {
+        let loss = ((model.a.val() + model.b.val()) * factor).sum();
+        accumulator.add(model, loss.backward(), 1)
+    };
+    let begun = pair(DType::F64, &Device::flex().autodiff());
+    let mut saved = accumulator(2);
+    assert!(add(&mut saved, &begun, 1.0).is_none());
+    let state = saved.state(&begun);
+    for (name, device) in training_devices() {
+        let model = pair(dtypes(&device)[0], &device);
+        let mut resumed = accumulator(2);
+        resumed.load_state(&model, &state).unwrap();
+        let mean = add(&mut resumed, &model, 3.0).expect("full");
+        assert_eq!(model.read_grads(&mean), (vec![2.0], vec![2.0]), "{name}");
+    }
+}
+
 /// That this panics, since another network's gradients are in the window.
 fn refused(work: &mut dyn FnMut()) {
     let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));

@@ -165,6 +165,34 @@ fn the_scale_is_constant_between_unscalings_and_clones_share_it() {
     );
 }
 
+/// As where every parameter of the loss is frozen for a while.
+#[test]
+fn a_step_without_gradients_counts_as_none() {
+    for (name, device) in devices() {
+        let pair = Pair::new(&[1.0], &[0.0], DType::F32, &device);
+        let config = LossScalerConfig::new().with_growth_interval(1);
+        let mut scaler = config.init().unwrap();
+        scale_a_loss(&scaler);
+        let bad = pair.grads(&[f64::NAN], &[0.0]);
+        assert!(scaler.unscale(&pair, bad).is_none(), "{name}");
+        for _ in 0..2 {
+            let none = scaler.unscale(&pair, GradientsParams::new());
+            assert!(none.expect("no step is skipped").is_empty(), "{name}");
+            let counts = (scaler.skipped(), scaler.skipped_in_a_row());
+            assert_eq!((scaler.loss_scale(), counts), (32768.0, (1, 1)), "{name}");
+        }
+    }
+    // Nor does a step whose gradients have no numbers; they are kept.
+    let (empty, grads) = Pair::with_grads(&[], &[], DType::F32, &Device::flex());
+    let mut scaler = LossScalerConfig::new()
+        .with_growth_interval(1)
+        .init()
+        .unwrap();
+    scale_a_loss(&scaler);
+    let kept = scaler.unscale(&empty, grads).expect("no step is skipped");
+    assert_eq!((kept.len(), scaler.loss_scale()), (2, 65536.0));
+}
+
 /// Below the smallest normal number the gradients, which are divided by the scale, would be NaN.
 #[test]
 fn the_scale_never_becomes_zero() {

@@ -483,6 +483,26 @@ fn a_file_that_is_gone_is_an_error() {
     assert!(gone.to_string().contains("optim.bpk"), "{gone}");
 }
 
+/// Burn saves `optim` to `optim.bpk`, whatever has the name without the extension.
+#[test]
+fn a_folder_or_another_file_of_the_name_is_not_read() {
+    let (optim, trained) = stepped(AdamConfig::new().init().unwrap(), [2, 2]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("optim");
+    optim.save(&file).unwrap();
+    let assert_read = |what: &str| {
+        let checked = check_optimizer_record_file(&trained, &file);
+        assert_eq!(checked, Ok(vec![]), "{what}");
+        let loaded = AdamConfig::new().init().unwrap().try_load(&trained, &file);
+        assert_eq!(loaded.err(), None, "{what}");
+    };
+    std::fs::create_dir(&file).unwrap();
+    assert_read("a folder");
+    std::fs::remove_dir(&file).unwrap();
+    std::fs::write(&file, "no record").unwrap();
+    assert_read("a file");
+}
+
 /// Bytes changed, cut off or doubled anywhere (Burn's own load panics on 4 % of changed bits here): an error, or a
 /// record of the right shapes, with which the next step is taken; never a panic.
 #[test]

@@ -157,6 +157,38 @@ fn a_run_resumes_to_the_bit_after_every_step() {
     }
 }
 
+/// Both parts of the state, in `f32` where the device has no `f64`.
+#[test]
+fn a_run_in_f64_goes_on_on_every_device() {
+    let step = |model: Pair, prodigy: &mut Prodigy, optim: &mut ModuleOptimizer| {
+        let grads = prodigy.apply(&model, model.grads(&[1.0], &[0.5]));
+        optim.step(1.0, model, grads)
+    };
+    let config = ProdigyConfig::new().with_first_distance(1e-2);
+    let start = Pair::new(&[1.0], &[2.0], DType::F64, &Device::flex().autodiff());
+    let mut prodigy = config.init(&start).unwrap();
+    let mut optim = prodigy.optimizer();
+    let saved = step(start, &mut prodigy, &mut optim);
+    let (state, (a, b)) = (prodigy.state(), saved.values());
+    let record = optim.to_record().into_bytes().unwrap().to_vec();
+    let ids = (saved.a.id, saved.b.id);
+    let expected = step(saved, &mut prodigy, &mut optim).values();
+    let expected_distance = values(prodigy.distance().unwrap());
+    for (name, device) in training_devices() {
+        let mut model = Pair::new(&a, &b, dtypes(&device)[0], &device);
+        (model.a.id, model.b.id) = ids;
+        let mut resumed = config.init(&model).unwrap();
+        resumed.load_state(&state).unwrap();
+        let record = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(record.clone()));
+        let mut optim = resumed.optimizer().load_record(record.unwrap());
+        let got = step(model, &mut resumed, &mut optim).values();
+        assert_close(&got.0, &expected.0, 1e-5, name);
+        assert_close(&got.1, &expected.1, 1e-5, name);
+        let distance = values(resumed.distance().unwrap());
+        assert_close(&distance, &expected_distance, 1e-4, name);
+    }
+}
+
 #[test]
 fn a_state_of_another_model_is_refused() {
     let device = Device::flex().autodiff();

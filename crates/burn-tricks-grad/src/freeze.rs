@@ -57,7 +57,7 @@ use burn_tricks_core::{Config, ConfigError, ParamPaths};
 /// | --- | --- | --- |
 /// | backward pass through the frozen part | computed | ends at the first trained layer |
 /// | dropout and batch norm in the frozen part | as in training: running statistics are updated | dropout off, batch norm on its running statistics |
-/// | to unfreeze | stop applying the transform | `unfreeze_group`, between two steps |
+/// | to unfreeze | stop applying the transform | `unfreeze_group`, between two steps; it also switches on what was frozen or off before |
 /// | saved with the model | no | no: apply it again after loading |
 ///
 /// # Paths

@@ -239,7 +239,8 @@ impl LossScaler {
     }
 
     /// The gradients of the loss itself, from those of the scaled loss. `None` if a gradient is not finite:
-    /// then skip the step. Adapts the scale for the next step. Waits for the device.
+    /// then skip the step. Adapts the scale for the next step. Without gradients it changes neither the scale nor the
+    /// counts of steps. Waits for the device.
     ///
     /// # Panics
     ///
@@ -281,13 +282,21 @@ impl LossScaler {
              these parameters: call `unscale` with the module that has all of them, and split the gradients afterwards",
             grads.len()
         );
-        if list_is_finite(&taken.list).unwrap_or(true) {
-            self.grow();
-            scaled(taken, times / f64::from(used)).put_into(&mut grads);
-            Some(grads)
-        } else {
-            self.back_off();
-            None
+        match list_is_finite(&taken.list) {
+            Some(true) => {
+                self.grow();
+                scaled(taken, times / f64::from(used)).put_into(&mut grads);
+                Some(grads)
+            }
+            Some(false) => {
+                self.back_off();
+                None
+            }
+            // Without a number they do not show whether the scale is too large.
+            None => {
+                taken.put_into(&mut grads);
+                Some(grads)
+            }
         }
     }
 

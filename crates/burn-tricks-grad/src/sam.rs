@@ -160,6 +160,13 @@ pub enum Perturbation {
 /// count. The gradients are read once for the norm and once for the perturbation (ASAM: two more reads). No state, and
 /// nothing is read from the device.
 ///
+/// # Precision
+///
+/// The copy at `w + e` has the type of the weights. Of N weights one moves by about ρ/√N: by 5e-5 with ρ = 0.05 and a
+/// million weights. Numbers of `bf16` near 0.05 are 2.4e-4 apart, so that what is below 1.2e-4 is rounded away, and most
+/// weights of this size are in the second pass what they were in the first. Numbers of `f16` are 3.1e-5 apart there. Keep
+/// the weights in `f32`. Also a forward pass that casts them to `bf16` rounds the perturbation away.
+///
 /// # Differences
 ///
 /// - `davda54/sam` for PyTorch adds 1e-12 to the norm; its `adaptive` has no η and includes biases.

@@ -76,10 +76,14 @@ impl Stored {
         }
     }
 
+    /// On the device, in `f32` where the device has no `f64`.
     pub(crate) fn tensor(self, device: &Device) -> Tensor<1> {
         match self {
+            Self::F64(numbers) if device.supports_dtype(DType::F64) => {
+                Tensor::from_data(numbers.as_slice(), (device, DType::F64))
+            }
+            Self::F64(numbers) => Tensor::from_data(numbers.as_slice(), (device, DType::F32)),
             Self::F32(numbers) => Tensor::from_data(numbers.as_slice(), (device, DType::F32)),
-            Self::F64(numbers) => Tensor::from_data(numbers.as_slice(), (device, DType::F64)),
         }
     }
 }

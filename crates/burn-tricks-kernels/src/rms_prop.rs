@@ -16,8 +16,8 @@ use crate::weight_decay_term::WeightDecayTerm;
 /// w ← w − η u
 /// ```
 ///
-/// If the gradient hardly changes, rounding can make `v − ḡ²` negative. It then counts as 0; in PyTorch and
-/// Burn the result is NaN.
+/// If the gradient hardly changes, rounding can make `v − ḡ²` negative. It then counts as 0, and the step is
+/// `η g/ε`, so that a centred step needs an ε that is not too small; in PyTorch and Burn the result is NaN.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RmsPropStep<const CENTERED: bool, const MOMENTUM: bool> {
     /// η

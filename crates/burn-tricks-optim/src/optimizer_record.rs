@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 /// | --- | --- |
 /// | a file that cannot be read | [`File`](OptimizerRecordError::File) |
 /// | bytes that are no record, or a damaged one | [`NoRecord`](OptimizerRecordError::NoRecord), [`DamagedEntry`](OptimizerRecordError::DamagedEntry), [`Panicked`](OptimizerRecordError::Panicked) |
-/// | a state of another shape, rank or element type than its parameter's | [`Mismatch`](OptimizerRecordError::Mismatch): the path and both shapes |
+/// | a state of another shape or rank than its parameter's, or of numbers that are no floats | [`Mismatch`](OptimizerRecordError::Mismatch): the path and both shapes |
 /// | a state that belongs to no parameter | [`UnknownParameters`](OptimizerRecordError::UnknownParameters), with the parameters that have none |
 /// | a state that this optimizer cannot read | [`NotRestored`](OptimizerRecordError::NotRestored) |
 ///
@@ -61,6 +61,10 @@ use std::path::{Path, PathBuf};
 /// optimizer whose group has the path that its parameter has in `model`, whatever path it had when it was recorded: make the
 /// groups for the model that is trained now, and pass the module that `step` takes. If the optimizer steps two modules in turn,
 /// pass a tuple of both: the paths within each module count. (Burn's `load_record` goes by the recorded paths.)
+///
+/// For that, the recorded path is kept where the present one is the same behind a number, as in a tuple, a `Vec` or an array: a
+/// state that was recorded for `b`, and whose parameter is now `0.b`, goes to the optimizer whose group has `b`. If the tuple,
+/// `Vec` or array is stepped as one module, make the group with both paths: `ParamGroup::from_paths(vec!["b", "0.b"])`.
 ///
 /// # What is checked
 ///
@@ -251,11 +255,14 @@ pub fn check_optimizer_record_file<M: Module>(
     })
 }
 
-/// The path to which Burn writes when it is told to save to `path`.
+/// The path to which Burn writes when it is told to save to `path`; `path` itself if there is only that.
 fn as_saved(path: &Path) -> PathBuf {
-    match path.extension() {
-        None if !path.exists() => path.with_extension(burn_pack::EXTENSION),
-        _ => path.to_owned(),
+    let saved = path.with_extension(burn_pack::EXTENSION);
+    // A folder, or a file from elsewhere, may have the name without the extension.
+    if path.extension().is_none() && (saved.is_file() || !path.exists()) {
+        saved
+    } else {
+        path.to_owned()
     }
 }
 

@@ -37,8 +37,9 @@
 //!
 //! A gradient counts as marked if its first and its last number are NaN: `NonFinite::SkipStep` makes all its
 //! numbers NaN. Without `skip_marked` (the default), every NaN shows in the weights, so a forgotten
-//! `skip_marked` is not silent. With `skip_marked` but without `NonFinite::SkipStep`, only the parameters whose
-//! whole gradient is NaN are skipped, and all others are stepped; single NaNs show in the weights.
+//! `skip_marked` is not silent. With `skip_marked` but without `NonFinite::SkipStep`, the parameters whose gradient
+//! begins and ends with a NaN are skipped, also one of a single number, and all others are stepped; NaNs elsewhere
+//! show in the weights.
 //!
 //! # Wrappers
 //!
@@ -58,6 +59,13 @@
 //!
 //! Clip with `ClipGradNorm`. Burn's `GradientClippingConfig::Value` clamps, which on some devices turns a NaN
 //! into a number.
+//!
+//! # Resuming
+//!
+//! Where the device alone sees the mark, on every backend but the CPU backend with the feature `flex`, the number of
+//! steps is on the device, and so is what depends on it, such as Adam's bias correction and AdaGrad's decaying learning
+//! rate. In the first step after a record is loaded the host knows the number, and computes these in `f64`. There a
+//! resumed run is equal to an uninterrupted one up to rounding, and not to the bit.
 //!
 //! # Cost
 //!

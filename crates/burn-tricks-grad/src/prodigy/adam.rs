@@ -2,7 +2,7 @@
 
 use super::estimate::{Refused, SharedEstimate, StepNumbers};
 use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
-use burn::tensor::{Bytes, Device, Shape, Tensor, TensorData};
+use burn::tensor::{Bytes, DType, Device, Shape, Tensor, TensorData};
 use burn_tricks_core::{ConfigError, accumulation_dtype};
 use burn_tricks_kernels::{AnyTensor, ProdigyNumbers, ProdigyStep};
 use std::fmt::Debug;
@@ -72,6 +72,12 @@ impl Moment {
     fn on(self, device: &Device) -> AnyTensor {
         match self {
             Self::Device(tensor) => tensor.to_device(device),
+            // A run that began on a device with `f64` goes on where there is none.
+            Self::Host(data)
+                if data.dtype() == DType::F64 && !device.supports_dtype(DType::F64) =>
+            {
+                AnyTensor::from_data(data.convert_dtype(DType::F32), device)
+            }
             Self::Host(data) => AnyTensor::from_data(data, device),
         }
     }
