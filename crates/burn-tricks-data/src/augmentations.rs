@@ -78,7 +78,8 @@ use std::fmt::Debug;
 /// # Reproducible
 ///
 /// Every random number is drawn on the host, from the seed of the sample that it belongs to. This seed depends on the
-/// loader's seed, the epoch and the index of the sample in the dataset. So a resumed run augments each sample as the
+/// loader's seed, the epoch and the index of the sample in the dataset, or the number of the draw where samples are drawn by
+/// weight. So a resumed run augments each sample as the
 /// uninterrupted run does, with any number of workers, and a sample is augmented alike in a batch of any size on any
 /// device. Only mixup and cutmix depend on the batch, since they mix a sample with another of its batch.
 ///
