@@ -112,7 +112,17 @@ fn check(options: &Options) -> Result<(), Box<dyn Error>> {
         findings.push(claim.check(&comparisons)?);
     }
     println!("{}", page(options, &abouts, &findings));
-    Ok(())
+    // One that diverged has a result. What gave none, for lack of memory say, is no answer to any sentence.
+    let failed = comparisons.iter().filter_map(|(task, comparison)| {
+        let failed = comparison.failed().count();
+        let of = comparison.runs.len();
+        (failed > 0).then(|| format!("{failed} of {of} runs of `{task}`"))
+    });
+    let failed: Vec<String> = failed.collect();
+    match &failed[..] {
+        [] => Ok(()),
+        failed => Err(format!("{} failed", failed.join(", ")).into()),
+    }
 }
 
 /// The recipes of a task that the claims are about and their baselines, as a file of recipes, and what the
@@ -217,7 +227,7 @@ fn compare(
     if let Some(jobs) = options.jobs {
         command.arg("--jobs").arg(jobs.to_string());
     }
-    // It fails as well if a run has failed, which is a result here.
+    // It fails as well if a run has failed, which is told below the page of all tasks.
     let status = command.stdout(Stdio::null()).status()?;
     let text = fs::read_to_string(&result).unwrap_or_default();
     if text.is_empty() {
