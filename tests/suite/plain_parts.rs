@@ -1,15 +1,17 @@
 //! Models of which a part is not trained: a scaler and a body on a plain device, and a frozen clone with the same ids.
 
 use crate::models::{alone, values};
-use burn::module::{Module, ParamGroup};
+use burn::module::{Module, ModuleMapper, Param, ParamGroup};
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor};
+use burn_tricks::average::{EmaConfig, TrainedAverage};
 use burn_tricks::force_init;
 use burn_tricks::nn::{
     ClampWeightsConfig, InputScaler, MaxNormConfig, PenaltyConfig, ScalerConfig, TiedWeights,
     UnitNormConfig,
 };
+use burn_tricks::optim::ScheduleFreeConfig;
 
 /// What is trained comes last: Burn's `Module::devices` lists its device as the plain one.
 #[derive(Module, Debug)]
@@ -116,5 +118,57 @@ fn a_frozen_clone_stays_what_it_was() {
         }
         let same = bound.apply(model);
         assert_eq!(values(same[0].weight.val()), new);
+    }
+}
+
+#[test]
+fn the_evaluated_weights_of_schedule_free_learning_leave_a_frozen_clone() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let student = LinearConfig::new(2, 2).init(&device);
+    force_init(&student);
+    let old = values(student.weight.val());
+    let mut model = vec![student.clone(), student.no_grad()];
+    let sgd = burn_tricks::optim::SgdConfig::torch().build().unwrap();
+    let mut optim = ScheduleFreeConfig::new().init(sgd).unwrap();
+    for _ in 0..2 {
+        let input = Tensor::<2>::ones([1, 2], &device);
+        let loss = model[0].forward(input).square().sum();
+        let grads = GradientsParams::from_grads(loss.backward(), &model);
+        model = optim.step(0.1, model, grads);
+    }
+    let evaluated = ScheduleFreeConfig::evaluation_model(&model, optim.to_record()).unwrap();
+    assert_ne!(
+        values(evaluated[0].weight.val()),
+        values(model[0].weight.val())
+    );
+    assert_eq!(values(evaluated[1].weight.val()), old);
+}
+
+#[test]
+fn an_average_of_the_trained_weights_leaves_a_frozen_clone() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let student = LinearConfig::new(2, 2).init(&device);
+    force_init(&student);
+    let model = vec![student.clone(), student.clone().no_grad()];
+    let mut average = TrainedAverage::init(EmaConfig::new(0.5), &model).unwrap();
+    assert_eq!(average.paths(), ["0.weight", "0.bias"]);
+    let old = values(student.weight.val());
+    let stepped = student.clone().map(&mut Doubled);
+    let model = vec![stepped, student.no_grad()];
+    average.update(&model);
+    for after in [average.model(&model), average.restore_into(&model)] {
+        assert_ne!(values(after[0].weight.val()), old);
+        assert_eq!(values(after[1].weight.val()), old);
+    }
+}
+
+/// A step.
+struct Doubled;
+
+impl ModuleMapper for Doubled {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|value| (value.inner() * 2.0).autodiff().require_grad())
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::average::Average;
 use crate::average_rule::AverageRule;
-use burn::module::{Module, ModuleMapper, Param, ParamId};
+use burn::module::{Module, Param, ParamId};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Tensor;
-use burn_tricks_core::walk::{Location, Visitor, visit, visit_floats};
+use burn_tricks_core::walk::{Location, Mapper, Visitor, frozen_clones, map, visit, visit_floats};
 use burn_tricks_core::{ConfigError, InlineModule, Leaf, StepAverage, independent_copy, tie};
 use std::collections::{HashMap, HashSet};
 
@@ -152,7 +152,11 @@ impl<R: AverageRule> TrainedAverage<R> {
             let id = ids.get(path).copied();
             (id.unwrap_or_else(|| missing(path)), weight.val())
         });
-        copy.map(&mut Write(of_id.collect()))
+        let mut write = Write {
+            weights: of_id.collect(),
+            frozen_clones: frozen_clones(model),
+        };
+        map(copy, &mut write)
     }
 
     /// Restarts with the weights of `model`, as [`init`](Self::init) would, with the same paths.
@@ -258,13 +262,21 @@ impl Visitor for Read<'_> {
     }
 }
 
-/// Writes weights by id, at all places of a tied one.
-struct Write(HashMap<ParamId, Tensor<1>>);
+/// Writes weights by id, at all places of a tied one but for those of frozen clones.
+struct Write {
+    weights: HashMap<ParamId, Tensor<1>>,
+    frozen_clones: HashSet<String>,
+}
 
-impl ModuleMapper for Write {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+impl Mapper for Write {
+    fn float<const D: usize>(
+        &mut self,
+        at: &Location,
+        param: Param<Tensor<D>>,
+    ) -> Param<Tensor<D>> {
         let id = param.id;
-        let Some(weight) = self.0.get(&id).cloned() else {
+        let weight = self.weights.get(&id).cloned();
+        let Some(weight) = weight.filter(|_| !self.frozen_clones.contains(at.path())) else {
             return param;
         };
         param.map(|old| {

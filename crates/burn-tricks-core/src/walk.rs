@@ -33,6 +33,7 @@
 use crate::derived::Announcement;
 use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Bool, Int, Tensor};
+use std::collections::HashSet;
 
 /// The location of a value in a module: its path, and the types of the modules that contain it.
 #[derive(Debug, Clone, Default)]
@@ -222,6 +223,21 @@ pub fn has_autodiff<M: Module>(module: &M) -> bool {
         has_autodiff |= param.is_require_grad() || param.is_frozen();
     });
     has_autodiff
+}
+
+/// The paths of the floats that require no gradient although another place of the same parameter does: those of a frozen clone of
+/// a part that is trained, such as the teacher of a distillation. They keep their values where those of the parameter are replaced.
+pub fn frozen_clones<M: Module>(module: &M) -> HashSet<String> {
+    let (mut trained, mut others) = (HashSet::new(), Vec::new());
+    visit_floats(module, |at, param| {
+        if param.is_require_grad() {
+            trained.insert(param.id());
+        } else {
+            others.push((param.id(), at.path().to_owned()));
+        }
+    });
+    others.retain(|(id, _)| trained.contains(id));
+    others.into_iter().map(|(_, path)| path).collect()
 }
 
 /// `module` with the values that `mapper` gives for its own.

@@ -7,10 +7,10 @@ use crate::schedule_free::{BETA, NUMBERS, ScheduleFreeConfig};
 use burn::module::{Module, Param, ParamId};
 use burn::optim::OptimizerRecord;
 use burn::tensor::{Tensor, TensorData};
-use burn_tricks_core::walk::{Location, Mapper, map};
+use burn_tricks_core::walk::{Location, Mapper, frozen_clones, map};
 use burn_tricks_core::{Snapshot, accumulation_dtype, params};
 use burn_tricks_kernels::{AnyTensor, blend, cast, compensated, take_over};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 impl ScheduleFreeConfig {
     /// The model to evaluate, with the weights `x = (y − (1 − β) z) / β`: y are the weights of `model`, which is in training,
@@ -42,8 +42,8 @@ impl ScheduleFreeConfig {
     /// those of `model` (recalibrate batch norms). `model` is not changed. Wrappers may be around the schedule-free
     /// optimizer: with `MasterWeights`, y is the `f32` weight. A parameter for which the record has no
     /// z of a schedule-free optimizer keeps its weight: it was never stepped, all its steps were skipped, or another
-    /// optimizer of a group steps it. If a parameter is tied, all its places get the weight of the first place, which the
-    /// optimizer steps.
+    /// optimizer of a group steps it. If a parameter is tied, all its places that are trained get the weight of the first
+    /// place, which the optimizer steps.
     ///
     /// The cost is that of making the record: the optimizer's state is copied to the host, and z back to the device.
     ///
@@ -77,6 +77,7 @@ impl ScheduleFreeConfig {
             let mut evaluate = Evaluate {
                 of_params,
                 found: HashMap::new(),
+                frozen_clones: frozen_clones(model),
             };
             let training = Snapshot::new(model);
             let evaluated = map(training.held_model(), &mut evaluate);
@@ -180,10 +181,18 @@ struct Evaluate {
     of_params: HashMap<ParamId, State>,
     /// The weights at first places.
     found: HashMap<ParamId, AnyTensor>,
+    frozen_clones: HashSet<String>,
 }
 
 impl Mapper for Evaluate {
-    fn float<const D: usize>(&mut self, _: &Location, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+    fn float<const D: usize>(
+        &mut self,
+        at: &Location,
+        param: Param<Tensor<D>>,
+    ) -> Param<Tensor<D>> {
+        if self.frozen_clones.contains(at.path()) {
+            return param;
+        }
         let (id, weight, mapper) = param.consume();
         let weight = match (self.of_params.remove(&id), self.found.get(&id)) {
             (Some(state), _) => {
