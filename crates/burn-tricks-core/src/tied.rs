@@ -43,7 +43,7 @@ pub fn tied_paths<M: Module>(module: &M) -> Vec<Vec<String>> {
 /// `model` with the value of each tied parameter's first place at all its places that are trained, which then share one
 /// autodiff leaf. In a model without autodiff, these are all places. A model without tied parameters is returned as it is.
 ///
-/// A place that requires no gradient keeps its value where the first place does: it is the copy of a network at an earlier
+/// A place that requires no gradient keeps its value if the first place requires one: it is the copy of a network at an earlier
 /// time, such as the teacher in a distillation.
 ///
 /// The shared leaf makes the gradients right. Burn keeps one gradient for each parameter id: if each place is a

@@ -97,7 +97,7 @@ pub fn merge(stores: &[PathBuf], into: &Path) -> Result<Merged, StoreError> {
         }
     }
     merged.runs = lines.len();
-    // Nor let they an open file be replaced.
+    // Nor do they let an open file be replaced.
     #[cfg(not(unix))]
     drop(locked);
     write_whole(&lines, into).map_err(failed(into))?;
