@@ -3,10 +3,10 @@
 //! `cargo run --release --example compare` compares all of them on handwritten digits, on the CPU;
 //! `-- --help` tells the rest. If a run fails, the others are reported, and the exit status is not 0.
 
-mod claims;
 mod options;
 
 use burn_tricks::compare::{self, Options, Protocol, QualityMetric, Reporter, Study, Tuning};
+use burn_tricks_examples::lesson;
 use burn_tricks_examples::problem::Problem;
 use burn_tricks_examples::recipes::{BuiltIn, Task};
 use burn_tricks_examples::setup::Setup;
@@ -29,8 +29,8 @@ const ABOUT: &str = "Compares training tricks: each a single change from a named
     holds the sentences of a lesson against measurements: see `--lesson --help`.";
 
 fn main() -> ExitCode {
-    if claims::is_asked() {
-        return claims::main();
+    if lesson::is_asked() {
+        return lesson::main();
     }
     compare::main_with(ABOUT, study, train)
 }

@@ -11,6 +11,7 @@ pub mod csv_table;
 pub mod data;
 pub mod device;
 pub mod idx;
+pub mod lesson;
 pub mod made_up;
 pub mod mlp;
 pub mod network;

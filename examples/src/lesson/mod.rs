@@ -2,9 +2,9 @@
 
 mod measured;
 
+use crate::recipes::{BuiltIn, Recipe, Task};
 use burn_tricks::compare::clap::{self, Parser};
 use burn_tricks::compare::{Claim, ClaimFinding, Comparison};
-use burn_tricks_examples::recipes::{BuiltIn, Recipe, Task};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,12 +65,12 @@ struct ClaimsTask {
 }
 
 /// Whether the arguments ask for it.
-pub(crate) fn is_asked() -> bool {
+pub fn is_asked() -> bool {
     std::env::args().any(|argument| argument == "--lesson")
 }
 
 /// The whole program, if they do.
-pub(crate) fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     match check(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -10,7 +10,7 @@ use burn_tricks::prelude::*;
 use std::error::Error;
 
 /// What was found of each of them.
-pub(crate) fn findings() -> Result<Vec<ClaimFinding>, Box<dyn Error>> {
+pub(super) fn findings() -> Result<Vec<ClaimFinding>, Box<dyn Error>> {
     let device = Device::flex();
     device.seed(1);
     Ok(vec![
@@ -214,6 +214,7 @@ mod tests {
 
     #[test]
     fn the_formulas_of_the_text_are_what_they_are() {
+        let _alone = crate::trainer::tests::alone();
         let found = findings().unwrap();
         let conclusions: Vec<Conclusion> = found.iter().map(|finding| finding.conclusion).collect();
         use Conclusion::{Confirmed, Corrected};
