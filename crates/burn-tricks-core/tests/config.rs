@@ -17,6 +17,24 @@ struct Outer {
     inner: Inner,
 }
 
+fn default_rate() -> f64 {
+    0.1
+}
+
+/// A default that is a function with the name that serde's users give it.
+#[derive(Config, Debug)]
+struct Named {
+    #[config(default = "default_rate()")]
+    rate: f64,
+}
+
+/// A field whose name is a keyword.
+#[derive(Config, Debug)]
+struct Keyword {
+    #[config(default = 0.5)]
+    r#type: f64,
+}
+
 fn error(json: &str) -> String {
     let loaded = Outer::load_binary(json.as_bytes());
     loaded.expect_err("a wrong value").to_string()
@@ -42,6 +60,20 @@ fn an_error_of_loading_names_the_field() {
         let error = error(json);
         assert!(error.contains(expected), "{error}");
     }
+}
+
+#[test]
+fn a_default_may_be_a_function_of_any_name() {
+    assert_eq!(Named::load_binary(b"{}").unwrap().rate, 0.1);
+    assert_eq!(Named::new().with_rate(0.2).rate, 0.2);
+}
+
+#[test]
+fn an_error_names_a_field_whose_name_is_a_keyword() {
+    let error = Keyword::load_binary(br#"{"type": null}"#).expect_err("null is no number");
+    let expected = "`type`: invalid type: null";
+    assert!(error.to_string().contains(expected), "{error}");
+    assert_eq!(Keyword::new().with_type(1.5).r#type, 1.5);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod module;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
+use syn::ext::IdentExt as _;
 use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Fields, Ident, Lit, Type};
 
 /// Derives a configuration like Burn's `derive(Config)`, with two differences in loading: a missing field gets
@@ -31,7 +32,9 @@ pub fn derive_config(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// `#[module(skip)]` marks a field that is no module, such as a number; Burn's derive knows numbers by their type, this one
 /// does not. `#[module(custom_display)]` marks a struct whose `ModuleDisplay` is written by hand.
 ///
-/// The crate that uses it must depend on `burn` and on `burn-tricks-core`. An enum cannot be derived.
+/// The bounds of a generic parameter that is a module must be written out, `M: Module + ModuleDisplay`; Burn's derive adds them.
+///
+/// The crate that uses it must depend on `burn` and on `burn-tricks-core`. Neither an enum nor a tuple struct can be derived.
 #[proc_macro_derive(InlineModule, attributes(module))]
 pub fn derive_inline_module(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let item = syn::parse_macro_input!(item as DeriveInput);
@@ -178,11 +181,12 @@ impl Config {
         }
     }
 
-    /// Serde's derives, on a copy of the struct to which attributes can be added.
+    /// Serde's derives, on a copy of the struct to which attributes can be added. The copy and the functions beside it have
+    /// names that nobody else writes: a default is an expression that sees them.
     fn serde(&self) -> TokenStream {
         let name = &self.name;
         let remote = name.to_string();
-        let twin = format_ident!("{name}Serde");
+        let twin = format_ident!("__BurnTricks{}", name.unraw());
         let (fields, functions): (Vec<_>, Vec<_>) = self.fields.iter().map(Field::serde).unzip();
         quote! {
             const _: () = {
@@ -224,7 +228,7 @@ impl Field {
         let written = configs.iter().map(default).next().transpose()?;
         let (order, default) = match written {
             Some(default) => (2, Some(default)),
-            None if is_option(&field.ty) => (1, Some(syn::parse_quote!(None))),
+            None if is_named(&field.ty, "Option") => (1, Some(syn::parse_quote!(None))),
             None => (0, None),
         };
         let docs = others.into_iter().filter(|a| a.path().is_ident("doc"));
@@ -245,7 +249,7 @@ impl Field {
 
     fn docs_in_new(&self) -> TokenStream {
         let docs = &self.docs;
-        let title = format!("###### `{}`\n\n", self.name);
+        let title = format!("###### `{}`\n\n", self.name.unraw());
         let default = self.default_doc().into_iter();
         quote!(#[doc = #title] #(#docs)* #(#[doc = #default])*)
     }
@@ -253,8 +257,9 @@ impl Field {
     fn setter(&self) -> Option<TokenStream> {
         let default = self.default_doc()?;
         let Self { name, ty, docs, .. } = self;
-        let setter = format_ident!("with_{name}");
-        let title = format!("Sets [`{name}`](Self::{name}).\n\n");
+        let setter = format_ident!("with_{}", name.unraw());
+        let shown = name.unraw();
+        let title = format!("Sets [`{shown}`](Self::{shown}).\n\n");
         Some(quote! {
             #[doc = #title]
             #(#docs)*
@@ -272,9 +277,9 @@ impl Field {
     /// default.
     fn serde(&self) -> (TokenStream, TokenStream) {
         let Self { name, ty, .. } = self;
-        let read = format_ident!("read_{name}");
+        let read = format_ident!("__burn_tricks_read_{}", name.unraw());
         let read_path = read.to_string();
-        let error = format!("`{name}`: {{error}}");
+        let error = format!("`{}`: {{error}}", name.unraw());
         let read = quote! {
             #[inline]
             fn #read<'de, D: ::burn::serde::Deserializer<'de>>(
@@ -291,7 +296,7 @@ impl Field {
                 read,
             );
         };
-        let function = format_ident!("default_{name}");
+        let function = format_ident!("__burn_tricks_default_{}", name.unraw());
         let path = function.to_string();
         (
             quote!(#[serde(default = #path, deserialize_with = #read_path)] #name: #ty),
@@ -322,10 +327,11 @@ fn default(attribute: &Attribute) -> syn::Result<Expr> {
     default.ok_or_else(|| syn::Error::new_spanned(attribute, "expected `default = …`"))
 }
 
-fn is_option(ty: &Type) -> bool {
+/// Whether the last segment of the type is this name.
+fn is_named(ty: &Type, name: &str) -> bool {
     let Type::Path(path) = ty else { return false };
     let last = path.path.segments.last();
-    last.is_some_and(|segment| segment.ident == "Option")
+    last.is_some_and(|segment| segment.ident == name)
 }
 
 #[cfg(test)]

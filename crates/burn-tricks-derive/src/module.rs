@@ -30,8 +30,13 @@ impl Module {
             return Err(syn::Error::new_spanned(item.ident, message));
         };
         let field = |field: syn::Field| {
+            let is_skipped = has_word(&field.attrs, "skip")?;
+            if is_skipped && crate::is_named(&field.ty, "Param") {
+                let message = "a `Param` cannot be skipped: it would be neither trained nor saved";
+                return Err(syn::Error::new_spanned(&field.ty, message));
+            }
             Ok(Field {
-                is_skipped: has_word(&field.attrs, "skip")?,
+                is_skipped,
                 name: field.ident.expect("the fields are named"),
             })
         };
@@ -260,5 +265,15 @@ mod tests {
             }
         ));
         assert_eq!(misplaced, "expected `custom_display`");
+        let skipped = error(syn::parse_quote!(
+            struct Layer {
+                #[module(skip)]
+                weight: Param<Tensor<2>>,
+            }
+        ));
+        assert_eq!(
+            skipped,
+            "a `Param` cannot be skipped: it would be neither trained nor saved"
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! The laws of averages of weights: properties that every average should have.
 
 use crate::report::{Report, same};
-use crate::weights::Weights;
-use burn::tensor::{DType, Device};
+use crate::weights::{Weights, dtypes};
+use burn::module::Param;
+use burn::tensor::{DType, Device, Tensor};
 use std::fmt::Debug;
 
 /// Updates of a run that is saved and resumed at each of them.
@@ -11,7 +12,7 @@ const UPDATES: usize = 7;
 /// The laws of an average of weights:
 ///
 /// - two runs with the same inputs give the same numbers, to the last bit;
-/// - weights that do not change stay as they are, to the last bit, in `f32` and in half precision;
+/// - weights that do not change stay as they are, to the last bit, in every float type of the device;
 /// - each averaged weight lies between the smallest and the largest value that the weight had;
 /// - the model that it returns is without autodiff, and later updates do not change it;
 /// - it does not change the trained model;
@@ -102,7 +103,7 @@ impl<A> AverageLaws<A> {
         if self.reload.is_some() {
             report.check("resumes after every update", || {
                 let whole = self.run(None);
-                (0..UPDATES).try_for_each(|at| {
+                (0..=UPDATES).try_for_each(|at| {
                     let resumed = self.run(Some(at));
                     same(&format!("resumed after {at} updates"), &resumed, &whole)
                 })
@@ -115,22 +116,23 @@ impl<A> AverageLaws<A> {
         Weights::new(at as u64 + 1, DType::F32, &self.device.clone().autodiff())
     }
 
+    /// The numbers of the averaged model after all updates. The average is reloaded after `reloaded_at` of them.
     fn run(&self, reloaded_at: Option<usize>) -> Vec<f64> {
+        let reloaded = |average: A, at: usize| match &self.reload {
+            Some(reload) if reloaded_at == Some(at) => reload(average, &self.live(0)),
+            _ => average,
+        };
         let mut average = (self.init)(&self.live(0));
         for at in 0..UPDATES {
-            if let (Some(reload), true) = (&self.reload, reloaded_at == Some(at)) {
-                average = reload(average, &self.live(0));
-            }
+            average = reloaded(average, at);
             (self.update)(&mut average, &self.live(at));
         }
+        let average = reloaded(average, UPDATES);
         (self.model)(&average).numbers()
     }
 
     fn constant(&self) -> Result<(), String> {
-        for dtype in [DType::F32, DType::BF16] {
-            if !self.device.supports_dtype(dtype) {
-                continue;
-            }
+        for dtype in dtypes(&self.device) {
             let model = Weights::new(1, dtype, &self.device.clone().autodiff());
             let mut average = (self.init)(&model);
             for _ in 0..100 {
@@ -160,10 +162,13 @@ impl<A> AverageLaws<A> {
     }
 
     fn value(&self) -> Result<(), String> {
+        fn tracks<const D: usize>(param: &Param<Tensor<D>>) -> bool {
+            param.val().device().is_autodiff() || param.is_require_grad()
+        }
         let mut average = (self.init)(&self.live(0));
         (self.update)(&mut average, &self.live(1));
         let early = (self.model)(&average);
-        if early.vector.val().device().is_autodiff() || early.vector.is_require_grad() {
+        if tracks(&early.vector) || tracks(&early.matrix) || tracks(&early.frozen) {
             return Err("its weights still track gradients".into());
         }
         let before = early.numbers();

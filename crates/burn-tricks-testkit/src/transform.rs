@@ -1,7 +1,7 @@
 //! The laws of transforms of gradients: properties that every transform should have.
 
 use crate::report::{Report, same};
-use crate::weights::{Weights, read};
+use crate::weights::{Weights, dtypes, read};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor};
 use std::cell::OnceCell;
@@ -165,17 +165,18 @@ impl<T> TransformLaws<T> {
             same("a second run", &self.run_to_the_end(None).0, first)
         });
         report.check("neither adds nor loses a gradient", || {
-            self.each_type(|before, after| {
-                let count = after.len();
-                if count + self.removes == before.len() {
+            self.each_type(|before, after, count| {
+                if after.len() + self.removes == before.len() && count == after.len() {
                     Ok(())
                 } else {
-                    Err(format!("of the gradients of {before:?} it makes {count}"))
+                    Err(format!(
+                        "of the gradients of {before:?} it makes {count}, with those of {after:?}"
+                    ))
                 }
             })
         });
         report.check("keeps shape, element type and device", || {
-            self.each_type(|before, after| {
+            self.each_type(|before, after, _| {
                 let kept = after.iter().all(|kind| before.contains(kind));
                 if kept {
                     Ok(())
@@ -306,20 +307,22 @@ impl<T> TransformLaws<T> {
         Ok((all, (how.keep)(&transform)))
     }
 
-    /// Checks the two gradients in each element type in which the device computes.
+    /// Checks the gradients of three steps of one transform, in each element type in which the device computes: the two that it
+    /// gets, those of them that it returns, and how many it returns in all.
     fn each_type(
         &self,
-        check: impl Fn(Vec<String>, Vec<String>) -> Result<(), String>,
+        check: impl Fn(&[String], &[String], usize) -> Result<(), String>,
     ) -> Result<(), String> {
-        crate::weights::dtypes(&self.device)
-            .into_iter()
-            .try_for_each(|dtype| {
-                let model = vec![self.weights(1, dtype)];
-                let grads = model[0].grads(0);
+        for dtype in dtypes(&self.device) {
+            let (mut transform, model) = ((self.init)(), vec![self.weights(1, dtype)]);
+            for at in 0..3 {
+                let grads = model[0].grads(at);
                 let before = kinds(&model[0], &grads);
-                let grads = (self.apply)(&mut (self.init)(), &model, grads);
-                check(before, kinds(&model[0], &grads))
-            })
+                let grads = (self.apply)(&mut transform, &model, grads);
+                check(&before, &kinds(&model[0], &grads), grads.len())?;
+            }
+        }
+        Ok(())
     }
 
     fn others(&self) -> Result<(), String> {

@@ -20,9 +20,9 @@ const LR: f64 = 0.1;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct TrickStep {
-    /// Its number, from 1.
+    /// Its number, from 1. The step after a skipped one has the same number: see [`TrickLaws`].
     pub step: u64,
-    /// The learning rate.
+    /// The learning rate: that of the schedule in `begin`, and afterwards the one that `begin` has returned.
     pub lr: f64,
     /// Whether the step is skipped, so that the optimizer gets no gradients.
     pub skipped: bool,
@@ -34,7 +34,8 @@ pub struct TrickStep {
 /// - it keeps the ids and shapes of the parameters, and whether each is trained or frozen;
 /// - the model that it returns can be trained further;
 /// - it neither adds nor removes a gradient;
-/// - a skipped step changes neither the model nor later steps;
+/// - a skipped step changes neither the model nor later steps; here the step after it has the same number, so that a trick
+///   that goes by the number keeps this law, although in a training a skipped step counts;
 /// - at the end of an epoch, if [`epoch_end`](Self::epoch_end) is given, it also keeps ids and shapes, and
 ///   whether parameters are trained or frozen;
 /// - it can be saved and resumed after every step, to the last bit, if [`saved`](Self::saved) says how.
@@ -98,7 +99,8 @@ impl<T> TrickLaws<T> {
         }
     }
 
-    /// `begin` gets the model and the optimizer before each step, and returns the step's learning rate.
+    /// `begin` gets the model and the optimizer before each step, and returns the step's learning rate, which the closures of
+    /// [`new`](Self::new) then see.
     pub fn begin(
         mut self,
         begin: impl Fn(&mut T, &Weights, &mut ModuleOptimizer, &TrickStep) -> f64 + 'static,
@@ -148,7 +150,7 @@ impl<T> TrickLaws<T> {
         if self.reload.is_some() {
             report.check("resumes after every step", || {
                 let whole = self.run(None, None);
-                (0..STEPS).try_for_each(|at| {
+                (0..=STEPS).try_for_each(|at| {
                     let resumed = self.run(Some(at), None);
                     same(&format!("resumed after {at} steps"), &resumed, &whole)
                 })
@@ -161,16 +163,28 @@ impl<T> TrickLaws<T> {
         Weights::new(1, DType::F32, &self.device.clone().autodiff())
     }
 
-    /// The step after `at` others.
-    fn step(&self, trick: &mut T, optim: &mut ModuleOptimizer, model: Weights, at: u64) -> Weights {
+    /// Begins the step after `at` others.
+    fn begun(
+        &self,
+        trick: &mut T,
+        optim: &mut ModuleOptimizer,
+        model: &Weights,
+        at: u64,
+    ) -> TrickStep {
         let step = TrickStep {
             step: at + 1,
             lr: LR,
             skipped: false,
         };
-        let lr = (self.begin)(trick, &model, optim, &step);
+        let lr = (self.begin)(trick, model, optim, &step);
+        TrickStep { lr, ..step }
+    }
+
+    /// The step after `at` others.
+    fn step(&self, trick: &mut T, optim: &mut ModuleOptimizer, model: Weights, at: u64) -> Weights {
+        let step = self.begun(trick, optim, &model, at);
         let grads = (self.before)(trick, &model, model.grads(at), &step);
-        (self.after)(trick, optim.step(lr, model, grads), &step)
+        (self.after)(trick, optim.step(step.lr, model, grads), &step)
     }
 
     /// A skipped step: the gradients were removed before the trick was called.
@@ -181,12 +195,7 @@ impl<T> TrickLaws<T> {
         model: Weights,
         at: u64,
     ) -> Result<Weights, String> {
-        let step = TrickStep {
-            step: at + 1,
-            lr: LR,
-            skipped: false,
-        };
-        (self.begin)(trick, &model, optim, &step);
+        let step = self.begun(trick, optim, &model, at);
         let grads = (self.before)(trick, &model, GradientsParams::new(), &step);
         if !grads.is_empty() {
             return Err(format!("it makes {} gradients of none", grads.len()));
@@ -205,19 +214,21 @@ impl<T> TrickLaws<T> {
         self.try_run(reloaded_at, skipped_at).unwrap_or_default()
     }
 
-    /// The numbers of the model and of the model to validate with. There is a skipped step after `skipped_at`
-    /// others.
+    /// The numbers of the model and of the model to validate with. The trick is reloaded after `reloaded_at` steps, and there is
+    /// a skipped step after `skipped_at` others.
     fn try_run(
         &self,
         reloaded_at: Option<u64>,
         skipped_at: Option<u64>,
     ) -> Result<Vec<f64>, String> {
+        let reloaded = |trick: T, at: u64| match &self.reload {
+            Some(reload) if reloaded_at == Some(at) => reload(trick),
+            _ => trick,
+        };
         let (mut trick, mut model) = ((self.init)(), self.weights());
         let mut optim = SgdConfig::new().init();
         for at in 0..STEPS {
-            if let (Some(reload), true) = (&self.reload, reloaded_at == Some(at)) {
-                trick = reload(trick);
-            }
+            trick = reloaded(trick, at);
             if skipped_at == Some(at) {
                 model = self.skipped(&mut trick, &mut optim, model, at)?;
             }
@@ -227,6 +238,7 @@ impl<T> TrickLaws<T> {
                 model = (self.epoch_end)(&mut trick, model, epoch as usize);
             }
         }
+        let trick = reloaded(trick, STEPS);
         let mut numbers = model.numbers();
         if let Some(shown) = (self.shown)(&trick, &model) {
             numbers.extend(shown.numbers());
@@ -244,22 +256,22 @@ impl<T> TrickLaws<T> {
 
     fn keeps(&self) -> Result<(), String> {
         let model = self.weights();
-        let before = (model.ids(), model.trained());
+        let before = Kept::of(&model);
         let model = self.step(&mut (self.init)(), &mut SgdConfig::new().init(), model, 0);
-        unchanged(before, &model)
+        before.unchanged(&model)
     }
 
     fn keeps_at_epoch_end(&self) -> Result<(), String> {
         let (mut trick, mut optim) = ((self.init)(), SgdConfig::new().init());
         let mut model = self.weights();
-        let before = (model.ids(), model.trained());
+        let before = Kept::of(&model);
         for epoch in 0..STEPS / STEPS_PER_EPOCH {
             for at in 0..STEPS_PER_EPOCH {
                 let at = epoch * STEPS_PER_EPOCH + at;
                 model = self.step(&mut trick, &mut optim, model, at);
             }
             model = (self.epoch_end)(&mut trick, model, epoch as usize + 1);
-            unchanged(before, &model)?;
+            before.unchanged(&model)?;
         }
         Ok(())
     }
@@ -278,13 +290,9 @@ impl<T> TrickLaws<T> {
     }
 
     fn gradients(&self) -> Result<(), String> {
-        let model = self.weights();
-        let step = TrickStep {
-            step: 1,
-            lr: LR,
-            skipped: false,
-        };
-        let grads = (self.before)(&mut (self.init)(), &model, model.grads(0), &step);
+        let (mut trick, model) = ((self.init)(), self.weights());
+        let step = self.begun(&mut trick, &mut SgdConfig::new().init(), &model, 0);
+        let grads = (self.before)(&mut trick, &model, model.grads(0), &step);
         let there = (
             grads.get::<1>(model.vector.id),
             grads.get::<2>(model.matrix.id),
@@ -296,11 +304,30 @@ impl<T> TrickLaws<T> {
     }
 }
 
-/// An error if ids have changed, or which parameters are trained.
-fn unchanged(before: ([ParamId; 3], [bool; 3]), model: &Weights) -> Result<(), String> {
-    let after = (model.ids(), model.trained());
-    if after != before {
-        return Err(format!("{before:?} became {after:?}"));
+/// What a trick is not to change.
+#[derive(Debug, PartialEq)]
+struct Kept {
+    ids: [ParamId; 3],
+    shapes: [Vec<usize>; 3],
+    trained: [bool; 3],
+}
+
+impl Kept {
+    fn of(model: &Weights) -> Self {
+        Self {
+            ids: model.ids(),
+            shapes: model.shapes(),
+            trained: model.trained(),
+        }
     }
-    Ok(())
+
+    /// An error if it is another of `model`.
+    fn unchanged(&self, model: &Weights) -> Result<(), String> {
+        let after = Self::of(model);
+        if after == *self {
+            Ok(())
+        } else {
+            Err(format!("{self:?} became {after:?}"))
+        }
+    }
 }

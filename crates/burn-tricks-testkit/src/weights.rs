@@ -67,6 +67,15 @@ impl Weights {
         [self.vector.id, self.matrix.id, self.frozen.id]
     }
 
+    /// The shapes of the parameters, in the order of the fields.
+    pub(crate) fn shapes(&self) -> [Vec<usize>; 3] {
+        [
+            self.vector.val().dims().to_vec(),
+            self.matrix.val().dims().to_vec(),
+            self.frozen.val().dims().to_vec(),
+        ]
+    }
+
     /// Which parameters are trained, in the order of the fields.
     pub(crate) fn trained(&self) -> [bool; 3] {
         [
