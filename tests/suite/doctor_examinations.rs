@@ -349,6 +349,34 @@ fn a_unit_that_is_silent_for_all_inputs_is_dead_and_one_that_is_often_silent_is_
     );
 }
 
+#[test]
+fn units_of_images_are_channels_and_one_with_nan_is_neither_dead_nor_constant() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let layer = LinearConfig::new(1, 2).init(&device);
+    let probe = Probe::new();
+    let mut doctor = DoctorConfig::new().init(&layer).unwrap();
+    doctor.attach(&probe);
+    for step in 0..10 {
+        // Channels of 10 numbers: one that is 0, one that is 0.5, one that is 0 but for one NaN, and one that varies.
+        let number = |at: usize| match at / 10 % 4 {
+            0 => 0.0,
+            1 => 0.5,
+            2 if (step, at) == (7, 25) => f64::NAN,
+            2 => 0.0,
+            _ => at as f64,
+        };
+        let numbers: Vec<f64> = (0..3 * 4 * 10).map(number).collect();
+        let values = Tensor::<1>::from_data(numbers.as_slice(), &device);
+        probe.record("relu", values.reshape::<4, _>([3, 4, 2, 5]));
+        doctor.before_step(&layer, &GradientsParams::new(), 0.1);
+    }
+    let history = doctor.history(&layer);
+    let seen = &history.probes[0];
+    assert_eq!(seen.units, 4);
+    assert_eq!((seen.dead_units, seen.constant_units), (1, 2));
+}
+
 /// Switches every flag of a model off, as `valid()` does to a model of layers that have one.
 struct Off;
 

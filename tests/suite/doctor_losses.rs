@@ -5,9 +5,10 @@ use burn::module::Initializer;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::activation::{sigmoid, softmax};
-use burn::tensor::{Device, Distribution, Int, Tensor};
+use burn::tensor::{DType, Device, Distribution, FloatDType, Int, Tensor};
 use burn_tricks::diagnose::{Diagnosis, DoctorConfig, FindingKind, LossCheck, LossKind, Targets};
 use burn_tricks::force_init;
+use std::process::Command;
 
 const ROWS: usize = 6;
 
@@ -200,6 +201,52 @@ fn the_own_loss_of_a_step_is_that_of_its_outputs_and_targets() {
     );
     assert_eq!(of_classes.0.crossed, None);
     check(of_classes, own);
+}
+
+/// 257 lies between two numbers of `bf16`. A device's float type is set once for a process, before its first tensor: this test
+/// runs itself in another one.
+#[test]
+fn large_class_numbers_are_not_rounded_on_a_device_of_half() {
+    const CHILD: &str = "BURN_TRICKS_DOCTOR_OF_HALF";
+    if std::env::var_os(CHILD).is_some() {
+        return on_a_device_of_half();
+    }
+    let name = "doctor_losses::large_class_numbers_are_not_rounded_on_a_device_of_half";
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let said = [child.stdout, child.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(child.status.success(), "{said}");
+    assert!(said.contains("half precision it was"), "{said}");
+}
+
+fn on_a_device_of_half() {
+    let mut device = Device::flex();
+    device.configure(FloatDType::BF16).unwrap();
+    assert_eq!(Tensor::<1>::zeros([1], &device).dtype(), DType::BF16);
+    println!("half precision it was");
+    let classes = Tensor::<1, Int>::from_ints([257; ROWS], &device);
+    let device = device.autodiff();
+    let model: Linear = LinearConfig::new(3, 1)
+        .with_initializer(Initializer::Zeros)
+        .init(&device);
+    let mut doctor = DoctorConfig::new()
+        .with_loss(Some(LossKind::MeanSquaredError))
+        .init(&model)
+        .unwrap();
+    let inputs = Tensor::<2>::ones([ROWS, 3], &device);
+    let outputs = model.forward(inputs.clone());
+    doctor.observe_batch(&inputs, classes);
+    doctor.observe_outputs(&outputs);
+    doctor.observe_loss(&Tensor::ones([1], &device));
+    let grads = GradientsParams::from_grads(outputs.sum().backward(), &model);
+    doctor.before_step(&model, &grads, 0.1);
+    let checks = doctor.history(&model).loss_checks;
+    assert_eq!(checks.len(), 1);
+    close(checks[0].own, 257.0 * 257.0);
 }
 
 #[test]

@@ -7,11 +7,11 @@ use crate::oracle::off;
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::kernels::{
     AdaDeltaStep, AdaGradStep, AdamStep, AdamaxStep, AmsGradStep, AnyTensor, CorrectedAmsGradStep,
-    Mean, MomentumStep, NormMemory, NormalizedStep, RmsPropStep, SgdStep, Skip, Step, SumOfSquares,
-    TensorList, TimedAdaBelief, TimedAdam, TimedNAdam, TimedRAdam, TimedStep, UpdateMemory,
-    UpdateMomentumStep, WeightDecayTerm, accumulation_dtype, blend, blend_all, blend_twin, descend,
-    descend_twin, lerp, lerp_all, lerp_twin, scale, scale_or_zero, scale_or_zero_twin, scale_twin,
-    sum_of_squares, sum_of_squares_twin, without_autodiff,
+    Mean, MomentumStep, NormMemory, NormalizedStep, RmsPropStep, SgdStep, Skip, Step, StepCount,
+    SumOfSquares, TensorList, TimedAdaBelief, TimedAdam, TimedNAdam, TimedRAdam, TimedStep,
+    UpdateMemory, UpdateMomentumStep, WeightDecayTerm, accumulation_dtype, blend, blend_all,
+    blend_twin, descend, descend_twin, lerp, lerp_all, lerp_twin, scale, scale_or_zero,
+    scale_or_zero_twin, scale_twin, sum_of_squares, sum_of_squares_twin, without_autodiff,
 };
 use std::fmt::Debug;
 
@@ -298,6 +298,42 @@ fn cautious_decay_includes_directions_of_zero() {
             with_momentum.apply_twin(weight(), grad(), None).0,
         ] {
             assert_eq!(values(stepped), [1.0, -1.0, 0.0, -3.0, 3.0, 0.0], "{name}");
+        }
+    }
+}
+
+/// Where a mean square overflows, a rectified step is 0, also if only the device knows how many steps were taken.
+#[test]
+fn an_infinite_mean_square_does_not_look_like_a_step_without_rectification() {
+    for (name, device) in devices() {
+        if is_gpu(name) {
+            continue; // it need not calculate with infinities
+        }
+        let of = |number: f64| {
+            let number = Tensor::<1>::from_data([number], (&device, DType::F32));
+            AnyTensor::from(number)
+        };
+        let adam = TimedAdam {
+            lr: 0.1,
+            betas: (0.9, 0.99),
+            epsilon: 1e-8,
+            plain_epsilon: false,
+            decay: WeightDecayTerm::None,
+        };
+        // Of the eleven steps one was skipped.
+        let skipped = Skip::OnDevice(Tensor::<1>::ones([1], &device).equal_elem(1.0));
+        let time = StepCount::new(10).ended(&skipped).begun();
+        for epsilon_beside_corrected in [false, true] {
+            let step = TimedRAdam {
+                adam,
+                epsilon_beside_corrected,
+            };
+            let (weight, grad, state) = (|| of(1.0), || of(2e19), || [of(0.0), of(1.0)]);
+            let (known, _) = step.at(10).twin(weight(), grad(), state());
+            let (on_device, _) = step.twin_at(&time, weight(), grad(), state());
+            for stepped in [known, on_device] {
+                assert_eq!(values(stepped.into_tensor::<1>()), [1.0], "{name}");
+            }
         }
     }
 }

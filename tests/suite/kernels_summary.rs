@@ -2,9 +2,13 @@
 
 use crate::devices::devices;
 use crate::models::{Noise, dtypes, values};
-use crate::oracle::off;
-use burn::tensor::{DType, Device, Tensor};
-use burn_tricks::kernels::{SUMMARY, distance, distance_twin, summary, summary_twin};
+use crate::oracle::{off, worst};
+use burn::tensor::{DType, Device, FloatDType, IntDType, Tensor};
+use burn_tricks::kernels::{
+    SUMMARY, add_normal_twin, distance, distance_twin, norm, norm_twin, summary, summary_twin,
+    unit_ranges, unit_ranges_twin,
+};
+use std::process::Command;
 
 /// Noise, of which every fifth number is 0, and every seventh far from 0.
 fn numbers(size: usize) -> Vec<f64> {
@@ -58,6 +62,10 @@ fn a_summary_is_that_of_its_twin_and_of_plain_sums() {
                 let expected = described(&values(tensor.clone()));
                 assert_near(&values(summary_twin(&tensor)), &expected, &what);
                 assert_near(&values(summary(&tensor)), &expected, &what);
+                for norm in [norm(&tensor), norm_twin(&tensor)] {
+                    let off = off(values(norm)[0], expected[0], expected[0]);
+                    assert!(off <= 2e-5, "{what}: the norm is {off} off");
+                }
                 let turned = values(summary(&tensor.clone().swap_dims(0, 1)));
                 assert_near(&turned, &expected, &format!("{what}, turned"));
                 assert_eq!(
@@ -89,6 +97,9 @@ fn what_is_not_finite_shows_in_a_summary_as_in_its_twin() {
     let nothing = Tensor::<2>::zeros([0, 3], &device);
     for none in [summary(&nothing), summary_twin(&nothing)] {
         assert_eq!(values(none), [0.0; SUMMARY]);
+    }
+    for none in [norm(&nothing), norm_twin(&nothing)] {
+        assert_eq!(values(none), [0.0]);
     }
     // Squares that `f32` does not hold.
     let large = values(summary(&Tensor::<1>::full([4], 1e25, &device)));
@@ -124,4 +135,128 @@ fn the_distance_of_two_tensors_is_that_of_its_twin() {
     assert_eq!(values(distance(&nothing, &nothing)), [0.0]);
     let broken = Tensor::<1>::from_floats([1.0, f32::NAN], &device);
     assert!(values(distance(&broken, &Tensor::ones([2], &device)))[0].is_nan());
+}
+
+/// The smallest and the largest number of each unit, by plain loops; NaN for a unit that has one.
+fn ranges(numbers: &[f64], shape: &[usize], axis: usize) -> [Vec<f64>; 2] {
+    let units = shape[axis];
+    let run: usize = shape[axis + 1..].iter().product();
+    let (mut low, mut high) = (vec![f64::INFINITY; units], vec![f64::NEG_INFINITY; units]);
+    for (at, &x) in numbers.iter().enumerate() {
+        let unit = at / run % units;
+        if x.is_nan() || low[unit].is_nan() {
+            (low[unit], high[unit]) = (f64::NAN, f64::NAN);
+        } else {
+            (low[unit], high[unit]) = (low[unit].min(x), high[unit].max(x));
+        }
+    }
+    [low, high]
+}
+
+/// On each axis. The last unit has a NaN or not.
+fn assert_ranges<const D: usize>(tensor: &Tensor<D>, has_nan: bool, name: &str) {
+    let (dtype, dims) = (tensor.dtype(), tensor.dims());
+    for axis in 0..D {
+        let what = format!("axis {axis} of {dims:?} of {dtype:?} on {name}");
+        let expected = ranges(&values(tensor.clone()), &dims, axis);
+        assert_eq!(expected[0].last().unwrap().is_nan(), has_nan, "{what}");
+        for got in [unit_ranges(tensor, axis), unit_ranges_twin(tensor, axis)] {
+            for (got, expected) in got.into_iter().zip(&expected) {
+                assert_eq!(got.dtype(), dtype, "{what}");
+                let worst = worst(&values(got), expected, |_| 1.0);
+                assert_eq!(worst, 0.0, "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_range_of_each_unit_is_that_of_its_twin_and_of_plain_loops() {
+    fn check<const D: usize>(shape: [usize; D]) {
+        for (name, device) in devices() {
+            for dtype in dtypes(&device) {
+                for has_nan in [false, true] {
+                    let mut numbers = numbers(shape.iter().product());
+                    if has_nan {
+                        *numbers.last_mut().unwrap() = f64::NAN;
+                    }
+                    let flat = Tensor::<1>::from_data(numbers.as_slice(), (&device, dtype));
+                    let tensor: Tensor<D> = flat.reshape(shape);
+                    assert_ranges(&tensor, has_nan, name);
+                    assert_ranges(&tensor.swap_dims(0, D - 1), has_nan, name);
+                }
+            }
+        }
+    }
+    check([8, 3]);
+    check([4, 3, 5, 5]);
+    check([2, 5, 3]);
+}
+
+/// 257 lies between two numbers of `bf16`, and 80,000 beyond the largest of `f16`.
+#[test]
+fn halves_are_subtracted_in_f32() {
+    for (name, device) in devices() {
+        for (dtype, one, other, expected) in [
+            (DType::BF16, 256.0, -1.0, 257.0),
+            (DType::F16, 4e4, -4e4, 8e4),
+        ] {
+            if !dtypes(&device).contains(&dtype) {
+                continue;
+            }
+            let number = |number: f64| Tensor::<1>::from_data([number], (&device, dtype));
+            let (one, other) = (number(one), number(other));
+            for got in [distance(&one, &other), distance_twin(&one, &other)] {
+                let got = values(got)[0];
+                let off = off(got, expected, expected);
+                assert!(off < 1e-5, "{dtype:?} on {name}: {got}");
+            }
+        }
+    }
+}
+
+/// A device's types are set once for a process, before its first tensor: this test runs itself in another one.
+#[test]
+fn what_is_in_f32_is_so_on_a_device_of_other_types() {
+    const CHILD: &str = "BURN_TRICKS_DEVICE_OF_OTHER_TYPES";
+    if let Ok(expected) = std::env::var(CHILD) {
+        return on_a_device_of_other_types(&expected);
+    }
+    let name = "kernels_summary::what_is_in_f32_is_so_on_a_device_of_other_types";
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(CHILD, drawn(&Device::flex()))
+        .output()
+        .unwrap();
+    let said = [child.stdout, child.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(child.status.success(), "{said}");
+    assert!(said.contains("of other types it was"), "{said}");
+}
+
+fn on_a_device_of_other_types(expected: &str) {
+    let mut device = Device::flex();
+    let types = (FloatDType::BF16, IntDType::I16);
+    device.configure(types).unwrap();
+    let nothing = Tensor::<1>::zeros([0], &device);
+    assert_eq!(nothing.dtype(), DType::BF16);
+    println!("of other types it was");
+    assert_eq!(drawn(&device), expected);
+    for none in [norm(&nothing), norm_twin(&nothing)] {
+        assert_eq!(none.dtype(), DType::F32);
+        assert_eq!(values(none), [0.0]);
+    }
+    for none in [summary(&nothing), summary_twin(&nothing)] {
+        assert_eq!(none.dtype(), DType::F32);
+        assert_eq!(values(none), [0.0; SUMMARY]);
+    }
+}
+
+/// The bits of normal noise in `f32`, folded into one number.
+fn drawn(device: &Device) -> String {
+    let zeros = Tensor::<1>::zeros([100_000], (device, DType::F32));
+    let noise = values(add_normal_twin(zeros, 1.0, 7));
+    assert!(noise.iter().all(|x| x.is_finite()));
+    let fold = |bits: u64, x: &f64| bits.rotate_left(7) ^ x.to_bits();
+    noise.iter().fold(0u64, fold).to_string()
 }

@@ -301,6 +301,36 @@ fn a_number_is_split_and_put_together_as_by_the_twins() {
     assert_eq!(flat(&sum), flat(&twin));
 }
 
+/// The largest numbers are 65,504 and 0x7f7f. A number just below the middle between them and the next power of two is rounded
+/// to them at first, and together with what it lacks, which is rounded too, to infinity.
+#[test]
+fn a_number_beyond_half_precision_is_infinite_and_lacks_nothing() {
+    let device = Device::flex();
+    let largest = f32::from_bits(0x7f7f_0000);
+    let below = f32::from_bits(0x7f7f_7fff);
+    for (dtype, beyond, below, largest) in [
+        (DType::F16, 70_000.0, 65_520.0 - 1.0 / 256.0, 65_504.0),
+        (DType::BF16, f32::MAX, below, largest),
+    ] {
+        let numbers = [beyond, -beyond, f32::NAN, f32::INFINITY, below, 1.0];
+        let exact = || Tensor::<1>::from_floats(numbers, &device);
+        let into = || [(); 2].map(|()| exact().zeros_like().cast(dtype));
+        for [weight, lacks] in [
+            split_compensation(exact(), into()),
+            split_compensation_twin(exact(), into()),
+        ] {
+            assert_eq!(values(lacks.clone()), [0.0; 6], "{dtype:?}");
+            for got in [compensated(&weight, &lacks), weight] {
+                let mut got = values(got);
+                assert!(got.remove(2).is_nan(), "{dtype:?}");
+                let (infinity, largest) = (f64::INFINITY, f64::from(largest));
+                let expected = [infinity, -infinity, infinity, largest, 1.0];
+                assert_eq!(got, expected, "{dtype:?}");
+            }
+        }
+    }
+}
+
 #[test]
 #[should_panic(expected = "the shapes of numbers in half precision and of the exact ones")]
 fn numbers_are_cast_into_a_tensor_of_their_shape() {

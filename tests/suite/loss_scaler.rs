@@ -7,8 +7,8 @@ use burn::module::{Module, ParamGroup};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::grad::{
-    ClipGradNormConfig, GradAccumulatorConfig, GradientOrder, GradientTransform, LossScaler,
-    LossScalerConfig, Only, SamConfig, StateError, StepGuard,
+    ClipGradNormConfig, GradAccumulator, GradAccumulatorConfig, GradientOrder, GradientTransform,
+    LossScaler, LossScalerConfig, Only, SamConfig, StateError, StepGuard,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -307,6 +307,41 @@ fn a_window_of_scaled_losses_is_one_step() {
         steps += 1;
     }
     assert_eq!((steps, scaler.skipped()), (2, 0));
+}
+
+/// The state says that losses have been scaled since the last step, or that none has.
+#[test]
+fn a_window_that_was_begun_before_a_save_is_finished_after_it() {
+    let device = Device::flex().autodiff();
+    let model = Pair::new(&[1.0], &[0.5], DType::F32, &device);
+    let new = || {
+        let window = GradAccumulatorConfig::new(4).init().unwrap();
+        (LossScalerConfig::new().init().unwrap(), window)
+    };
+    let finish = |scaler: &mut LossScaler, window: &mut GradAccumulator| {
+        let grads = window.finish(&model).expect("a short window");
+        let grads = scaler.unscale(&model, grads).expect("finite");
+        model.read_grads(&grads)
+    };
+    let (mut scaler, mut window) = new();
+    for factor in [1.0, 2.0] {
+        let loss = (model.a.val() * factor).sum() + model.b.val().square().sum();
+        let gradients = scaler.scale(loss).backward();
+        assert!(window.add(&model, gradients, 1).is_none());
+    }
+    let (state, state_of_window) = (scaler.state(), window.state(&model));
+    let whole = finish(&mut scaler, &mut window);
+    assert_eq!(whole, (vec![1.5], vec![1.0]));
+    let (mut resumed, mut window) = new();
+    resumed.load_state(&state).unwrap();
+    window.load_state(&model, &state_of_window).unwrap();
+    assert_eq!(finish(&mut resumed, &mut window), whole);
+    // After that step no loss has been scaled.
+    let (mut later, _) = new();
+    later.load_state(&resumed.state()).unwrap();
+    let grads = model.grads(&[1.0], &[1.0]);
+    let refused = catch_unwind(AssertUnwindSafe(|| later.unscale(&model, grads)));
+    assert!(refused.is_err());
 }
 
 /// Both backward passes of sharpness-aware minimisation are of the scaled loss.

@@ -1,6 +1,6 @@
 //! The optimizers that Burn lacks: PyTorch's, optax's and Keras's numbers, step by step.
 
-use crate::devices::devices;
+use crate::devices::{devices, is_gpu};
 use crate::models::{dtypes, tensor, values};
 use crate::oracle::{assert_close, case, numbers, read};
 use burn::optim::{Optimizer, RecordState, StateSink, StateSource};
@@ -8,7 +8,7 @@ use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::ConfigError;
 use burn_tricks::optim::{
     AdaBeliefConfig, AdaDeltaConfig, AdaGradConfig, AdamConfig, AdamaxConfig, LarsConfig,
-    MomentumForm, NAdamConfig, RAdamConfig, SgdConfig, SignumConfig, WeightDecayMode,
+    LarsDivisor, MomentumForm, NAdamConfig, RAdamConfig, SgdConfig, SignumConfig, WeightDecayMode,
 };
 
 /// The oracle's case, on every device, in f32.
@@ -180,6 +180,39 @@ fn lars_sums_gradient_and_decay_in_f32() {
                 let (stepped, _) = optim.step(1.0, large(), large(), None);
                 // 60,000 less a thousandth of it, in a type whose numbers are 32 apart there.
                 assert_eq!(values(stepped), [59_936.0; 4], "{form:?} on {name}");
+            }
+        }
+    }
+}
+
+/// A ratio beyond the largest number would make NaN of the zeros in a gradient.
+#[test]
+fn the_ratio_of_a_tiny_gradient_is_finite() {
+    for (name, device) in devices() {
+        for (dtype, size, coefficient, tiny) in [
+            (DType::F32, 1.0, 1e-3, 1e-42), // no normal number: a GPU may take it for 0
+            (DType::F32, 1e4, 1.0, 2e-38),
+            (DType::F64, 1e9, 1.0, 1e-300),
+        ] {
+            if !device.supports_dtype(dtype) || (tiny == 1e-42 && is_gpu(name)) {
+                continue;
+            }
+            let config = LarsConfig::new().with_coefficient(coefficient);
+            for divisor in [LarsDivisor::NormOfSum, LarsDivisor::SumOfNorms] {
+                for form in [MomentumForm::OfUpdate, MomentumForm::OfGradient] {
+                    for momentum in [0.0, 0.9] {
+                        let config = config.clone().with_divisor(divisor);
+                        let config = config.with_momentum_form(form).with_momentum(momentum);
+                        let weight = tensor::<1>(&[size; 4], dtype, &device);
+                        let grad = tensor(&[tiny, 0.0, 0.0, 0.0], dtype, &device);
+                        let (stepped, _) = config.build().unwrap().step(1.0, weight, grad, None);
+                        let stepped = values(stepped);
+                        let what = format!("{tiny}, {config:?} on {name}: {stepped:?}");
+                        assert!(stepped[0] < size, "{what}");
+                        assert!(size - stepped[0] <= 2.0 * coefficient * size, "{what}");
+                        assert_eq!(stepped[1..], [size; 3], "{what}");
+                    }
+                }
             }
         }
     }

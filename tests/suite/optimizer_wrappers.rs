@@ -130,6 +130,19 @@ fn around_adamw_the_trust_ratio_is_lamb_and_around_sgd_lars() {
     check("trust_ratio_sgd", lars.build(sgd()));
 }
 
+/// A ratio beyond the largest number would make NaN of the weights that do not move, or no step.
+#[test]
+fn the_trust_ratio_of_a_tiny_step_is_finite() {
+    for (name, device) in devices() {
+        let of = |numbers: &[f64]| tensor::<1>(numbers, DType::F32, &device);
+        let (weight, grad) = (of(&[1e10, 0.0]), of(&[0.0, 2e-38]));
+        let (stepped, _) = sgd().trust_ratio().step(1.0, weight, grad, None);
+        let stepped = values(stepped);
+        assert_eq!(stepped[0], 1e10, "{name}");
+        assert!((-1e10..0.0).contains(&stepped[1]), "{name}: {stepped:?}");
+    }
+}
+
 /// Also where the largest ratio is less than 1.
 #[test]
 fn weights_that_are_zero_take_the_inner_step() {

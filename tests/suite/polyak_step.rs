@@ -187,6 +187,16 @@ fn a_loss_below_the_lowest_one_makes_a_step_uphill_without_a_bound() {
     }
 }
 
+/// A step uphill that is beyond the largest number would make NaN of zeros.
+#[test]
+fn a_step_uphill_is_finite() {
+    let polyak = PolyakStepConfig::new().with_min_loss(0.3).init().unwrap();
+    // -0.01 / 10⁻⁴² is beyond `f32`, whose largest number takes its place.
+    for got in scaled(&polyak, [1e-21, 0.0], 0.29, DType::F32) {
+        assert_close(&got, &[-3.402_823_5e17, 0.0], 1e-6, "as far as it goes");
+    }
+}
+
 /// Burn reduces the gradients of `ddp`, which runs on GPUs alone, before a worker has them: its loss is not theirs.
 #[test]
 fn a_worker_is_refused() {

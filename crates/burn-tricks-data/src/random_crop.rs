@@ -3,7 +3,7 @@
 use crate::augmentation::{Augmentation, MapImages};
 use crate::sample_seeds::SampleSeeds;
 use burn::tensor::ops::PadMode;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burn_tricks_core::{Config, ConfigError};
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
@@ -200,5 +200,5 @@ fn lines(
     });
     let lines: Vec<i32> = lines.collect();
     let count = lines.len();
-    Tensor::from_data(TensorData::new(lines, [count]), device)
+    Tensor::from_data(TensorData::new(lines, [count]), (device, DType::I32))
 }

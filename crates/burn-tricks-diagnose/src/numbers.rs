@@ -1,6 +1,6 @@
 //! Statistics of tensors as tensors of few numbers, in `f32`.
 
-use burn::tensor::{FloatDType, Tensor};
+use burn::tensor::{DType, FloatDType, Tensor};
 pub(crate) use burn_tricks_kernels::norm;
 use burn_tricks_kernels::{TensorList, numbers, sum_of_squares, summary};
 
@@ -39,7 +39,7 @@ pub(crate) fn finite_if_all_are<const D: usize>(tensor: &Tensor<D>) -> Tensor<1>
     let device = tensor.device();
     match sum_of_squares(&TensorList::from(tensor)) {
         Some(of) => of.sum.sqrt().sqrt().sqrt().sqrt().cast(FloatDType::F32),
-        None => Tensor::zeros([1], &device),
+        None => Tensor::zeros([1], (&device, DType::F32)),
     }
 }
 

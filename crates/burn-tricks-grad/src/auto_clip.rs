@@ -7,7 +7,7 @@ use crate::stored::Stored;
 use crate::transform::GradientTransform;
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::{Bool, DType, Device, Tensor, s};
+use burn::tensor::{Bool, DType, Device, IntDType, Tensor, s};
 use burn_tricks_core::{
     Config, ConfigError, ListTransform, NormScope, StateError, named_state_from_bytes,
     named_state_to_bytes,
@@ -433,14 +433,18 @@ impl History {
         let missing = sorted.zeros_like().mask_fill(is_none, 1.0).sum();
         // Counted from 0 among the norms, which stand behind the places without one.
         let rank = (missing.clone().neg() + (places - 1) as f64) * (percentile / 100.0);
-        // In `f32` the rank of a norm may be beside its whole number.
+        // The rank of a norm may be beside its whole number, by the rounding of the quotient and of the product.
+        let rounding = match rank.dtype() {
+            DType::F64 => f64::EPSILON,
+            _ => f64::from(f32::EPSILON),
+        };
         let nearest = (rank.clone() + 0.5).floor();
         let is_whole = (rank.clone() - nearest.clone()).abs();
-        let is_whole = is_whole.lower_equal(nearest.clone() * 1e-6);
+        let is_whole = is_whole.lower_equal(nearest.clone() * (2.0 * rounding));
         let rank = rank.mask_where(is_whole, nearest);
         let (below, share) = (rank.clone().floor(), rank.clone() - rank.floor());
         let at = (below + missing).clamp_max((places - 1) as f64);
-        let number_at = |at: Tensor<1>| sorted.clone().select(0, at.int());
+        let number_at = |at: Tensor<1>| sorted.clone().select(0, at.cast(IntDType::I32));
         let next = (at.clone() + 1.0).clamp_max((places - 1) as f64);
         let low = number_at(at);
         let threshold = low.clone() + (number_at(next) - low) * share;
@@ -464,5 +468,42 @@ fn largest(dtype: DType) -> f64 {
     match dtype {
         DType::F64 => f64::MAX,
         _ => f64::from(f32::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[allow(clippy::disallowed_methods)] // a test may wait
+    fn number(tensor: Tensor<1>) -> f64 {
+        let data = tensor.into_data();
+        data.iter::<f64>().next().expect("one element")
+    }
+
+    /// A percentile between two norms is one between them also where its rank is large and the fraction of it small.
+    #[test]
+    fn a_small_fraction_of_a_large_rank_counts() {
+        let device = Device::flex();
+        let norms = [vec![1.0_f64; 10_001], vec![1e6; 9_999]].concat();
+        // The rank is 20,000 · 0.50000025 = 10,000.005, between the last norm of 1 and the first of 10⁶.
+        let (percentile, expected) = (50.000_025, 1.0 + 0.005 * (1e6 - 1.0));
+        // In `f32` numbers of this size are 0.001 apart.
+        for (dtype, tolerance) in [(DType::F64, 1e-6), (DType::F32, 0.1)] {
+            let threshold = |non_finite, skipped: Option<Tensor<1, Bool>>| {
+                let mut history = History::loaded(Stored::F64(norms.clone()));
+                let norm = Tensor::from_data([1e6_f64], (&device, dtype));
+                history.push(norm, skipped, 20_001);
+                number(history.percentile(percentile, non_finite, &device))
+            };
+            let taken = Tensor::<1>::zeros([1], &device).equal_elem(1.0);
+            for got in [
+                threshold(NonFinite::Propagate, None),
+                threshold(NonFinite::SkipStep, Some(taken)),
+            ] {
+                let off = (got / expected - 1.0).abs();
+                assert!(off < tolerance, "{dtype:?}: {got}, expected {expected}");
+            }
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! Freezes a part of a model by removing its gradients.
 
 use crate::transform::GradientTransform;
-use burn::module::{Module, Param, ParamGroup};
+use burn::module::{Module, Param, ParamGroup, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use burn_tricks_core::walk::{Location, Visitor, visit};
+use burn_tricks_core::walk::{Location, Visitor, visit, visit_floats};
 use burn_tricks_core::{Config, ConfigError, ParamPaths};
+use std::collections::HashSet;
 
 /// Configuration of [`Freeze`], which freezes a part of a model by removing its gradients.
 ///
@@ -66,6 +67,10 @@ use burn_tricks_core::{Config, ConfigError, ParamPaths};
 /// compared at each step, so they remain valid after a record is loaded, which changes parameter ids. A path
 /// that fits nothing is an error, which suggests similar names.
 ///
+/// The path of a frozen clone of a trained part, such as the teacher of a distillation, does not freeze that part, though both
+/// have the same ids: see [`ParamPaths`]. A place of a tied weight that was frozen by itself, as by Burn's `freeze_group` with
+/// the path of that place, looks the same: freeze it with [`Freeze::group`], which holds all its places.
+///
 /// # Order
 ///
 /// Apply it after unscaling, and before a norm is computed, so that frozen parameters do not count in the norm. If no
@@ -74,7 +79,7 @@ use burn_tricks_core::{Config, ConfigError, ParamPaths};
 ///
 /// # Cost
 ///
-/// One visit of the module, with its paths. No state.
+/// Two visits of the module, one of them with its paths. No state.
 ///
 /// # Differences
 ///
@@ -121,11 +126,18 @@ pub struct Freeze {
 
 impl Freeze {
     /// The gradients without those of the frozen parameters of `module`. A tied parameter is frozen if one of
-    /// its places is named.
+    /// its places is named. A frozen clone of it is none of them.
     #[must_use]
     pub fn apply<M: Module>(&self, module: &M, grads: GradientsParams) -> GradientsParams {
+        let mut trained = HashSet::new();
+        visit_floats(module, |_, param| {
+            if param.is_require_grad() {
+                trained.insert(param.id());
+            }
+        });
         let mut removal = Removal {
             paths: &self.paths,
+            trained,
             grads,
         };
         visit(module, &mut removal);
@@ -140,12 +152,15 @@ impl Freeze {
 
 struct Removal<'a> {
     paths: &'a ParamPaths,
+    /// The ids of which a place is trained: their gradients are not those of frozen clones.
+    trained: HashSet<ParamId>,
     grads: GradientsParams,
 }
 
 impl Visitor for Removal<'_> {
     fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
-        if self.paths.contains(at.path()) {
+        let has_grad = param.is_require_grad() || !self.trained.contains(&param.id);
+        if has_grad && self.paths.contains(at.path()) {
             self.grads.remove::<D>(param.id);
         }
     }

@@ -103,7 +103,8 @@ const NAME: &str = "LossScaler";
 ///
 /// # State
 ///
-/// The scale, and the counts of steps. A resumed run continues with them.
+/// The scale, the counts of steps, and whether a loss has been scaled since the last step. A resumed run continues with
+/// them, also in the middle of a window of a [`GradAccumulator`](crate::GradAccumulator).
 ///
 /// # Differences
 ///
@@ -353,9 +354,11 @@ impl LossScaler {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The state that a resumed run needs: the scale, and the counts of steps.
+    /// The state that a resumed run needs: the scale, the counts of steps, and whether a loss has been scaled since the last
+    /// step.
     pub fn state(&self) -> Vec<u8> {
-        named_state_to_bytes(NAME, &*self.lock())
+        let has_scaled = self.has_scaled.load(Ordering::Relaxed);
+        named_state_to_bytes(NAME, &(*self.lock(), has_scaled))
     }
 
     /// Continues from a state that [`state`](Self::state) returned.
@@ -364,12 +367,13 @@ impl LossScaler {
     ///
     /// If it is not such a state, or if its scale is not a normal number above 0.
     pub fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let state: State = named_state_from_bytes(NAME, state)?;
+        let (state, has_scaled): (State, bool) = named_state_from_bytes(NAME, state)?;
         if !(state.scale.is_finite() && state.scale >= f32::MIN_POSITIVE) {
             return Err(format!("its loss scale is {}", state.scale).into());
         }
         self.skips.set(state.skipped);
         *self.lock() = state;
+        self.has_scaled.store(has_scaled, Ordering::Relaxed);
         Ok(())
     }
 }

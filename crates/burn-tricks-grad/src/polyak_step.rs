@@ -208,7 +208,11 @@ impl PolyakStep {
         };
         // A mask and not a minimum, which on some devices would hide a NaN.
         let long = step.clone().greater_elem(max_step);
-        step.mask_fill(long, max_step).mask_fill(zero, 0.0)
+        let step = step.mask_fill(long, max_step);
+        // An infinite step uphill would turn zeros into NaN.
+        let lowest = -f64::from(f32::MAX);
+        let far = step.clone().lower_elem(lowest);
+        step.mask_fill(far, lowest).mask_fill(zero, 0.0)
     }
 }
 

@@ -18,7 +18,8 @@ use burn::tensor::Tensor;
 ///
 /// Without a `least_share` the remaining steps are not divided. Where a weight does not move although its gradient is not
 /// zero, the step was lost in the rounding of the weight, and counts as one that goes down. A NaN in the new weights shows
-/// in the result; where only the gradient is NaN, the step is taken.
+/// in the result where the gradient is not 0; where it is 0, the old weight is kept, whatever the new one is. Where only the
+/// gradient is NaN, the step is taken.
 ///
 /// On the CPU backend this is two reads of the three tensors and a write, in place if the buffer of the new weights is not
 /// shared; one read and a write without `least_share`. If every step goes down, nothing is written with a

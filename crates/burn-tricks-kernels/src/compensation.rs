@@ -5,7 +5,7 @@ use crate::any_tensor::AnyTensor;
 use crate::cast::cast;
 use crate::precision::accumulation_dtype;
 use crate::take_over::take_over_twin;
-use burn::tensor::{FloatDType, Tensor};
+use burn::tensor::{DType, FloatDType, Tensor};
 
 /// `weight + compensation` in `f32`, and the weight alone wherever the sum, rounded, is not the weight, which shows that other
 /// code has made the weight smaller. The inverse of [`split_compensation`].
@@ -47,7 +47,10 @@ pub fn compensated_twin<const D: usize>(weight: &Tensor<D>, compensation: &Tenso
 ///
 /// The second time makes `round(w + c) = w`: a difference of just below half of the distance to the next number is rounded
 /// to that half, and the sum may be rounded to the next number. So [`compensated`] and this function, in turn, always give
-/// the same numbers.
+/// the same numbers. Where the rounded number is infinite (in `f16` from 65,520 on, the middle between the largest number and
+/// the next power of two) or NaN, `c` is 0, so that [`compensated`] gives that infinity, not NaN. A number just below that
+/// middle, such as 65,519.99 in `f16`, is rounded to the largest number at first and to infinity the second time: it gives the
+/// largest number, with `c` = 0.
 ///
 /// `into` are two tensors of the type of the result, in whose buffers it is written if nobody else holds them. On the CPU
 /// backend this is one pass.
@@ -95,9 +98,18 @@ pub fn split_compensation_twin<const D: usize>(
         let error = exact - rounded.clone().cast(wide);
         (rounded, error.cast(dtype))
     };
-    let (rounded, error) = split(exact);
-    let (rounded, error) = split(rounded.cast(wide) + error.cast(wide));
-    [rounded, error]
+    let (once, error) = split(exact);
+    let (twice, error) = split(once.clone().cast(wide) + error.cast(wide));
+    let largest = match dtype {
+        DType::F16 => 65_504.0,
+        _ => f64::from(f32::from_bits(0x7f7f_0000)),
+    };
+    // False for NaN too.
+    let is_finite = twice.clone().abs().lower_equal_elem(largest);
+    [
+        once.mask_where(is_finite.clone(), twice),
+        error.zeros_like().mask_where(is_finite, error),
+    ]
 }
 
 /// The numbers in the type of `into`, in its buffer if nobody else holds it.

@@ -137,9 +137,11 @@ impl TimedRAdam {
         } else {
             root.under(size + adam.epsilon)
         };
-        // 0 where the step is not rectified.
-        let factor = self.rectification_of(time).times(size.recip());
-        let plain = factor.clone().equal_elem(0.0);
+        // 0 if the step is not rectified. (The reciprocal of an infinite size is 0 as well.)
+        let rectification = self.rectification_of(time).on_device(&size.device());
+        let rectification = size.fitted(&rectification);
+        let plain = rectification.clone().equal_elem(0.0).expand(size.shape());
+        let factor = size.recip() * rectification;
         let update = update * factor.mask_fill(plain, 1.0);
         let update = adam.decay.of_updates(update, &weight, m);
         weight - update

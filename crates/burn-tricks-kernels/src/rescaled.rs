@@ -21,7 +21,8 @@ use crate::step_count::StepCount;
 pub struct Rescaled<S> {
     /// The step.
     pub step: S,
-    /// By what the gradient is multiplied.
+    /// By what the gradient is multiplied, rounded to the type of the arithmetic. A number that is infinite there makes NaN
+    /// of a gradient's zeros.
     pub factor: f64,
 }
 

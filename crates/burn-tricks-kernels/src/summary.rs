@@ -2,9 +2,10 @@
 
 #[cfg(feature = "flex")]
 use crate::any_tensor::AnyTensor;
+use crate::precision::accumulation_dtype;
 use crate::sum_of_squares::{SumOfSquares, sum_of_squares};
 use crate::tensor_list::TensorList;
-use burn::tensor::{FloatDType, Tensor};
+use burn::tensor::{DType, FloatDType, Tensor};
 
 /// How many numbers a [`summary`] has.
 pub const SUMMARY: usize = 9;
@@ -51,7 +52,7 @@ pub fn summary_twin<const D: usize>(tensor: &Tensor<D>) -> Tensor<1> {
     let device = values.device();
     let count = values.dims().iter().product::<usize>();
     if count == 0 {
-        return Tensor::zeros([SUMMARY], &device);
+        return Tensor::zeros([SUMMARY], (&device, DType::F32));
     }
     let share = |mask: Tensor<D, burn::tensor::Bool>| mask.float().cast(FloatDType::F32).mean();
     let mean = values.clone().mean();
@@ -96,7 +97,7 @@ pub fn norm_twin<const D: usize>(tensor: &Tensor<D>) -> Tensor<1> {
     let device = tensor.device();
     match sum_of_squares(&TensorList::from(tensor)) {
         Some(SumOfSquares { scale, sum }) => (scale * sum.sqrt()).cast(FloatDType::F32),
-        None => Tensor::zeros([1], &device),
+        None => Tensor::zeros([1], (&device, DType::F32)),
     }
 }
 
@@ -149,7 +150,8 @@ pub fn unit_ranges_twin<const D: usize>(tensor: &Tensor<D>, axis: usize) -> [Ten
 /// The Euclidean distance of two tensors of one shape and type, `‖one − other‖`, in `f32`, a tensor of one element; 0 if they
 /// have no elements.
 ///
-/// For `f32` on the CPU backend this is one read of both, summed in `f64`. Nothing is differentiated.
+/// Tensors in half precision are subtracted in `f32`, those in `f64` in `f64`. For `f32` on the CPU backend this is one read of
+/// both, summed in `f64`. Nothing is differentiated.
 pub fn distance<const D: usize>(one: &Tensor<D>, other: &Tensor<D>) -> Tensor<1> {
     let [one, other] = [one, other].map(|tensor| tensor.clone().without_autodiff());
     #[cfg(feature = "flex")]
@@ -165,6 +167,9 @@ pub fn distance<const D: usize>(one: &Tensor<D>, other: &Tensor<D>) -> Tensor<1>
 
 /// [`distance`] with tensor operations alone: the specification.
 pub fn distance_twin<const D: usize>(one: &Tensor<D>, other: &Tensor<D>) -> Tensor<1> {
-    let [one, other] = [one, other].map(|tensor| tensor.clone().without_autodiff());
+    let [one, other] = [one, other].map(|tensor| {
+        let wide = accumulation_dtype(tensor.dtype());
+        tensor.clone().without_autodiff().cast(wide)
+    });
     norm_twin(&(one - other))
 }

@@ -94,6 +94,8 @@ optimizer_config! {
     ///   the two norms are added: [`LarsDivisor`].
     /// - Where λ is 0, timm rescales nothing unless `always_adapt` is set; here the gradient is always rescaled. timm's
     ///   `trust_clip` and `dampening` do not exist here.
+    /// - r stays below 4.3e37 (2.3e307 for `f64` weights), since an infinite r would make NaN of a gradient's zeros. So a
+    ///   gradient with a norm below about κ ‖w‖ / 4.3e37 makes a shorter step than the formula says.
     /// - Decoupled decay is neither part of the divisor nor rescaled.
     /// - The rescaled gradient of `f16` and `bf16` weights is rounded to their type.
     /// - For a trust ratio around any optimizer, for example LAMB, see [`TrustRatioConfig`](crate::TrustRatioConfig).

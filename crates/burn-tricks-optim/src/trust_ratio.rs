@@ -3,7 +3,7 @@
 use crate::wrapper::{PlanWrap, Wrap, WrappedStep, Wrapper};
 use crate::wrapper_order;
 use burn::optim::{ModuleOptimizer, Optimizer};
-use burn::tensor::{FloatDType, Tensor};
+use burn::tensor::{DType, FloatDType, Tensor};
 use burn_tricks_core::{Config, ConfigError, accumulation_dtype};
 use burn_tricks_kernels::{
     AnyTensor, PlannedStep, Real, SquareSum, SumOfSquares, TensorList, TensorNumber, blend_any,
@@ -82,6 +82,8 @@ use burn_tricks_kernels::{
 ///   weights before the ratio is computed: put [`decoupled_weight_decay`](crate::OptimizerExt::decoupled_weight_decay)
 ///   around this wrapper.
 /// - Burn's LAMB has its own Adam; this wrapper takes any optimizer.
+/// - r stays below 4.3e37 (2.3e307 for `f64` weights), since an infinite r would make weights NaN that do not move. So a
+///   step u with a norm below about κ ‖w‖ / 4.3e37 is lengthened less than the formula says.
 /// - The step is computed as the difference of two weights, which is exact up to their rounding: use
 ///   [`MasterWeightsConfig`](crate::MasterWeightsConfig) around it for `f16` and `bf16`.
 ///
@@ -264,7 +266,7 @@ impl TensorNumber<2, 2> for RescaledStep {
 }
 
 /// `coefficient ‖w‖ / (‖u‖ + decay ‖w‖ + epsilon)`, at most `max_ratio`, and 1 where a norm is 0; a tensor of one element on
-/// the device.
+/// the device. It stays below the reciprocal of [`least_inverse`].
 pub(crate) fn trust_ratio(
     weight: &AnyTensor,
     update: &AnyTensor,
@@ -281,7 +283,9 @@ pub(crate) fn trust_ratio(
         0.0 => updates,
         decay => updates + weights.clone() * decay,
     };
-    let ratio = weights * coefficient / (divisor + epsilon);
+    let length = weights * coefficient;
+    let least = length.clone() * least_inverse(weight.dtype());
+    let ratio = length / (divisor + epsilon + least);
     let ratio = match max_ratio {
         f64::INFINITY => ratio,
         most => ratio.clamp_max(most),
@@ -298,13 +302,25 @@ pub(crate) fn trust_ratio_of<T: Real>(
     coefficient: f64,
     max_ratio: f64,
 ) -> T {
-    let divisor = update + weight * decay + epsilon;
-    let (ratio, one) = (weight * coefficient / divisor, weight.of(1.0));
+    let length = weight * coefficient;
+    let least = length * least_inverse(DType::F32);
+    let divisor = update + weight * decay + epsilon + least;
+    let (ratio, one) = (length / divisor, weight.of(1.0));
     let ratio = match max_ratio {
         f64::INFINITY => ratio,
         most => -(-ratio).max(ratio.of(-most)),
     };
     weight.if_zero(one, update.if_zero(one, ratio))
+}
+
+/// What the inverse of a ratio is increased by, twice the smallest normal number of the weights' type. It is lost in the
+/// rounding unless the ratio is huge: an infinite one would make NaN of a number that does not move, and with an inverse of 0
+/// nothing would move.
+fn least_inverse(dtype: DType) -> f64 {
+    match dtype {
+        DType::F64 => 2.0 * f64::MIN_POSITIVE,
+        _ => 2.0 * f64::from(f32::MIN_POSITIVE),
+    }
 }
 
 /// The norm in `f64` where the kernel returns that, otherwise in the type in which sums are kept.

@@ -126,7 +126,7 @@ impl Mixing {
     fn partners(&self, device: &Device) -> Tensor<1, Int> {
         let partners: Vec<i32> = self.partners.iter().map(|at| *at as i32).collect();
         let count = partners.len();
-        Tensor::from_data(TensorData::new(partners, [count]), device)
+        Tensor::from_data(TensorData::new(partners, [count]), (device, DType::I32))
     }
 
     /// λ and 1 − λ of each sample.

@@ -173,10 +173,10 @@ impl Measured {
             }
             low.iter_mut()
                 .zip(min)
-                .for_each(|(low, min)| *low = low.min(min));
+                .for_each(|(low, min)| *low = unless_nan(*low, min, f64::min));
             high.iter_mut()
                 .zip(max)
-                .for_each(|(high, max)| *high = high.max(max));
+                .for_each(|(high, max)| *high = unless_nan(*high, max, f64::max));
         }
         let both = || low.iter().zip(&high);
         ProbeHistory {
@@ -189,6 +189,15 @@ impl Measured {
             inputs: self.extremes.iter().map(|of| of.inputs).sum(),
             steps,
         }
+    }
+}
+
+/// The extreme of two batches, NaN if one of them has it: `f64::min` and `f64::max` would leave it out.
+fn unless_nan(one: f64, other: f64, extreme: fn(f64, f64) -> f64) -> f64 {
+    if one.is_nan() || other.is_nan() {
+        f64::NAN
+    } else {
+        extreme(one, other)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::numbers::{join, norm, read};
 use crate::record::pairs::Pairs;
 use crate::targets::Targets;
 use burn::tensor::activation::{log_softmax, sigmoid, softmax};
-use burn::tensor::{FloatDType, Int, Tensor};
+use burn::tensor::{DType, FloatDType, Int, Tensor};
 
 /// The smallest probability whose logarithm is taken, as in Keras.
 const SMALLEST: f64 = 1e-7;
@@ -123,9 +123,11 @@ fn wanted(targets: Targets, outputs: &Tensor<2>) -> Option<Tensor<2>> {
         Targets::Classes(classes) if classes.dims() == [rows] => {
             let classes = classes.reshape([rows, 1]);
             if columns == 1 {
-                classes.float().without_autodiff()
+                // `float` would give the device's own type, and half precision rounds large numbers.
+                classes.cast(FloatDType::F32).without_autodiff()
             } else {
-                let numbers = Tensor::<1, Int>::arange(0..columns as i64, &classes.device());
+                let options = (&classes.device(), DType::I32);
+                let numbers = Tensor::<1, Int>::arange(0..columns as i64, options);
                 let classes = classes.cast(numbers.dtype());
                 let numbers = numbers.reshape([1, columns]).expand([rows, columns]);
                 // A class without an output becomes a row of zeros.

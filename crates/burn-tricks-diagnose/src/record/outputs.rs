@@ -3,7 +3,7 @@
 use crate::history::outputs::OutputHistory;
 use crate::numbers::{Said, said};
 use crate::record::losses::Losses;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use std::collections::VecDeque;
 
 /// How many batches of outputs are kept.
@@ -39,7 +39,7 @@ impl Outputs {
         let kept = (MOST / columns).max(1);
         let outputs = if rows > kept {
             // A copy: a view would keep the whole batch.
-            let first = Tensor::arange(0..kept as i64, &outputs.device());
+            let first = Tensor::arange(0..kept as i64, (&outputs.device(), DType::I32));
             outputs.select(0, first)
         } else {
             outputs

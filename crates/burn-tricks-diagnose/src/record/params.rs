@@ -126,8 +126,8 @@ impl Params {
             let now = now.as_ref();
             let now = now.filter(|now| now.dims() == param.first.dims() && now.dims() != [0]);
             if let Some(now) = now {
-                let moved = now.clone().to_device(&param.first.device()) - param.first.clone();
-                parts.extend([norm(&moved), norm(&param.first)]);
+                let here = now.clone().to_device(&param.first.device());
+                parts.extend([distance(&here, &param.first), norm(&param.first)]);
             }
         }
         let norms = join(parts)?.reshape([-1, 2]).square().sum_dim(0).sqrt();

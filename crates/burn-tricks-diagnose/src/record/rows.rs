@@ -3,8 +3,8 @@
 use crate::history::data::DataHistory;
 use crate::history::rows::Rows;
 use crate::targets::Targets;
-use burn::tensor::{Int, Tensor};
-use burn_tricks_kernels::numbers;
+use burn::tensor::{FloatDType, Int, Tensor};
+use burn_tricks_kernels::{accumulation_dtype, numbers};
 
 /// The most numbers of inputs, and of targets, that are kept: 128 MiB in `f32`.
 const MOST: usize = 1 << 25;
@@ -133,10 +133,14 @@ impl RowRecord {
 
     /// Keeps the smallest and the largest one of targets that are not kept.
     fn note_ends(&mut self, targets: &Targets) {
+        // In `f32`, not in the device's own type: half precision rounds large class numbers.
         let [low, high] = match targets {
-            Targets::Values(values) => [values.clone().min(), values.clone().max()],
+            Targets::Values(values) => {
+                let wide = accumulation_dtype(values.dtype());
+                [values.clone().min(), values.clone().max()].map(|end| end.cast(wide))
+            }
             Targets::Classes(classes) => [classes.clone().min(), classes.clone().max()]
-                .map(|end: Tensor<1, Int>| end.float()),
+                .map(|end: Tensor<1, Int>| end.cast(FloatDType::F32)),
         };
         self.ends = Some(match self.ends.take() {
             None => [low, high],
@@ -244,7 +248,7 @@ impl RowRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, FloatDType};
+    use burn::tensor::Device;
 
     fn labels(all: &[i64]) -> Targets {
         Tensor::<1, Int>::from_data(all, &Device::flex()).into()

@@ -30,7 +30,8 @@ pub(super) fn sums(weight: &[bf16], compensation: &[bf16], sums: &mut [f32]) {
     });
 }
 
-/// The numbers rounded, and what they lack; then the same of the sum of both. All must have one length.
+/// The numbers rounded, and what they lack; then the same of the sum of both, unless that is beyond the largest number or NaN:
+/// there the number rounded once, and 0. All must have one length.
 pub(super) fn split(exact: &[f32], rounded: &mut [bf16], errors: &mut [bf16]) {
     assert_eq!((rounded.len(), errors.len()), (exact.len(), exact.len()));
     vectorized(Split {
@@ -122,10 +123,13 @@ impl NullaryFnOnce for Split<'_> {
     fn call(self) {
         let both = self.rounded.iter_mut().zip(self.errors);
         for (exact, (rounded, error)) in self.exact.iter().zip(both) {
-            let near = wide(nearest(*exact));
-            let sum = near + wide(nearest(*exact - near));
-            *rounded = nearest(sum);
-            *error = nearest(sum - wide(*rounded));
+            let once = nearest(*exact);
+            let sum = wide(once) + wide(nearest(*exact - wide(once)));
+            let twice = nearest(sum);
+            let lacks = nearest(sum - wide(twice));
+            let is_finite = wide(twice).is_finite();
+            *rounded = if is_finite { twice } else { once };
+            *error = if is_finite { lacks } else { bf16::ZERO };
         }
     }
 }

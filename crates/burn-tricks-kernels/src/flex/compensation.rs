@@ -81,7 +81,8 @@ trait Compensated: Stored<Wide = f32> {
     /// The sums of weight and compensation, and the weight alone wherever the sum, rounded, is not the weight.
     fn sums(weight: &[Self], compensation: &[Self], sums: &mut [f32]);
 
-    /// The numbers rounded, and what they lack; then the same of the sum of both.
+    /// The numbers rounded, and what they lack; then the same of the sum of both, unless that is beyond the largest number or
+    /// NaN: there the number rounded once, and 0.
     fn split(exact: &[f32], rounded: &mut [Self], errors: &mut [Self]);
 }
 
@@ -94,6 +95,9 @@ impl Compensated for bf16 {
         bfloat::split(exact, rounded, errors);
     }
 }
+
+/// From here on `f16` rounds to infinity: the middle between its largest number and the next power of two.
+const BEYOND: f32 = 65_520.0;
 
 impl Compensated for f16 {
     fn sums(weight: &[Self], compensation: &[Self], sums: &mut [f32]) {
@@ -118,15 +122,16 @@ impl Compensated for f16 {
             let [sums, near] = wide.each_mut().map(|wide| &mut wide[..exact.len()]);
             split_block(exact, near, rounded, errors);
             Self::load(errors, sums);
-            sums.iter_mut()
-                .zip(&*near)
-                .for_each(|(sum, near)| *sum += near);
+            for (sum, near) in sums.iter_mut().zip(&*near) {
+                let both = *sum + near;
+                *sum = if both.abs() < BEYOND { both } else { *near };
+            }
             split_block(sums, near, rounded, errors);
         }
     }
 }
 
-/// The numbers rounded, and what they lack; `near` are the rounded numbers, widened.
+/// The numbers rounded, and what they lack, which is 0 where they are infinite or NaN; `near` are the rounded numbers, widened.
 #[inline]
 fn split_block(exact: &[f32], near: &mut [f32], rounded: &mut [f16], errors: &mut [f16]) {
     let mut missing = [0.0; BLOCK];
@@ -134,7 +139,8 @@ fn split_block(exact: &[f32], near: &mut [f32], rounded: &mut [f16], errors: &mu
     f16::store(exact, rounded);
     f16::load(rounded, near);
     for (missing, (exact, near)) in missing.iter_mut().zip(exact.iter().zip(near)) {
-        *missing = exact - *near;
+        let lacks = exact - *near;
+        *missing = if lacks.is_finite() { lacks } else { 0.0 };
     }
     f16::store(missing, errors);
 }
