@@ -7,7 +7,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use burn_tricks::average::{
     Buffers, Combine, Ema, EmaConfig, EmaSet, EmaWarmup, EnsembleConfig, GreedySoupConfig,
-    LawaConfig, Predict, SwaConfig, average_checkpoints, uniform_soup,
+    LawaConfig, Predict, SwaConfig, SwagConfig, average_checkpoints, uniform_soup,
 };
 use burn_tricks::{Goal, Snapshot};
 
@@ -75,16 +75,20 @@ fn constant_weights_stay_to_the_bit_in_every_average() {
             let mut set = EmaSet::init(&[0.9, 0.99].map(EmaConfig::new), &model).unwrap();
             let mut swa = SwaConfig::new(1).init(&model).unwrap();
             let mut lawa = LawaConfig::new(11, 1).init(&model).unwrap();
+            let mut swag = SwagConfig::new(1).init(&model).unwrap();
             for _ in 0..200 {
                 set.update(&model);
                 swa.update(&model);
                 lawa.update(&model);
+                swag.update(&model);
             }
             for ema in set.iter() {
                 check(&ema.model(), "EMA of a set");
             }
             check(&swa.model(), "SWA");
             check(&lawa.model(), "LAWA");
+            check(&swag.model(), "SWAG");
+            check(&swag.sample(1), "a sample of SWAG");
             let models = vec![model.clone(); 7];
             check(&uniform_soup(&models).unwrap(), "uniform soup");
             let greedy = GreedySoupConfig::new(Goal::Maximize);

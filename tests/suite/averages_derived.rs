@@ -9,7 +9,7 @@ use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use burn_tricks::average::{
     Buffers, EmaConfig, EmaWarmup, EnsembleConfig, GreedySoupConfig, LawaConfig,
-    SnapshotEnsembleConfig, SwaConfig, average_checkpoints, uniform_soup,
+    SnapshotEnsembleConfig, SwaConfig, TrainedAverage, average_checkpoints, uniform_soup,
 };
 use burn_tricks::nn::{SpectralNorm, SpectralNormConfig};
 use burn_tricks::{Derived, Goal, Snapshot};
@@ -94,6 +94,11 @@ fn averages([a, b]: [Linear; 2]) -> Vec<(&'static str, Linear)> {
         all.push(("loaded EMA", loaded.model()));
         all.push(("loaded EMA into b", loaded.restore_into(&b).unwrap()));
     }
+    let config = EmaConfig::new(0.5).with_warmup(EmaWarmup::None);
+    let mut trained = TrainedAverage::init(config, &a).unwrap();
+    trained.update(&b);
+    all.push(("EMA of the trained weights", trained.model(&b)));
+    all.push(("the same into b", trained.restore_into(&b)));
     let config = SwaConfig::new(1);
     let mut swa = config.init(&a).unwrap();
     let lawa_config = LawaConfig::new(2, 1);
@@ -158,6 +163,27 @@ fn opposite_vectors_do_not_cancel_and_the_newest_ones_do_not_trap() {
         for models in [opposite, trap] {
             for (which, model) in averages(models) {
                 assert_normalized(&model, 1e-5, &format!("{name} {which}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_vectors_of_frozen_weights_are_computed_anew_too() {
+    for (name, device) in training_devices() {
+        // The vectors of its smaller singular value.
+        let frozen = || layer([[2.0, 0.0], [0.0, 1.0]], [0.0, 1.0], &device).no_grad();
+        let [a, b] = pair(&device).map(|trained| vec![trained, frozen()]);
+        let config = EmaConfig::new(0.5).with_warmup(EmaWarmup::None);
+        let mut average = TrainedAverage::init(config, &a).unwrap();
+        let models = |average: &TrainedAverage<_>| [average.model(&b), average.restore_into(&b)];
+        for models in [models(&average), {
+            average.update(&b);
+            models(&average)
+        }] {
+            for model in models {
+                assert_normalized(&model[0], 1e-5, name);
+                assert_normalized(&model[1], 1e-5, name);
             }
         }
     }
@@ -286,12 +312,18 @@ fn a_module_of_ones_own_calculates_its_state_at_its_first_use() {
     for (name, device) in training_devices() {
         let a = UnitLinear::new([[6.0], [0.0]], &device);
         let b = UnitLinear::new([[0.0], [8.0]], &device);
-        let mut ema = EmaConfig::new(0.5)
-            .with_warmup(EmaWarmup::None)
-            .init(&a)
-            .unwrap();
+        let config = EmaConfig::new(0.5).with_warmup(EmaWarmup::None);
+        let mut ema = config.init(&a).unwrap();
+        let mut trained = TrainedAverage::init(config, &a).unwrap();
         ema.update(&b);
-        for model in [ema.model(), ema.restore_into(&b).unwrap()] {
+        trained.update(&b);
+        let models = [
+            ema.model(),
+            ema.restore_into(&b).unwrap(),
+            trained.model(&b),
+            trained.restore_into(&b),
+        ];
+        for model in models {
             assert!(model.length.is_stale(), "{name}");
             let again = Snapshot::new(&model).restore(&a).unwrap();
             assert!(again.valid().train().length.is_stale(), "{name}");

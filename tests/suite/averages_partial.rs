@@ -2,10 +2,11 @@
 
 use crate::devices::{devices, training_devices};
 use crate::models::{Net, Pair, alone, dtypes, numbers, values};
-use burn::module::{Lora, Module, Param, ParamGroup};
+use burn::module::{Lora, Module, Param, ParamGroup, QLora, Quantizer};
 use burn::nn::{Linear, LinearConfig};
-use burn::optim::{GradientsParams, SgdConfig};
+use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::store::ModuleRecord;
+use burn::tensor::quantization::{Calibration, QuantValue};
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::average::{
     Average, AverageOn, AverageRule, EmaConfig, EmaWarmup, LawaConfig, SwaConfig, TrainedAverage,
@@ -111,6 +112,38 @@ fn only_the_factors_of_lora_are_averaged() {
         let next = optim.step(0.5, trained_on, grads);
         assert_ne!(out(&next.valid()), out(&averaged), "{name}");
     }
+}
+
+/// The base of QLoRA is quantised: Burn casts no such tensor and knows little else of it.
+#[test]
+fn the_factors_of_lora_are_averaged_on_a_quantised_base() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let layer: Linear = LinearConfig::new(8, 8).with_bias(false).init(&device);
+    let scheme = device.settings().quantization.scheme;
+    let quantizer = Quantizer::new(Calibration::MinMax, scheme.with_value(QuantValue::Q8S));
+    let lora = Lora::new(2, 4.0).set_param_group(ParamGroup::from_path("weight"));
+    let mut model = layer.apply_qlora(QLora::new(lora, quantizer));
+    let mut ema = TrainedAverage::init(EmaConfig::new(0.5), &model).unwrap();
+    let x = || Tensor::<2>::ones([3, 8], &device);
+    let mut optim = SgdConfig::new().init();
+    let step = |optim: &mut ModuleOptimizer, model: Linear| {
+        let loss = model.forward(x()).square().mean();
+        let grads = GradientsParams::from_grads(loss.backward(), &model);
+        assert_eq!(grads.len(), 2);
+        optim.step(0.5, model, grads)
+    };
+    for _ in 0..3 {
+        model = step(&mut optim, model);
+        ema.update(&model);
+    }
+    let out = |layer: &Linear| values(layer.forward(x().inner()));
+    let averaged = ema.model(&model);
+    assert_ne!(out(&model.valid()), out(&averaged));
+    let trained_on = ema.restore_into(&model);
+    assert_eq!(out(&trained_on.valid()), out(&averaged));
+    let next = step(&mut optim, trained_on);
+    assert_ne!(out(&next.valid()), out(&averaged));
 }
 
 #[test]
@@ -312,8 +345,42 @@ fn the_record_of_other_trained_weights_is_refused() {
     assert!(average(2).load_record(of_last.to_record()).is_ok());
     let error = average(1).load_record(of_last.to_record());
     let text = error.map(drop).unwrap_err().to_string();
-    for part in ["`1.weight`", "`2.weight`"] {
+    for part in ["`1.weight [2, 2]`", "`2.weight [2, 2]`"] {
         assert!(text.contains(part), "{text}");
+    }
+}
+
+/// By its number of elements, it would be taken for the other one.
+#[test]
+fn a_trained_weight_of_another_shape_is_refused() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let layer = |inputs, outputs| -> Linear {
+        let config = LinearConfig::new(inputs, outputs).with_bias(false);
+        config.init(&device)
+    };
+    let (wide, tall) = (layer(2, 8), layer(8, 2));
+    let average = |layer: &Linear| TrainedAverage::init(SwaConfig::new(1), layer).unwrap();
+    let mut of_wide = average(&wide);
+    of_wide.update(&wide);
+    assert!(average(&wide).load_record(of_wide.to_record()).is_ok());
+    let error = average(&tall).load_record(of_wide.to_record());
+    let text = error.map(drop).unwrap_err().to_string();
+    for part in ["`weight [2, 8]`", "`weight [8, 2]`"] {
+        assert!(text.contains(part), "{text}");
+    }
+    let update = std::panic::AssertUnwindSafe(|| of_wide.clone().update(&tall));
+    let model = std::panic::AssertUnwindSafe(|| of_wide.model(&tall));
+    let panics = [
+        std::panic::catch_unwind(update).unwrap_err(),
+        std::panic::catch_unwind(model).unwrap_err(),
+    ];
+    for panic in panics {
+        let text = panic.downcast_ref::<String>().expect("a text");
+        assert!(
+            text.contains("`weight` had the shape [2, 8], got [8, 2]"),
+            "{text}"
+        );
     }
 }
 

@@ -76,6 +76,27 @@ fn every_layer_has_its_own_axis() {
 }
 
 #[test]
+fn a_tied_weight_has_the_units_of_its_first_place() {
+    let _alone = alone();
+    for device in [Device::flex(), Device::flex().autodiff()] {
+        let rows = [[1.0; 4], [0.0; 4], [0.0; 4]];
+        let output = Weight::<2>::new(Tensor::from_data(rows, &device));
+        let mut embedding = EmbeddingConfig::new(3, 4).init(&device);
+        embedding.weight = output.weight.clone();
+        let model = (embedding, output);
+        let max_norm = MaxNormConfig::new(1.0).init().unwrap();
+        let unit_norm = UnitNormConfig::new().init().unwrap();
+        assert_eq!(max_norm.paths(&model), ["0.weight"]);
+        // The first row has the norm 2. The norms of the columns, the units of `output`, are 1 already.
+        let expected = [[0.5; 4], [0.0; 4], [0.0; 4]].concat();
+        for (embedding, output) in [max_norm.apply(model.clone()), unit_norm.apply(model)] {
+            assert_near(&values(embedding.weight.val()), &expected, 1e-6, "rows");
+            assert_near(&values(output.weight.val()), &expected, 1e-6, "rows");
+        }
+    }
+}
+
+#[test]
 fn neutral_settings_and_zero_units_change_no_bit() {
     for (name, device) in training_devices() {
         for dtype in dtypes(&device) {

@@ -189,6 +189,27 @@ fn what_decays_goes_by_the_role() {
 }
 
 #[test]
+fn the_groups_of_a_selective_decay_are_its_paths() {
+    let _alone = alone();
+    let model = Model::new(&Device::flex());
+    let decay = SelectiveDecayConfig::new().init(&model).unwrap();
+    let (decaying, spared) = (decay.decaying_group(), decay.spared_group());
+    let is_in = |path: &String| {
+        let id = ParamId::new();
+        [&decaying, &spared].map(|group| group.matches(&id, Some(path.as_str())))
+    };
+    for (paths, expected) in [
+        (decay.decaying_paths(), [true, false]),
+        (decay.spared_paths(), [false, true]),
+    ] {
+        assert!(!paths.is_empty());
+        for path in paths {
+            assert_eq!(is_in(path), expected, "{path}");
+        }
+    }
+}
+
+#[test]
 fn every_parameter_has_its_role() {
     let _alone = alone();
     let model = Model::new(&Device::flex());
@@ -459,6 +480,27 @@ fn a_frozen_place_freezes_a_tied_parameter_and_all_frozen_is_no_step() {
         0,
         "what follows does not see a step without gradients"
     );
+}
+
+#[test]
+fn a_frozen_clone_and_the_trained_part_are_frozen_apart() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let student: Linear = LinearConfig::new(2, 2).with_bias(false).init(&device);
+    force_init(&student);
+    for teacher in [student.clone().no_grad(), student.valid()] {
+        let model = vec![student.clone(), teacher];
+        let freeze = |path: &str| FreezeConfig::for_paths([path]).init(&model).unwrap();
+        let left = |path: &str| freeze(path).apply(&model, all_grads(&model, 1.0)).len();
+        assert_eq!(left("1"), 1, "the gradient of the student");
+        assert_eq!(left("0"), 0);
+        let after = model.clone().freeze_group(freeze("1").group());
+        assert!(after[0].weight.is_require_grad());
+        let group = || freeze("0").group();
+        let after = model.clone().freeze_group(group()).unfreeze_group(group());
+        assert!(after[0].weight.is_require_grad());
+        assert!(!after[1].weight.is_require_grad());
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Models of which a part is not trained: a scaler and a body on a plain device, and a frozen clone with the same ids.
 
 use crate::models::{alone, values};
+use crate::norms::assert_near;
 use burn::module::{Module, ModuleMapper, Param, ParamGroup};
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
@@ -8,8 +9,8 @@ use burn::tensor::{Device, Tensor};
 use burn_tricks::average::{EmaConfig, TrainedAverage};
 use burn_tricks::force_init;
 use burn_tricks::nn::{
-    ClampWeightsConfig, InputScaler, MaxNormConfig, PenaltyConfig, ScalerConfig, TiedWeights,
-    UnitNormConfig,
+    ClampWeightsConfig, InitWeightsConfig, InputScaler, LsuvConfig, MaxNormConfig, PenaltyConfig,
+    ScalerConfig, TiedWeights, UnitNormConfig, WeightInit, WeightNorm, WeightNormConfig,
 };
 use burn_tricks::optim::ScheduleFreeConfig;
 
@@ -161,6 +162,78 @@ fn an_average_of_the_trained_weights_leaves_a_frozen_clone() {
     for after in [average.model(&model), average.restore_into(&model)] {
         assert_ne!(values(after[0].weight.val()), old);
         assert_eq!(values(after[1].weight.val()), old);
+    }
+}
+
+#[test]
+fn new_weights_of_one_part_leave_a_frozen_clone() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let student = LinearConfig::new(2, 2).init(&device);
+    force_init(&student);
+    let input = Tensor::<2>::from_floats([[3.0, 0.0], [0.0, 0.0]], &Device::flex());
+    let lsuv = LsuvConfig::new().init().unwrap();
+    for teacher in [student.clone().no_grad(), student.valid()] {
+        let stepped = student.clone().map(&mut Doubled);
+        let model = vec![stepped, teacher, LinearConfig::new(2, 2).init(&device)];
+        for at in [0_usize, 1, 2] {
+            let part = at.to_string();
+            let init = InitWeightsConfig::only(&part, WeightInit::Constant { value: 2.0 });
+            let drawn = init.init().unwrap().apply(&model).unwrap();
+            assert_eq!(values(drawn[at].weight.val()), [2.0; 4]);
+            // The outputs are 6, 6, 0 and 0, and their variance is 9.
+            let outcome = lsuv.apply(&drawn, &[part.as_str()], |model, _| {
+                model[at].forward(input.clone())
+            });
+            let scaled = outcome.unwrap().model;
+            assert_near(
+                &values(scaled[at].weight.val()),
+                &[2.0 / 3.0; 4],
+                1e-6,
+                &part,
+            );
+            for other in (0..3).filter(|other| *other != at) {
+                let before = values(model[other].weight.val());
+                assert_eq!(values(drawn[other].weight.val()), before, "{part}");
+                assert_eq!(values(scaled[other].weight.val()), before, "{part}");
+            }
+        }
+    }
+}
+
+#[test]
+fn weight_norm_gives_a_frozen_clone_a_length_of_its_own() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let student = LinearConfig::new(2, 2).init(&device);
+    force_init(&student);
+    for teacher in [student.clone().no_grad(), student.valid()] {
+        let plain = vec![student.clone().map(&mut Doubled), teacher];
+        let model = WeightNormConfig::new().attach(plain.clone()).unwrap();
+        for (layer, plain) in model.iter().zip(&plain) {
+            let before = values(plain.weight.val());
+            assert_near(&values(layer.weight.val()), &before, 1e-6, "weight");
+        }
+        let norm = |i: usize| model[i].weight.reparameterization::<WeightNorm>().unwrap();
+        assert_ne!(norm(0).g.id, norm(1).g.id);
+        assert!(norm(0).g.is_require_grad());
+        assert!(!norm(1).g.is_require_grad());
+    }
+    // Units of zeros have a direction where they are trained, with weight norm in the clone and without.
+    let zeros = Linear {
+        weight: Param::from_tensor(Tensor::<2>::zeros([2, 2], &device)),
+        bias: None,
+    };
+    for group in [ParamGroup::all(), ParamGroup::from_path("0.weight")] {
+        let model = vec![zeros.clone(), zeros.clone().no_grad()];
+        let config = WeightNormConfig::new().with_group(group);
+        let model = config.attach(model).unwrap();
+        let directions = values(model[0].weight.base());
+        assert!(directions.iter().all(|v| v.abs() > 0.1), "{directions:?}");
+        assert_eq!(values(model[1].weight.base()), [0.0; 4]);
+        for layer in &model {
+            assert_eq!(values(layer.weight.val()), [0.0; 4]);
+        }
     }
 }
 

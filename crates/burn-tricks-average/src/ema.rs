@@ -18,7 +18,9 @@ pub enum EmaWarmup {
     /// `d₀ = 0`, then `d`: PyTorch's `AveragedModel`.
     FirstUpdateCopies,
     /// `min(d, (1 + n) / (10 + n))`: about the last tenth of the updates so far count. TensorFlow's
-    /// `ExponentialMovingAverage(num_updates)`; the default of torch-ema and of diffusers' `EMAModel`.
+    /// `ExponentialMovingAverage(num_updates)`, if `num_updates` is 0 at the first update. Two defaults differ from it in how
+    /// they begin: torch-ema's counts updates from 1, so its first decay is 2/11, not 1/10; that of diffusers' `EMAModel` has
+    /// `d₀ = 0`, a copy of the weights, and then the same decays as here, from 2/11 on.
     TensorFlow,
     /// `min(d, 1 − (1 + n/γ)^−p)`: timm's `use_warmup`, and diffusers' `use_ema_warmup`.
     Timm {

@@ -6,7 +6,7 @@ use burn::module::{Module, Param, ParamId};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Tensor;
 use burn_tricks_core::walk::{Location, Mapper, Visitor, frozen_clones, map, visit, visit_floats};
-use burn_tricks_core::{ConfigError, InlineModule, Leaf, StepAverage, independent_copy, tie};
+use burn_tricks_core::{ConfigError, InlineModule, Leaf, Snapshot, StepAverage, params, tie};
 use std::collections::{HashMap, HashSet};
 
 /// An average of the weights of a model that are trained, such as the factors of LoRA: the frozen weights are neither copied
@@ -49,7 +49,9 @@ use std::collections::{HashMap, HashSet};
 ///
 /// The trained weights are those that require gradients when the average is made. A weight that is unfrozen later is not
 /// averaged, and one that is frozen later still is. Running statistics are no weights: they are those of the model in
-/// training. [Recalibrate](crate::RecalibrationConfig) batch norms if they matter.
+/// training. [Recalibrate](crate::RecalibrationConfig) batch norms if they matter. State that is computed from weights
+/// ([`Derived`](crate::Derived), such as the vectors of spectral norm) is computed anew in every model that is returned, also
+/// that of frozen weights, and before the first update too.
 ///
 /// # Cost
 ///
@@ -67,6 +69,8 @@ use std::collections::{HashMap, HashSet};
 pub struct TrainedAverage<R> {
     average: Average<Weights, R>,
     paths: Vec<String>,
+    /// The dimensions of the weights at these paths.
+    shapes: Vec<Vec<usize>>,
 }
 
 /// The trained weights of a model, each as a list of numbers.
@@ -87,8 +91,14 @@ impl<R: AverageRule> TrainedAverage<R> {
             let requirement = "have a weight that is trained, on a device with autodiff";
             return Err(ConfigError::new("model", requirement, model.devices()));
         }
-        let average = Average::init(rule, &Weights::of(model, &paths))?;
-        Ok(Self { average, paths })
+        let floats = floats_of(model);
+        let shapes: Vec<Vec<usize>> = paths.iter().map(|path| floats[path].1.clone()).collect();
+        let average = Average::init(rule, &Weights::of(model, &paths, &shapes))?;
+        Ok(Self {
+            average,
+            paths,
+            shapes,
+        })
     }
 
     /// The paths of the weights that are averaged; of a tied weight, the first one.
@@ -105,7 +115,7 @@ impl<R: AverageRule> TrainedAverage<R> {
     ///
     /// # Panics
     ///
-    /// If `model` does not have the weights that the average was made for.
+    /// If `model` does not have the weights that the average was made for, with their shapes.
     pub fn update<M: Module>(&mut self, model: &M) {
         self.update_at(model, 1.0);
     }
@@ -116,7 +126,7 @@ impl<R: AverageRule> TrainedAverage<R> {
     ///
     /// Those of [`update`](Self::update).
     pub fn update_at<M: Module>(&mut self, model: &M, lr: f64) {
-        let weights = Weights::of(model, &self.paths);
+        let weights = Weights::of(model, &self.paths, &self.shapes);
         self.average.update_at(&weights, lr);
     }
 
@@ -127,7 +137,7 @@ impl<R: AverageRule> TrainedAverage<R> {
     ///
     /// Those of [`update`](Self::update).
     pub fn model<M: Module>(&self, model: &M) -> M {
-        self.write(model, model.valid())
+        self.averaged(model).model()
     }
 
     /// `model` with the averaged weights, to continue training from. `model` itself keeps its values.
@@ -137,26 +147,26 @@ impl<R: AverageRule> TrainedAverage<R> {
     /// Those of [`update`](Self::update).
     #[must_use]
     pub fn restore_into<M: Module>(&self, model: &M) -> M {
-        // Each place of a tied weight is a leaf of its own in the copy, and would have a part of the gradient.
-        tie(self.write(model, independent_copy(model)))
+        let restored = self.averaged(model).restore(model);
+        // `restore` ties the places of a tied weight that hold equal numbers, and a NaN equals none.
+        tie(restored.expect("of the same model"))
     }
 
-    /// `copy`, a copy of `model`, with the averaged weights.
-    fn write<M: Module>(&self, model: &M, copy: M) -> M {
-        let mut ids = HashMap::new();
-        visit_floats(model, |at, param| {
-            ids.entry(at.path().to_owned()).or_insert(param.id());
-        });
+    /// `model` with the averaged weights. It counts as a mean: its state that is computed from the weights is that of other ones.
+    fn averaged<M: Module>(&self, model: &M) -> Snapshot<M> {
+        let floats = floats_of(model);
         let averaged = self.average.model().weights;
-        let of_id = self.paths.iter().zip(averaged).map(|(path, weight)| {
-            let id = ids.get(path).copied();
-            (id.unwrap_or_else(|| missing(path)), weight.val())
+        let places = self.paths.iter().zip(&self.shapes);
+        let of_id = places.zip(averaged).map(|((path, shape), weight)| {
+            let (id, got) = floats.get(path).unwrap_or_else(|| missing(path));
+            assert_shape(path, shape, got);
+            (*id, weight.val())
         });
         let mut write = Write {
             weights: of_id.collect(),
             frozen_clones: frozen_clones(model),
         };
-        map(copy, &mut write)
+        Snapshot::new(&map(model.valid(), &mut write)).as_mean()
     }
 
     /// Restarts with the weights of `model`, as [`init`](Self::init) would, with the same paths.
@@ -165,7 +175,8 @@ impl<R: AverageRule> TrainedAverage<R> {
     ///
     /// Those of [`update`](Self::update).
     pub fn restart<M: Module>(&mut self, model: &M) {
-        self.average.restart(&Weights::of(model, &self.paths));
+        let weights = Weights::of(model, &self.paths, &self.shapes);
+        self.average.restart(&weights);
     }
 
     /// Whether there has been an update. Before the first one, [`model`](Self::model) is not an average.
@@ -183,20 +194,28 @@ impl<R: AverageRule> TrainedAverage<R> {
         self.average.updates()
     }
 
-    /// The record to save with a checkpoint: the averaged weights, their paths, and the step counts.
+    /// The record to save with a checkpoint: the averaged weights, their paths and shapes, and the step counts.
     pub fn to_record(&self) -> ModuleRecord {
-        self.average.to_labelled_record(&self.paths)
+        self.average.to_labelled_record(&self.labels())
     }
 
     /// Resumes the recorded average. The weights that are trained must be the same as when it was recorded.
     ///
     /// # Errors
     ///
-    /// Burn's error, if the record does not hold such an average of weights with these paths and sizes. It names the first
-    /// path that differs.
+    /// Burn's error, if the record does not hold such an average of weights with these paths and shapes. It names the first
+    /// weight that differs.
     pub fn load_record(self, record: ModuleRecord) -> Result<Self, RecordError> {
-        let average = self.average.load_labelled_record(&self.paths, record)?;
+        let labels = self.labels();
+        let average = self.average.load_labelled_record(&labels, record)?;
         Ok(Self { average, ..self })
+    }
+
+    /// Which weight each list of numbers of the record is: its path and its shape.
+    fn labels(&self) -> Vec<String> {
+        let places = self.paths.iter().zip(&self.shapes);
+        let labels = places.map(|(path, shape)| format!("{path} {shape:?}"));
+        labels.collect()
     }
 }
 
@@ -223,15 +242,35 @@ fn trained_paths<M: Module>(model: &M) -> Vec<String> {
     paths
 }
 
+/// The id and the shape of each float of `model`, by path.
+fn floats_of<M: Module>(model: &M) -> HashMap<String, (ParamId, Vec<usize>)> {
+    let mut floats = HashMap::new();
+    for param in params(model) {
+        floats.insert(param.path, (param.id, param.shape));
+    }
+    floats
+}
+
 fn missing(path: &str) -> ! {
     panic!("the model must have the weights that the average was made for, and has no `{path}`")
 }
 
+fn assert_shape(path: &str, expected: &[usize], got: &[usize]) {
+    assert!(
+        got == expected,
+        "the model must have the weights that the average was made for: `{path}` had the shape {expected:?}, got {got:?}"
+    );
+}
+
 impl Weights {
-    /// The weights of `model` at these paths, as a module whose parameters have the same ids each time.
-    fn of<M: Module>(model: &M, paths: &[String]) -> Self {
+    /// The weights of `model` at these paths, which must have these shapes, as a module whose parameters have the same ids each
+    /// time.
+    fn of<M: Module>(model: &M, paths: &[String], shapes: &[Vec<usize>]) -> Self {
+        let places = paths.iter().zip(shapes);
         let mut read = Read {
-            wanted: paths.iter().map(String::as_str).collect(),
+            wanted: places
+                .map(|(path, shape)| (path.as_str(), shape.as_slice()))
+                .collect(),
             found: HashMap::new(),
         };
         visit(model, &mut read);
@@ -247,14 +286,16 @@ impl Weights {
 }
 
 struct Read<'a> {
-    wanted: HashSet<&'a str>,
+    /// The shapes by path.
+    wanted: HashMap<&'a str, &'a [usize]>,
     found: HashMap<String, Tensor<1>>,
 }
 
 impl Visitor for Read<'_> {
     fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
-        if self.wanted.contains(at.path()) {
+        if let Some(shape) = self.wanted.get(at.path()) {
             let weight = param.val().without_autodiff();
+            assert_shape(at.path(), shape, &weight.dims());
             let count = weight.shape().num_elements();
             self.found
                 .insert(at.path().to_owned(), weight.reshape([count]));

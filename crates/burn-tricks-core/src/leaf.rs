@@ -27,12 +27,15 @@ impl Leaf {
         // Each tensor on an autodiff device has a strategy. To ask the tensor for its device takes an allocation.
         let checkpointing = value.gradient_checkpointing_strategy();
         let autodiff = checkpointing.is_some();
+        let dtype = value.dtype();
+        // Burn panics where it is asked this of a quantised tensor.
+        let is_quantized = matches!(dtype, DType::QFloat(_));
         Self {
             device: device.without_autodiff(),
-            dtype: value.dtype(),
+            dtype,
             autodiff,
             require_grad: value.is_require_grad(),
-            distributed: autodiff && value.is_distributed(),
+            distributed: autodiff && !is_quantized && value.is_distributed(),
             checkpointing,
         }
     }
@@ -51,7 +54,12 @@ impl Leaf {
         } else {
             value.to_device(&self.device)
         };
-        let value = value.cast(self.dtype);
+        // Burn cannot cast a quantised tensor, not even to its own type.
+        let value = if value.dtype() == self.dtype {
+            value
+        } else {
+            value.cast(self.dtype)
+        };
         if !self.autodiff {
             return value;
         }

@@ -1,7 +1,8 @@
 //! Parameters of a model, named by paths.
 
 use crate::config_error::ConfigError;
-use crate::params::params;
+use crate::params::{ParamInfo, params};
+use crate::walk::frozen_clones;
 use burn::module::{Module, ParamGroup, ParamId};
 use std::collections::HashSet;
 
@@ -11,6 +12,11 @@ use std::collections::HashSet;
 /// Paths stay when a record is loaded; parameter ids become those of the record.
 ///
 /// A tied parameter, which a model holds at several places, is one of these parameters if the path of any of its places is.
+/// A frozen clone of a trained part, such as the teacher of a distillation, has the ids of that part and is yet no place of
+/// it: the path of one does not stand for the other. This is seen by what requires a gradient when the paths are made; in a
+/// model in which both are frozen, and in one without autodiff, they are places of the same parameters. A place of a tied
+/// weight that was frozen by itself, as by Burn's `freeze_group` with the path of that place, looks like a frozen clone: freeze it
+/// with [`group`](Self::group), which holds all its places.
 ///
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
@@ -36,7 +42,7 @@ use std::collections::HashSet;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParamPaths {
     paths: Vec<String>,
-    /// The other places of tied parameters that have a place at or below `paths`.
+    /// The other places of tied parameters that have a place at or below `paths`; no frozen clones of these parameters.
     tied: Vec<String>,
 }
 
@@ -69,8 +75,11 @@ impl ParamPaths {
         let is_named = |path: &str| paths.iter().any(|pattern| covers(pattern, path));
         let (named, others): (Vec<_>, Vec<_>) =
             known.into_iter().partition(|param| is_named(&param.path));
-        let named: HashSet<ParamId> = named.into_iter().map(|param| param.id).collect();
-        let tied = others.into_iter().filter(|param| named.contains(&param.id));
+        let clones = frozen_clones(model);
+        let key = |param: &ParamInfo| (param.id, clones.contains(&param.path));
+        let named: HashSet<(ParamId, bool)> = named.iter().map(key).collect();
+        let is_tied = |param: &ParamInfo| named.contains(&key(param));
+        let tied = others.into_iter().filter(is_tied);
         let tied = tied.map(|param| param.path).collect();
         Ok(Self { paths, tied })
     }
@@ -189,6 +198,7 @@ pub fn near_names(path: &str, known: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::force_init;
     use burn::module::ParamId;
     use burn::nn::{Linear, LinearConfig};
     use burn::tensor::Device;
@@ -262,6 +272,24 @@ mod tests {
             assert_eq!(matches, is_in, "the group, {path}");
         }
         assert_eq!(paths.expanded(&model), ["2"]);
+    }
+
+    #[test]
+    fn a_frozen_clone_and_the_trained_part_are_named_apart() {
+        let student: Linear = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
+        force_init(&student);
+        for teacher in [student.clone().no_grad(), student.valid()] {
+            let model = vec![student.clone(), teacher.clone(), student.clone(), teacher];
+            for (named, members) in [("0", ["0", "2"]), ("2", ["0", "2"]), ("1", ["1", "3"])] {
+                let paths = ParamPaths::init(&model, "paths", &[named]).unwrap();
+                for at in ["0", "1", "2", "3"] {
+                    let (path, is_in) = (format!("{at}.weight"), members.contains(&at));
+                    assert_eq!(paths.contains(&path), is_in, "{named}: {path}");
+                    let matches = paths.group().matches(&ParamId::new(), Some(path.as_str()));
+                    assert_eq!(matches, is_in, "the group, {named}: {path}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -31,7 +31,14 @@ pub(crate) struct Cast(pub(crate) VecDeque<DType>);
 impl ModuleMapper for Cast {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let dtype = self.0.pop_front().expect("a type for each float");
-        param.map(|value| value.cast(dtype))
+        // Burn cannot cast a quantised tensor, not even to its own type.
+        param.map(|value| {
+            if value.dtype() == dtype {
+                value
+            } else {
+                value.cast(dtype)
+            }
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError, Snapshot, StepAverage};
-use burn_tricks_kernels::{add_normal, key_of};
+use burn_tricks_kernels::{add_normal, key_of, lerp};
 use flat_weights::FlatWeights;
 use std::collections::VecDeque;
 
@@ -196,12 +196,10 @@ impl<M: Module> Swag<M> {
         if self.updates == 1 {
             self.mean = weights.clone();
         }
-        let towards = |mean: Tensor<1>, weight: Tensor<1>| mean.clone() + (weight - mean) * share;
-        let before = weights
-            .clone()
-            .zip(self.mean.clone(), |weight, mean| weight - mean);
+        let towards = |mean: Tensor<1>, new: Tensor<1>| lerp(mean, new, share);
+        let before = weights.clone().zip(self.mean.clone(), difference);
         self.mean = self.mean.clone().zip(weights.clone(), towards);
-        let deviation = weights.zip(self.mean.clone(), |weight, mean| weight - mean);
+        let deviation = weights.zip(self.mean.clone(), difference);
         // Welford: n σₙ² = (n − 1) σₙ₋₁² + (θ − θ̄ₙ₋₁)(θ − θ̄ₙ)
         let square = before.zip(deviation.clone(), |before, after| before * after);
         self.variance = self.variance.clone().zip(square, towards);
@@ -250,14 +248,14 @@ impl<M: Module> Swag<M> {
             let noise = noise(at, variance.clone());
             variance.clamp_min(0.0).sqrt() * noise * spread
         });
-        let mut weights = self.mean.clone().zip(drawn, |mean, drawn| mean + drawn);
+        let mut weights = self.mean.clone().zip(drawn, moved);
         if columns >= 2 {
             let share = spread / ((columns - 1) as f64).sqrt();
             for (column, deviation) in self.deviations.iter().enumerate() {
                 let key = key_of(&[seed, u64::MAX, column as u64]);
                 let add = |weight: Tensor<1>, deviation: Tensor<1>| {
-                    let one = Tensor::zeros([1], (&weight.device(), weight.dtype()));
-                    weight + deviation * add_normal(one, share, key)
+                    let one = Tensor::<1>::zeros([1], (&weight.device(), weight.dtype()));
+                    moved(weight, deviation * add_normal(one, share, key))
                 };
                 weights = weights.zip(deviation.clone(), add);
             }
@@ -294,6 +292,18 @@ impl<M: Module> Swag<M> {
     pub fn updates(&self) -> u64 {
         self.updates
     }
+}
+
+/// `a − b`, and 0 where the two are equal, also where they are infinite.
+fn difference(a: Tensor<1>, b: Tensor<1>) -> Tensor<1> {
+    let is_same = a.clone().equal(b.clone());
+    (a - b).mask_fill(is_same, 0.0)
+}
+
+/// `weight + step`, and `weight` itself where the step is 0: the sum of −0 and 0 would be 0.
+fn moved(weight: Tensor<1>, step: Tensor<1>) -> Tensor<1> {
+    let is_still = step.clone().equal_elem(0.0);
+    (weight.clone() + step).mask_where(is_still, weight)
 }
 
 /// As [`update`](Swag::update).

@@ -44,7 +44,8 @@ use burn_tricks_core::{Config, ConfigError};
 /// scaled down too, unless `group` leaves them out. Where a reparameterization is attached, the stored weight is scaled
 /// down, which for weight norm has no effect on the function. A group that matches nothing changes nothing:
 /// [`MaxNorm::paths`] lists what it matches. A [tied](crate::TiedWeights) weight is scaled down once, and all its
-/// places that are trained get the value of the first. [`UnitAxis`](crate::UnitAxis) says what the units of a grouped
+/// places that are trained get the value of the first; its units are those of the layer at the first trained place that
+/// `group` matches. [`UnitAxis`](crate::UnitAxis) says what the units of a grouped
 /// transposed convolution are.
 ///
 /// # Cost

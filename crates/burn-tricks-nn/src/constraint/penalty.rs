@@ -1,7 +1,7 @@
 //! L1, L2 and elastic net.
 
 use burn::module::{Module, Param, ParamGroup, ParamId};
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use burn_tricks_core::walk::{Location, Visitor, has_autodiff, visit};
 use burn_tricks_core::{Config, ConfigError, WeightDecayScope, accumulation_dtype};
 use std::collections::HashSet;
@@ -162,7 +162,7 @@ impl Penalty {
         let (walk, has_autodiff) = self.trained(model);
         let sum = walk.sum.unwrap_or_else(|| {
             let device = model.devices().first().cloned().unwrap_or_default();
-            Tensor::zeros([1], &device.autodiff())
+            Tensor::zeros([1], (&device.autodiff(), DType::F32))
         });
         if has_autodiff {
             sum

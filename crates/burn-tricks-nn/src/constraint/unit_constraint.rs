@@ -5,6 +5,7 @@ use burn::tensor::{DType, Tensor};
 use burn_tricks_core::walk::visit_floats;
 use burn_tricks_core::{Leaf, UnitAxis, accumulation_dtype, tie};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// The norm to which a unit's weights are rescaled.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +38,8 @@ impl UnitScale {
 /// In a model that is trained on an autodiff device the weights that require no gradient stay as they are: frozen ones, and those
 /// on a plain device. In a model without autodiff frozen weights cannot be recognised. The parts of a reparameterization, such as
 /// a factor of LoRA, do not have the units of the layer, and stay too. A tied weight is rescaled if the group matches one of its
-/// places, and all of them that are trained get the value of the first.
+/// places, and all of them that are trained get the value of the first. Its units are those of the layer at the first of
+/// these places that the group matches.
 pub(crate) fn rescale<M: Module>(model: M, scale: UnitScale, group: &ParamGroup) -> M {
     let Constrained {
         units,
@@ -78,7 +80,10 @@ fn constrained<M: Module>(model: &M, group: &ParamGroup) -> Constrained {
     });
     let (mut units, mut paths) = (HashMap::new(), Vec::new());
     for (id, axis, is_trained, path) in found {
-        if (is_trained || !only_trained) && units.insert(id, axis).is_none() {
+        if (is_trained || !only_trained)
+            && let Entry::Vacant(first) = units.entry(id)
+        {
+            first.insert(axis);
             paths.push(path);
         }
     }

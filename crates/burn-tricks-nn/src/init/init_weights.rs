@@ -82,8 +82,7 @@ pub enum Others {
 /// # }
 /// ```
 ///
-/// Orthogonal recurrent weights (Saxe et al.), which are Keras's default, wherever recurrent layers are in a
-/// model:
+/// Orthogonal recurrent weights (Saxe et al.), a matrix for each gate, wherever recurrent layers are in a model:
 ///
 /// ```
 /// use burn::nn::LstmConfig;
@@ -114,7 +113,10 @@ pub enum Others {
 /// the standard deviation is too small, by the root of the number of groups: give it a rule with
 /// [`WeightInit::Normal`] (see [`UnitAxis`]). A [tied](crate::TiedWeights) parameter is drawn
 /// once, for the first layer that holds it; a rule may name any of its paths. Clones of one layer are tied:
-/// `vec![layer; 3]` remains three layers with the same weights, as it is for Burn's optimizers.
+/// `vec![layer; 3]` remains three layers with the same weights, as it is for Burn's optimizers. Frozen clones of a part
+/// that is trained, such as the teacher of a distillation, are not tied to it: a rule for that part leaves them as they are,
+/// and where they are to be drawn, they get numbers of their own. If a teacher is to start as a copy of the student, clone
+/// the student afterwards. In a model without autodiff frozen clones cannot be recognised, and count as tied.
 ///
 /// # Order
 ///
@@ -135,6 +137,11 @@ pub enum Others {
 /// its `Orthogonal` panics at the bias. PyTorch's functions take one tensor each, so their user has to find the
 /// weights of the layers, and they swap the fans of transposed convolutions. The standard deviations and bounds
 /// of the scaled distributions are those of PyTorch and Keras.
+///
+/// Keras's default for recurrent weights is one orthogonal matrix for all gates: `[u, 4u]` for an LSTM of u units, `[u, 3u]`
+/// for a GRU. There the weights of a single gate are not orthogonal, and have the standard deviation 1/√(4u) or 1/√(3u).
+/// [`InitWeightsConfig::orthogonal_recurrent`] draws an orthogonal `[u, u]` matrix for each gate, whose standard deviation
+/// is 1/√u. The two agree for a recurrent layer without gates.
 ///
 /// # Suggested values
 ///

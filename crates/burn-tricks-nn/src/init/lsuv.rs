@@ -5,8 +5,8 @@ use crate::init::layer_weights::{refuse_reparameterized, reparameterized};
 use crate::init::replace_parameters::{Rewrite, rewrite};
 use burn::module::{Module, ParamId};
 use burn::tensor::Tensor;
-use burn_tricks_core::walk::Location;
-use burn_tricks_core::{Config, ConfigError, epsilon, is_rounding, near_names, params};
+use burn_tricks_core::walk::{Location, frozen_clones};
+use burn_tricks_core::{Config, ConfigError, ParamInfo, epsilon, is_rounding, near_names, params};
 use std::collections::HashMap;
 
 /// Configuration of [`Lsuv`], layer-sequential unit-variance initialisation: each layer's weights are scaled until
@@ -59,7 +59,8 @@ use std::collections::HashMap;
 /// The algorithm is the paper's, with one variance over all outputs of a layer, as in its reference code. An
 /// output that varies by no more than rounding is an error here; the paper divides by its standard deviation. A
 /// [tied](crate::TiedWeights) weight is divided at all its places; it is an error if two of the
-/// given layers hold it.
+/// given layers hold it. A frozen clone of a part that is trained, such as the teacher of a distillation, has weights of
+/// its own: in a model on an autodiff device it keeps them when that part is scaled.
 ///
 /// # Suggested values
 ///
@@ -138,7 +139,10 @@ impl Lsuv {
     ) -> Result<LsuvOutcome<M>, InitError> {
         let (places, reparameterized) = (params(model), reparameterized(model));
         let is_param = |path: &str| places.iter().any(|param| param.path == path);
-        let mut scaled_by: HashMap<ParamId, &str> = HashMap::new();
+        let frozen_clones = frozen_clones(model);
+        // Frozen clones have the ids of what is trained, and are parameters of their own.
+        let key = |param: &ParamInfo| (param.id, frozen_clones.contains(&param.path));
+        let mut scaled_by: HashMap<(ParamId, bool), &str> = HashMap::new();
         for layer in layers {
             let path = weight(layer);
             if is_param(layer) {
@@ -150,15 +154,12 @@ impl Lsuv {
                 let similar = near_names(&path, &known);
                 return Err(InitError::NoSuchPath { path, similar });
             }
-            let id = places
-                .iter()
-                .find(|param| param.path == path)
-                .map(|param| param.id);
-            for place in places.iter().filter(|param| Some(param.id) == id) {
+            let scaled = places.iter().find(|param| param.path == path).map(key);
+            for place in places.iter().filter(|param| Some(key(param)) == scaled) {
                 refuse_reparameterized(&reparameterized, &place.path)?;
             }
-            if let Some(id) = id
-                && let Some(first) = scaled_by.insert(id, layer)
+            if let Some(scaled) = scaled
+                && let Some(first) = scaled_by.insert(scaled, layer)
                 && first != *layer
             {
                 let (path, other) = (weight(first), path);

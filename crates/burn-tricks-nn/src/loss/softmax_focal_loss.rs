@@ -2,7 +2,7 @@
 
 use crate::loss::focal_modulation::modulation;
 use burn::tensor::activation::{log_softmax, softmax};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor};
 use burn_tricks_core::{Config, ConfigError, InlineModule};
 
 /// Configuration of [`SoftmaxFocalLoss`]: the cross-entropy of classes, in which samples that are already predicted
@@ -96,7 +96,7 @@ impl SoftmaxFocalLossConfig {
         let weights = self.class_weights.as_deref();
         Ok(SoftmaxFocalLoss {
             gamma,
-            class_weights: weights.map(|weights| Tensor::from_floats(weights, device)),
+            class_weights: weights.map(|weights| Tensor::from_data(weights, (device, DType::F32))),
         })
     }
 }

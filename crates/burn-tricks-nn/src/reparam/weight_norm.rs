@@ -5,10 +5,10 @@ use crate::init::replace_parameters::{Rewrite, rewrite};
 use crate::statistics_for_input::beside;
 use burn::module::{Module, Param, ParamGroup, ParamId, Reparameterization, Reparameterizer};
 use burn::tensor::{Tensor, TensorData};
-use burn_tricks_core::walk::Location;
+use burn_tricks_core::walk::{Location, frozen_clones};
 use burn_tricks_core::{Config, ConfigError, InlineModule, UnitAxis, accumulation_dtype};
 use burn_tricks_kernels::{unit_norms, weight_norm};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Configuration of [`WeightNorm`]: the norm and the direction of every unit's weights are learned separately.
 ///
@@ -91,8 +91,9 @@ use std::collections::HashMap;
 /// zero and can be trained, as the zeroed last layer of a residual block must be: `attach` sets its v to a
 /// fixed direction, the same for all such units, and its g to 0. If the weight is tied and one of its places has no weight
 /// norm, its v stays zero, since the zeros are used as they are there: then the unit can be trained from the moment when the
-/// gradient of that place has moved v. For a unit with one input only g is learned,
-/// since v/‖v‖ is a sign. Norms of half-precision weights are computed in `f32`; g has the type of the weight.
+/// gradient of that place has moved v. In a frozen clone of a part that is trained v stays as it is. For a unit with one
+/// input only g is learned, since v/‖v‖ is a sign. Norms of half-precision weights are computed in `f32`; g has the type of
+/// the weight.
 ///
 /// # Suggested values
 ///
@@ -114,15 +115,18 @@ pub struct WeightNormConfig {
 impl WeightNormConfig {
     /// `model` with weight norm on its weights. Its outputs are the same as before, bit for bit unless g is
     /// rounded to half precision. The places of a [tied](crate::TiedWeights) weight get one g,
-    /// which is tied too.
+    /// which is tied too. Each weight of a frozen clone of a part that is trained, such as the teacher of a distillation, gets
+    /// a g of its own, which is not trained; in a model without autodiff it cannot be recognised, and counts as tied.
     ///
     /// # Errors
     ///
     /// If the group matches no weight, or a parameter of `model` is reparameterized already.
     pub fn attach<M: Module>(&self, model: M) -> Result<M, ConfigError> {
         let weights = layer_weights(&model, &self.group)?;
+        let frozen_clones = frozen_clones(&model);
         let mut directions = GiveDirections {
             weights: &weights,
+            frozen_clones: &frozen_clones,
             zeros: HashMap::new(),
         };
         let directed = rewrite(&model, &mut directions);
@@ -130,6 +134,7 @@ impl WeightNormConfig {
         let model = if zeros.is_empty() { model } else { directed };
         Ok(model.apply_reparameterization(Attach {
             weights,
+            frozen_clones,
             zeros,
             attached: HashMap::new(),
         }))
@@ -157,6 +162,8 @@ impl Reparameterization for WeightNorm {
 /// Finds the units of zeros and gives them a direction: without one, neither v nor g would ever have a gradient.
 struct GiveDirections<'a> {
     weights: &'a LayerWeights,
+    /// The places that are not trained, whose units of zeros stay.
+    frozen_clones: &'a HashSet<String>,
     /// The weights that have such units, by path: 0 for each of them, 1 for the others.
     zeros: HashMap<String, Vec<f64>>,
 }
@@ -164,10 +171,13 @@ struct GiveDirections<'a> {
 impl Rewrite for GiveDirections<'_> {
     fn rewrite<const D: usize>(
         &mut self,
-        _at: &Location,
+        at: &Location,
         paths: &[String],
         old: &Tensor<D>,
     ) -> Option<Tensor<D>> {
+        if self.frozen_clones.contains(at.path()) {
+            return None;
+        }
         let has_norm = |path: &&String| self.weights.contains_key(*path);
         let with_norm = paths.iter().find(has_norm)?; // the place for which `Attach` makes g
         let units = self.weights[with_norm];
@@ -200,6 +210,8 @@ impl Rewrite for GiveDirections<'_> {
 
 struct Attach {
     weights: LayerWeights,
+    /// The places that have the id of a parameter that is trained, and need a g of their own.
+    frozen_clones: HashSet<String>,
     zeros: HashMap<String, Vec<f64>>,
     attached: HashMap<ParamId, WeightNorm>,
 }
@@ -215,7 +227,8 @@ impl Reparameterizer for Attach {
         let Some(units) = self.weights.get(path).copied() else {
             return (param, None);
         };
-        if let Some(attached) = self.attached.get(&param.id) {
+        let is_frozen_clone = self.frozen_clones.contains(path);
+        if !is_frozen_clone && let Some(attached) = self.attached.get(&param.id) {
             let norm = attached.clone();
             return (param, Some(norm));
         }
@@ -236,7 +249,9 @@ impl Reparameterizer for Attach {
             g = g.set_require_grad(false); // with the frozen weight it belongs to
         }
         let norm = WeightNorm { g, units };
-        self.attached.insert(param.id, norm.clone());
+        if !is_frozen_clone {
+            self.attached.insert(param.id, norm.clone());
+        }
         (param, Some(norm))
     }
 }
