@@ -8,8 +8,8 @@ use burn::optim::{GradientsParams, ModuleOptimizer, OptimizerRecord, SgdConfig};
 use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Device, Tensor};
 use burn_tricks::stop::{
-    All, Any, BestWeights, CheckLimitConfig, EarlyStopping, EarlyStoppingConfig, Goal, Restart,
-    RollBack, RollBackConfig, StopCriterion, StopReason,
+    All, Any, BestWeights, CheckLimitConfig, EarlyStopping, EarlyStoppingConfig,
+    GeneralizationLossConfig, Goal, Restart, RollBack, RollBackConfig, StopCriterion, StopReason,
 };
 
 fn device() -> Device {
@@ -273,6 +273,31 @@ fn a_divergence_shows_through_any_and_all() {
     assert!(goes_back(Any::init((limit(8), nested())).unwrap(), &model));
     let ends = Any::init((limit(2), nested())).unwrap();
     assert!(!goes_back(ends, &model), "the run is at its end");
+}
+
+/// The reason of another criterion does not hide it, wherever that stands.
+#[test]
+fn a_divergence_of_one_criterion_goes_back_in_either_order() {
+    let _alone = alone();
+    let model: Linear = LinearConfig::new(2, 2).init(&device());
+    fn check(mut criterion: impl StopCriterion, model: &Linear) {
+        let mut best = BestWeights::new();
+        let mut back = RollBackConfig::new(1).init().unwrap();
+        for loss in [0.5, 0.4] {
+            best.keep(&criterion.observe(loss), || model.clone());
+        }
+        let decision = criterion.observe(50.0);
+        assert_eq!(decision.stop, Some(StopReason::Diverged { limit: 10.0 }));
+        let restart = back.after_check(&decision, &best, model, &mut criterion, |_| ());
+        assert_eq!(restart.map(|restart| restart.check), Some(2));
+    }
+    let loss = || GeneralizationLossConfig::new(5.0).init().unwrap();
+    let limit = || {
+        let config = EarlyStoppingConfig::new(Goal::Minimize).with_patience(usize::MAX);
+        config.with_divergence_limit(Some(10.0)).init().unwrap()
+    };
+    check(Any::init((loss(), limit())).unwrap(), &model);
+    check(Any::init((limit(), loss())).unwrap(), &model);
 }
 
 #[test]

@@ -230,6 +230,28 @@ fn the_first_rate_of_a_sequence_is_that_of_its_first_phase() {
     assert_eq!(rates(sequence, 6), [5e-4, 5e-4, 0.1, 0.1, 0.5, 0.5]);
 }
 
+#[test]
+fn what_a_schedule_wraps_can_be_changed() {
+    let mut sequence = 1.0_f64.then(1, 2.0_f64).unwrap();
+    *sequence.first_mut() = 3.0;
+    *sequence.next_mut() = 4.0;
+    assert!(!sequence.is_in_next());
+    assert_eq!(sequence.step(), 3.0);
+    assert!(sequence.is_in_next(), "from the step of the milestone on");
+    assert_eq!(sequence.step(), 4.0);
+    let config = PlateauConfig::new(Goal::Minimize)
+        .with_patience(Patience::Reached(1))
+        .with_factor(0.5);
+    let mut reduced = ReduceOnPlateau::init(1.0_f64, &config).unwrap();
+    assert!(!reduced.plateau_mut().observe(1.0), "the first");
+    assert!(reduced.plateau_mut().observe(1.0), "no better");
+    *reduced.inner_mut() = 8.0;
+    assert_eq!(reduced.step(), 4.0);
+    let mut floor = Floor::init(1.0_f64, 2.0).unwrap();
+    *floor.inner_mut() = 5.0;
+    assert_eq!(floor.step(), 5.0);
+}
+
 /// PyTorch issue 185872: a milestone at 0 gave the first schedule's rate, and all later ones were wrong.
 #[test]
 fn a_phase_without_steps_is_skipped_and_the_next_begins_at_its_own_start() {

@@ -227,6 +227,30 @@ fn a_saved_schedule_goes_on_where_it_was_at_every_step() {
     }
 }
 
+/// A run is resumed with another phase after its schedule.
+#[test]
+fn a_sequence_takes_up_the_record_of_its_first_schedule_alone() {
+    fn check<S: LrScheduler + Clone + 'static>(fresh: S) {
+        let mut alone = fresh.clone();
+        for _ in 0..5 {
+            alone.step();
+        }
+        let mut expected = rates(&alone, 5);
+        expected.extend([0.05, 0.05]);
+        let mut sequence = Sequence::new(fresh, 10, 0.05_f64);
+        sequence.load_record(through_bytes(alone.to_record()));
+        assert_eq!(rates(&sequence, 7), expected);
+        // Behind a phase that was added before, too.
+        let mut longer = sequence.then(12, 0.01).unwrap();
+        longer.load_record(through_bytes(alone.to_record()));
+        expected.push(0.01);
+        assert_eq!(rates(&longer, 8), expected);
+    }
+    check(cosine());
+    check(cosine().with_warmup(WarmupConfig::new(3)).unwrap());
+    check(cosine().per_epoch(3).unwrap());
+}
+
 /// A wrapper looks ahead with a clone.
 #[test]
 fn a_clone_that_is_stepped_leaves_the_schedule_where_it_is() {
@@ -646,6 +670,9 @@ fn a_constant_rate_is_checked_where_it_is_wrapped() {
             0.1.then(5, 0.2).unwrap().then(6, bad).err(),
             groups.init(&model, bad).err(),
             groups.init_repeating_skipped(&model, bad, &skips).err(),
+            LayerWiseLrConfig::new(0.5, Vec::new())
+                .init(&model, bad)
+                .err(),
             // Also in a box.
             bad.boxed().with_warmup(2).err(),
             constant.boxed().boxed().at_least(0.1).err(),

@@ -234,6 +234,27 @@ fn all_stops_when_all_ask_at_one_check() {
     assert!(all.observe(2.0).should_stop());
 }
 
+/// What is used up before the least number of checks stays used up, whatever the check is at which that is reached.
+#[test]
+fn a_check_of_the_other_kind_does_not_give_patience_for_noise_back() {
+    let stops = |config: &NoiseAwareConfig, losses: [f64; 4]| {
+        let mut all = All::init((config.init().unwrap(), checks(4))).unwrap();
+        losses.map(|loss| {
+            let observation = Observation::from(loss).with_standard_error(0.1);
+            all.observe(observation).stop
+        })
+    };
+    // The noise of a difference is 0.141.
+    let config = NoiseAwareConfig::new(Goal::Minimize).with_standard_errors(1.0);
+    let worse = stops(&config.clone().with_patience(2), [1.0, 1.2, 1.2, 1.05]);
+    let tired = StopReason::NoImprovement { checks: 2 };
+    assert_eq!(worse, [None, None, None, Some(tired)]);
+    let config = config.with_patience(9).with_max_undecided(Some(2));
+    let within = stops(&config, [1.0, 1.05, 1.05, 1.2]);
+    let undecided = StopReason::Undecided { checks: 2 };
+    assert_eq!(within, [None, None, None, Some(undecided)]);
+}
+
 #[test]
 fn the_first_criterion_tells_of_the_metric() {
     for values in [[3.0, 2.0, 2.5, 1.0], [1.0, 2.0, 3.0, 4.0]] {

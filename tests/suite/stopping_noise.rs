@@ -26,7 +26,7 @@ fn within_the_noise_nothing_is_decided() {
         (105.1, false, 1, 2, false),
         (104.0, false, 1, 3, false), // does not give patience back
         (106.0, false, 2, 3, true),
-        (104.0, false, 2, 4, false), // and never stops
+        (104.0, false, 2, 4, true), // not even when it is used up
         (94.9, true, 0, 0, false),
     ];
     for (i, (value, improved, waited, undecided, stops)) in script.into_iter().enumerate() {

@@ -109,10 +109,12 @@ fn the_quotient_of_a_strip_by_hand() {
             "{training}"
         );
     }
-    // One that falls to 0 is endless progress.
-    let strip = [(0.5, 0.3), (5.0, 0.0)];
-    let config = ProgressQuotientConfig::new(1e-6).with_strip(2);
-    assert_eq!(stops(config.init().unwrap(), &strip), None);
+    // One that falls to 0 is endless progress. A loss of 0 may have a sign.
+    for zero in [0.0, -0.0] {
+        let strip = [(0.5, 0.3), (5.0, zero)];
+        let config = ProgressQuotientConfig::new(1e-6).with_strip(2);
+        assert_eq!(stops(config.init().unwrap(), &strip), None, "{zero:?}");
+    }
 }
 
 #[test]
@@ -154,9 +156,14 @@ fn what_is_no_error_stops_and_says_so() {
     let mut loss = GeneralizationLossConfig::new(5.0).init().unwrap();
     assert!(!loss.observe(f64::NAN).is_best);
     assert!(loss.observe(0.5).is_best);
-    // Above a lowest error of 0, every error is infinitely larger.
-    assert_eq!(loss.observe(0.0).stop, None);
-    assert!(loss.observe(1e-9).should_stop());
+    // Above a lowest error of 0, every error is infinitely larger, also if that 0 has a sign.
+    for zero in [0.0, -0.0] {
+        let mut loss = loss.clone();
+        assert_eq!(loss.observe(zero).stop, None);
+        assert!(loss.observe(1e-9).should_stop(), "{zero:?}");
+        let rises = [zero, 0.1, 0.1, 0.1, 0.1].map(|error| (error, 0.3));
+        assert!(stops(quotient.clone(), &rises).is_some(), "{zero:?}");
+    }
 }
 
 #[test]
@@ -214,6 +221,30 @@ fn the_smoothed_metric_is_the_bias_corrected_average() {
         let before = stop.value();
         assert_eq!(stop.observe(f64::NAN).stop, Some(StopReason::NonFinite));
         assert_eq!(stop.value(), before);
+    }
+}
+
+/// Its average does not wander by rounding errors, each of which would be a new best value.
+#[test]
+fn a_metric_that_stands_still_is_the_best_once() {
+    for decay in [0.5, 0.6, 0.7, 0.8] {
+        for value in [0.9, 0.1, 0.98, 0.875] {
+            for goal in [Goal::Minimize, Goal::Maximize] {
+                let smoothed = |patience| {
+                    let config = EarlyStoppingConfig::new(goal).with_patience(patience);
+                    SmoothedConfig::new(decay).init(config.init().unwrap())
+                };
+                let mut endless = smoothed(usize::MAX).unwrap();
+                for check in 1..=30 {
+                    let decision = endless.observe(value);
+                    assert_eq!(decision.is_best, check == 1, "{decay} {value} {check}");
+                    assert_eq!(endless.value(), Some(value));
+                }
+                let stopped = stops(smoothed(3).unwrap(), &[(value, 0.0); 30]);
+                let reason = StopReason::NoImprovement { checks: 3 };
+                assert_eq!(stopped, Some((4, reason)), "{decay} {value} {goal:?}");
+            }
+        }
     }
 }
 
@@ -296,11 +327,21 @@ fn a_state_of_before_keeps_the_best_and_the_patience() {
     let average = state["average"].as_object_mut().unwrap();
     average.remove("standard_error").unwrap();
     average.insert("variance".to_owned(), 0.0.into());
+    let mut oldest = state.clone();
     let mut before = smoothed()
         .unwrap()
         .with_state(serde_json::from_value(state).unwrap());
     assert_eq!(before.inner(), now.inner());
     assert_eq!(before.value(), now.value());
+    // The average was saved before its division: 0.125 · 0.5 + 0.25 · 0.5 + 0.5 · 50.
+    let average = oldest["average"].as_object_mut().unwrap();
+    average.remove("value").unwrap();
+    average.insert("mean".to_owned(), 25.1875.into());
+    let oldest = smoothed()
+        .unwrap()
+        .with_state(serde_json::from_value(oldest).unwrap());
+    let values = [oldest.value().unwrap(), now.value().unwrap()];
+    assert_close(&values, &[25.1875 / 0.875; 2], 1e-12, "the average");
     // In a roll-back the average is that of the best check, as far as it is known: its value.
     before.reset_waiting();
     assert_close(&[before.value().unwrap()], &[0.5], 1e-12, "the average");

@@ -199,6 +199,21 @@ fn what_reaches_the_threshold_is_the_best() {
     assert_eq!((last.best, last.improved), (Some(0.91), true));
 }
 
+/// Lightning looks no further at a value beyond the threshold: neither its count nor its best score changes.
+#[test]
+fn a_value_beyond_the_target_is_nothing_to_improve_on_in_lightning() {
+    let config = EarlyStoppingConfig::lightning(Goal::Minimize)
+        .with_patience(2)
+        .with_target(Some(0.5));
+    let mut stop = config.init().unwrap();
+    let told = [1.0, 0.4, 0.9, 0.8].map(|value| {
+        let decision = stop.observe(value);
+        (decision.waited, decision.should_stop())
+    });
+    assert_eq!(told, [(0, false), (0, true), (0, false), (0, false)]);
+    assert_eq!(stop.best(), Some(0.4));
+}
+
 /// Keras's code contradicts its documentation, which says that a run short of the baseline stops.
 #[test]
 fn our_baseline_is_the_documented_one() {

@@ -1,5 +1,6 @@
 //! Layer-wise learning rates.
 
+use crate::constant_rate;
 use crate::scaled::Scaled;
 use burn::lr_scheduler::LrScheduler;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
@@ -125,6 +126,7 @@ impl LayerWiseLrConfig {
         M: Module,
         S: LrScheduler + Clone + 'static,
     {
+        constant_rate::check(&schedule)?;
         let mut rates = ModuleLrScheduler::new(schedule.clone());
         for LayerLr { path, factor } in self.rates(model)? {
             let group = ParamPaths::init(model, "layers", &[path])?.group();

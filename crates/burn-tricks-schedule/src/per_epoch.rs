@@ -170,6 +170,10 @@ impl<S: LrScheduler + Clone + 'static> LrScheduler for PerEpoch<S> {
 
     /// Resumes the recorded schedule, also in the middle of an epoch. A record of another kind of schedule does
     /// not change the position in the epoch.
+    ///
+    /// The record must be that of a `PerEpoch`. The record of a schedule without wrappers counts optimizer steps, which are no
+    /// epochs: loaded here, it changes nothing, and the schedule begins anew in a resumed run. If that schedule was stepped
+    /// once per epoch, load its record into [`inner_mut`](Self::inner_mut) instead.
     fn load_record(&mut self, record: LrSchedulerRecord) {
         if let (Some(steps), Some(rate)) = (record.scalar("steps"), record.scalar("rate")) {
             self.steps = steps;

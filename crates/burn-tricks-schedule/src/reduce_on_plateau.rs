@@ -60,8 +60,8 @@ use burn_tricks_core::ConfigError;
 ///
 /// - PyTorch's and Keras's classes set the optimizer's learning rate, so another schedule overwrites that rate or is
 ///   overwritten. Here the scale multiplies the rate of the schedule.
-/// - Their `min_lr` would raise a learning rate that a schedule has brought below it. The floor here only ends the
-///   reductions; [`Floor`](crate::Floor) raises a rate.
+/// - Their `min_lr` would raise a learning rate that a schedule has brought below it. The floor here only bounds what the
+///   scale makes of a rate; the scale itself goes on falling, down to `min_scale`. [`Floor`](crate::Floor) raises a rate.
 ///
 /// # Suggested values
 ///

@@ -40,6 +40,10 @@ use burn_tricks_core::SkipCount;
 /// another step. A `PerEpoch` inside it counts the steps that were taken, so its epochs end later than those of the
 /// data loader by the number of skipped steps.
 ///
+/// It repeats the number, whatever has changed in the meantime: if a [`ReduceOnPlateau`](crate::ReduceOnPlateau) inside it is
+/// reduced between a skipped step and the next one, that next step still has the rate from before, and the step after it is
+/// the first with the reduced rate.
+///
 /// # Cost
 ///
 /// One comparison per step. Its record holds the last learning rate and the number of skipped steps that it has seen.

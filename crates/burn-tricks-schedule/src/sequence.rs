@@ -208,9 +208,22 @@ where
     }
 
     /// Resumes the recorded sequence. State that the record does not hold stays as it is.
+    ///
+    /// A record of another schedule of this library is taken for that of the first one alone, in a run that is resumed with
+    /// phases after it: the sequence is where that schedule was. If the record holds no `steps` of its own, as that of a
+    /// `ReduceOnPlateau`, the milestone is counted from the resume.
+    ///
+    /// A record of another scheduler, such as one of Burn's, is not recognised: load it into
+    /// [`first_mut`](Self::first_mut) instead. Nor is that of a sequence with fewer phases: load it into `first_mut` of a
+    /// sequence to which phases were added, which then counts its own milestone from the resume.
     fn load_record(&mut self, record: LrSchedulerRecord) {
         if let Some(steps) = record.scalar("steps") {
             self.steps = steps;
+        }
+        let kind = record.record("kind");
+        if !kind.is_empty() && kind.scalar::<bool>("Sequence").is_none() {
+            self.first.load_record(record); // of a run without this wrapper
+            return;
         }
         self.first.load_record(record.record("first"));
         self.next.load_record(record.record("next"));

@@ -126,7 +126,7 @@ several! {
     ///
     /// ```text
     /// Any: stop if one of them asks at this check, for the first reason in the order of the criteria;
-    ///      if that is a limit, and one of them saw a divergence, for the divergence
+    ///      if one of them saw a divergence, for the divergence, unless that reason is TargetReached
     /// All: stop if each of them asks at this check; the reason is a divergence, if one of them saw it,
     ///      else the only reason that is no limit, if there is exactly one, and the first limit, if there is none
     /// ```
@@ -179,8 +179,9 @@ several! {
     /// Use it wherever a single criterion is used. `Any` and `All` nest.
     ///
     /// A divergence that one of the criteria sees is in [`Decision::divergence`], even if `All` does not stop, and
-    /// so [`RollBack`](crate::RollBack) sees it. If `Any` reaches a limit of time or of checks at the same check, whatever
-    /// the order of the criteria, the divergence is the reason, so that a failed run does not look like a success, and
+    /// so [`RollBack`](crate::RollBack) sees it. If `Any` stops at that check, the divergence is the reason, so that a
+    /// failed run does not look like a success: whatever the order of the criteria, another reason hides it only if it is
+    /// the first and says that the target is reached. If `Any` reaches a limit of time or of checks at the same check,
     /// [`Decision::limit`] has the limit: the run ends without a roll-back. Within `All` a limit ends the run only if all
     /// criteria reach one.
     ///
@@ -203,7 +204,8 @@ several! {
     Any: |decisions| {
         let first = decisions.iter().find_map(|decision| decision.stop)?;
         let divergence = decisions.iter().find_map(|decision| decision.divergence);
-        divergence.filter(|_| first.is_limit()).or(Some(first))
+        let reached = matches!(first, StopReason::TargetReached { .. });
+        divergence.filter(|_| !reached).or(Some(first))
     },
     |decisions| decisions.iter().find_map(|decision| decision.limit)
 }

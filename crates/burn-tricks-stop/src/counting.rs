@@ -17,13 +17,14 @@ pub enum Counting {
     /// - patience 0 means 1;
     /// - a check that improves never stops the run, so the baseline has one effect only: an improvement that does not
     ///   beat it does not reset the count;
-    /// - the first check never stops the run for lack of improvement.
+    /// - the first check never stops the run for lack of improvement, also if it is a NaN that is ignored. The first value
+    ///   after it does not either, since it improves.
     Keras,
     /// What Lightning does:
     ///
     /// - patience 0 means 1;
     /// - the target must be exceeded, not only reached;
-    /// - a value that exceeds the target or lies beyond the divergence limit does not change the count, which matters
-    ///   if the run continues nevertheless.
+    /// - a value that exceeds the target or lies beyond the divergence limit changes neither the count nor the value that
+    ///   improvements are measured against, which matters if the run continues nevertheless.
     Lightning,
 }

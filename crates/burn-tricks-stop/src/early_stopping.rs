@@ -269,10 +269,10 @@ impl EarlyStopping {
             self.state.best = Some((value, self.state.checks));
         }
         let improved = !diverged && self.rule().improves(value, self.state.reference);
-        if improved {
-            self.state.reference = Some(value);
-        }
         if extreme.is_none() || self.config.counting != Counting::Lightning {
+            if improved {
+                self.state.reference = Some(value);
+            }
             let progress = improved && self.beats_baseline(value);
             self.state.waited = if progress { 0 } else { self.state.waited + 1 };
         }

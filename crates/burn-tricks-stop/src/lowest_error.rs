@@ -24,6 +24,7 @@ impl LowestError {
     pub(crate) fn take(&mut self, error: f64) -> Result<bool, StopReason> {
         self.checks += 1;
         check(error)?;
+        let error = positive_zero(error);
         let is_lowest = self.lowest().is_none_or(|lowest| error < lowest);
         if is_lowest {
             self.lowest = Some((error, self.checks));
@@ -59,6 +60,11 @@ impl LowestError {
             stop,
         }
     }
+}
+
+/// The error itself, but 0 for -0: Burn's cross-entropy of a perfect batch is -0, and a quotient by it would be -∞.
+pub(crate) fn positive_zero(error: f64) -> f64 {
+    error + 0.0
 }
 
 /// An error must be a finite number of at least 0: its ratio to the lowest error is meaningless otherwise.

@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 /// −noise < gain ≤ noise     undecided:    undecided ← undecided + 1;  waited stays
 /// gain ≤ −noise             worse:        waited ← waited + 1
 ///
-/// worse, waited ≥ patience           stop: NoImprovement
-/// undecided ≥ max_undecided          stop: Undecided
+/// waited ≥ patience                  stop: NoImprovement
+/// else undecided ≥ max_undecided     stop: Undecided
 /// ```
 ///
 /// An undecided check neither uses up patience nor gives it back, so `waited` counts the checks since the last
@@ -214,6 +214,19 @@ impl NoiseAware {
         }
     }
 
+    /// What is used up since the last improvement, whatever the last check was. After an improvement nothing is.
+    fn out_of_patience(&self) -> Option<StopReason> {
+        let (waited, undecided) = (self.state.waited, self.state.undecided);
+        let limit = self.config.max_undecided;
+        if waited >= self.config.patience {
+            Some(StopReason::NoImprovement { checks: waited })
+        } else if limit.is_some_and(|limit| undecided >= limit) {
+            Some(StopReason::Undecided { checks: undecided })
+        } else {
+            None
+        }
+    }
+
     fn decision(&self, is_best: bool, improved: bool, stop: Option<StopReason>) -> Decision {
         Decision {
             check: self.state.checks,
@@ -268,11 +281,6 @@ impl StopCriterion for NoiseAware {
         if is_best {
             self.state.best = Some((value, self.state.checks));
         }
-        let NoiseAwareConfig {
-            patience,
-            max_undecided,
-            ..
-        } = self.config;
         match change {
             Change::Improvement => {
                 self.state.reference = Some(Reference {
@@ -281,25 +289,12 @@ impl StopCriterion for NoiseAware {
                 });
                 self.state.waited = 0;
                 self.state.undecided = 0;
-                self.decision(is_best, true, None)
             }
-            Change::Undecided => {
-                self.state.undecided += 1;
-                let checks = self.state.undecided;
-                let tired = max_undecided.is_some_and(|limit| checks >= limit);
-                self.decision(
-                    is_best,
-                    false,
-                    tired.then_some(StopReason::Undecided { checks }),
-                )
-            }
-            Change::Worse => {
-                self.state.waited += 1;
-                let checks = self.state.waited;
-                let stop = (checks >= patience).then_some(StopReason::NoImprovement { checks });
-                self.decision(is_best, false, stop)
-            }
+            Change::Undecided => self.state.undecided += 1,
+            Change::Worse => self.state.waited += 1,
         }
+        let improved = matches!(change, Change::Improvement);
+        self.decision(is_best, improved, self.out_of_patience())
     }
 
     fn state(&self) -> NoiseAwareState {

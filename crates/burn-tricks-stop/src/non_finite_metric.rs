@@ -10,6 +10,7 @@ pub enum NonFiniteMetric {
     /// Use up patience, like any value that is not an improvement. An infinity may still be worse than the divergence
     /// limit.
     CountAsNoImprovement,
-    /// Continue as if there had been no check.
+    /// Continue. Neither the best value nor the count of patience changes; the check has its number, and counts towards a
+    /// warm-up.
     Ignore,
 }

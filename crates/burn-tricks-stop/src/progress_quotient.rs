@@ -2,7 +2,7 @@
 
 use crate::criterion::{Observation, StopCriterion};
 use crate::decision::{Decision, StopReason};
-use crate::lowest_error::{LowestError, check};
+use crate::lowest_error::{LowestError, check, positive_zero};
 use burn_tricks_core::{Config, ConfigError, Goal};
 use serde::{Deserialize, Serialize};
 
@@ -134,7 +134,7 @@ impl StopCriterion for ProgressQuotient {
             Err(reason) => return watched.skip(reason),
         };
         let is_best = watched.take(value) == Ok(true);
-        self.state.training.push(training);
+        self.state.training.push(positive_zero(training));
         let mut stop = None;
         if self.state.training.len() >= self.config.strip {
             let quotient = self.config.quotient;

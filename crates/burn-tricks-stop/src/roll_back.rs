@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 /// Configuration of [`RollBack`]: when the training diverges, it continues from the best weights with a smaller
 /// learning rate.
 ///
-/// If a criterion sees at a check that the metric diverged or is not finite ([`Decision::divergence`]), there is no
-/// other reason to stop, and no limit ends the run ([`Decision::limit`]):
+/// If a criterion sees at a check that the metric diverged or is not finite ([`Decision::divergence`]), the decision has
+/// no other reason to stop ([`Decision::stop`]), and no limit ends the run ([`Decision::limit`]):
 ///
 /// ```text
 /// done < times and a best model is kept:
@@ -234,8 +234,8 @@ impl RollBack {
     /// statistics that `best` holds, and the extra state that was kept with them. `apply` is called with the new
     /// scale of the learning rate, and `stop`, the criterion of the decision, starts counting patience anew.
     ///
-    /// Returns none and does nothing if the training did not diverge, there is another reason to stop or a limit is reached,
-    /// the run has rolled back as often as it may, or `best` holds no model.
+    /// Returns none and does nothing if the training did not diverge, the decision has another reason to stop or a limit is
+    /// reached, the run has rolled back as often as it may, or `best` holds no model.
     ///
     /// # Panics
     ///

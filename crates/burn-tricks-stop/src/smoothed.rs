@@ -10,7 +10,11 @@ use serde::{Deserialize, Serialize};
 /// ```text
 /// mₜ = β mₜ₋₁ + (1 − β) xₜ          m₀ = 0
 /// x̂ₜ = mₜ / (1 − βᵗ)                without the pull towards m₀; x̂₁ = x₁
+///    = x̂ₜ₋₁ + (1 − β) / (1 − βᵗ) · (xₜ − x̂ₜ₋₁)
 /// ```
+///
+/// The last line is the one that is calculated: the average of a metric that stands still is that metric, to the last
+/// digit, and rounding errors are no improvements.
 ///
 /// # Example
 ///
@@ -77,16 +81,62 @@ impl SmoothedConfig {
     }
 }
 
-/// The moving average, without its bias correction.
+/// The moving average.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)] // the standard error was not saved before
+#[serde(from = "SavedAverage", into = "SavedAverage")]
 struct Average {
-    /// mₜ.
-    mean: f64,
+    /// x̂ₜ; 0 before the first value.
+    value: f64,
     /// 1 − βᵗ.
     weight: f64,
     /// The standard error of mₜ, from those of the values.
     standard_error: f64,
+}
+
+/// An [`Average`] as a state holds it, also one that was saved before.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct SavedAverage {
+    /// It was not saved before.
+    value: Option<f64>,
+    /// mₜ, which was saved in its place, and is saved still.
+    mean: f64,
+    weight: f64,
+    /// It was not saved before.
+    standard_error: f64,
+}
+
+impl From<SavedAverage> for Average {
+    fn from(saved: SavedAverage) -> Self {
+        let SavedAverage {
+            value,
+            mean,
+            weight,
+            standard_error,
+        } = saved;
+        let of_mean = if weight > 0.0 { mean / weight } else { 0.0 };
+        Self {
+            value: value.unwrap_or(of_mean),
+            weight,
+            standard_error,
+        }
+    }
+}
+
+impl From<Average> for SavedAverage {
+    fn from(average: Average) -> Self {
+        let Average {
+            value,
+            weight,
+            standard_error,
+        } = average;
+        Self {
+            value: Some(value),
+            mean: value * weight,
+            weight,
+            standard_error,
+        }
+    }
 }
 
 /// The part of [`Smoothed`] that a resumed run needs.
@@ -117,8 +167,7 @@ impl<C> Smoothed<C> {
 
     /// The smoothed metric; none before the first finite value.
     pub fn value(&self) -> Option<f64> {
-        let Average { mean, weight, .. } = self.average;
-        (weight > 0.0).then(|| mean / weight)
+        (self.average.weight > 0.0).then_some(self.average.value)
     }
 
     fn smooth(&mut self, observation: Observation) -> Observation {
@@ -133,15 +182,23 @@ impl<C> Smoothed<C> {
         let old = self.config.decay;
         let new = 1.0 - old;
         let error = standard_error.filter(|error| error.is_finite() && *error >= 0.0);
+        let before = self.average.value;
+        let weight = old * self.average.weight + new;
+        let share = new / weight;
         let average = Average {
-            mean: old * self.average.mean + new * value,
-            weight: old * self.average.weight + new,
+            // Of the first value, and of each without a share of the old ones, the value itself.
+            value: if share < 1.0 {
+                before + share * (value - before)
+            } else {
+                value
+            },
+            weight,
             // The root of a sum of squares, none of which overflows.
             standard_error: (old * self.average.standard_error).hypot(new * error.unwrap_or(0.0)),
         };
         self.average = average;
         Observation {
-            value: average.mean / average.weight,
+            value: average.value,
             standard_error: (error.is_some() || average.standard_error > 0.0)
                 .then_some(average.standard_error / average.weight),
             training,
@@ -195,7 +252,7 @@ impl<C: StopCriterion> StopCriterion for Smoothed<C> {
         let best = match inner.best() {
             // Of a state without it the best value is known.
             Some(best) if state.best.weight == 0.0 => Average {
-                mean: best * average.weight,
+                value: best,
                 ..average
             },
             _ => state.best,
