@@ -302,6 +302,26 @@ fn one_process_at_a_time_saves_and_all_may_read() {
     assert_eq!(loaded(folder.path()).step(), 3);
 }
 
+/// As after `rm -rf` of the folder of a run that still trains.
+#[cfg(unix)]
+#[test]
+fn a_run_whose_folder_was_removed_does_not_save_in_that_of_the_next_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("run");
+    let mut first = opened(&folder);
+    first.step(1).save().unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let mut second = opened(&folder);
+    second.step(1).save().unwrap();
+    let error = first.step(2).save().unwrap_err();
+    assert!(matches!(error, CheckpointError::Io(_)), "{error}");
+    let lock = folder.join("lock").display().to_string();
+    assert!(error.to_string().contains(&lock), "{error}");
+    assert_eq!(steps(&folder), ["step-1.checkpoint"]);
+    second.step(2).save().unwrap();
+    assert_eq!(loaded(&folder).step(), 2);
+}
+
 /// The listed one may be deleted before it is read, since a newer one is complete.
 #[test]
 fn a_reader_finds_one_while_another_saves() {

@@ -5,6 +5,7 @@ use crate::counter::{Counter, counting, learner, patience, weight};
 use crate::models::alone;
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataset::InMemDataset;
+use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::module::Module as _;
 use burn::optim::{AdamConfig, AdamWConfig, LearningRate, ModuleOptimizer, SgdConfig};
@@ -13,7 +14,7 @@ use burn::train::Learner;
 use burn::train::metric::LossMetric;
 use burn_tricks::average::Ema;
 use burn_tricks::prelude::*;
-use burn_tricks::schedule::Patience;
+use burn_tricks::schedule::{MultiStepConfig, Patience, SkipCount};
 use burn_tricks::train::{
     CheckpointFault, EpochClock, EpochLoader, EpochLoaderConfig, LaunchError, Session,
     SessionError, SessionResult, SharedPlateau, Tricked,
@@ -63,6 +64,45 @@ fn a_resumed_session_made_from_a_loader_begins_at_its_epoch() {
         assert_eq!(*seen.lock().unwrap(), expected);
         assert_eq!(train.clock().epoch(), epochs + 1);
     }
+}
+
+#[test]
+fn a_clock_that_is_added_leaves_that_of_the_loader() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    for (epochs, expected) in [(2, vec![1, 2]), (4, vec![3, 4])] {
+        let (train, seen) = loader(&EpochLoaderConfig::new(2, 1));
+        let other = EpochClock::new();
+        let session = training(folder.path(), train, epochs).with_clock(&other);
+        let session = session.resumable(2).unwrap();
+        drop(session.launch(learner((), 1.0)).unwrap());
+        assert_eq!(*seen.lock().unwrap(), expected);
+        assert_eq!(other.epoch(), epochs + 1);
+    }
+    // And its loaders are recorded.
+    let (train, _) = loader(&EpochLoaderConfig::new(2, 7));
+    let session = training(folder.path(), train, 5).with_clock(&EpochClock::new());
+    let session = session.resumable(2).unwrap();
+    let error = session.launch(learner((), 1.0)).unwrap_err().to_string();
+    let text = "epoch loader 1: `seed` recorded 1, now 7";
+    assert!(error.contains(text), "{error}");
+}
+
+#[test]
+fn a_session_without_a_sample_does_not_begin() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let clock = EpochClock::new();
+    let notes = Notes(clock.clone(), Arc::default());
+    let none = InMemDataset::new(Vec::<()>::new());
+    let config = EpochLoaderConfig::new(2, 1);
+    let train = config.init(none, notes, &Device::flex().autodiff(), &clock);
+    let session = training(folder.path(), train.unwrap(), 1);
+    let error = session.launch(learner((), 1.0)).unwrap_err();
+    assert!(matches!(error.cause, SessionError::NoSamples), "{error}");
+    assert!(error.partial.is_none());
+    let text = "the training did not begin: the training set has no samples";
+    assert!(error.to_string().starts_with(text), "{error}");
 }
 
 #[test]
@@ -225,6 +265,75 @@ fn a_schedule_that_differs_only_later_is_a_change() {
     assert_eq!(finished.resumed_after, Some(1));
 }
 
+#[test]
+fn a_schedule_that_would_go_on_elsewhere_in_other_wrappers_is_refused() {
+    let _alone = alone();
+    let cosine = || CosineConfig::new(0.1, 10).init().unwrap();
+    let repeating = || cosine().repeating_skipped(SkipCount::new());
+    let floored = || cosine().at_least(0.01).unwrap();
+    let warmed = || cosine().with_warmup(WarmupConfig::new(1)).unwrap();
+    let watched = || {
+        let config = PlateauConfig::new(Goal::Minimize);
+        cosine().with_shared_plateau(&config).unwrap()
+    };
+    let launch = |folder: &Path, epochs, schedule: ModuleLrScheduler| {
+        let session = counting(folder).num_epochs(epochs).without_clock();
+        let session = session.accept_changes(["learning rates"]).resumable(2);
+        session.unwrap().launch(learner((), schedule))
+    };
+    // A schedule that does not begin at its first step.
+    let ahead = || {
+        let mut cosine = cosine();
+        for _ in 0..3 {
+            cosine.step();
+        }
+        cosine.with_warmup(WarmupConfig::new(1)).unwrap()
+    };
+    let steps = |at| MultiStepConfig::new(0.1, vec![at]).init().unwrap();
+    let changed: [(ModuleLrScheduler, ModuleLrScheduler, bool); 10] = [
+        (cosine().into(), cosine().into(), false),
+        (cosine().into(), floored().into(), false),
+        (cosine().into(), repeating().into(), false),
+        (warmed().into(), warmed().into(), false),
+        (repeating().into(), repeating().into(), false),
+        (ahead().into(), ahead().into(), false),
+        (steps(1).into(), steps(20).into(), false),
+        (repeating().into(), cosine().into(), true),
+        (cosine().into(), warmed().into(), true),
+        (cosine().into(), watched().into(), true),
+    ];
+    for (at, (recorded, present, is_elsewhere)) in changed.into_iter().enumerate() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(launch(folder.path(), 2, recorded.clone()).unwrap());
+        let (recorded_again, present_again) = (recorded.clone(), present.clone());
+        let resumed = launch(folder.path(), 3, present);
+        if is_elsewhere {
+            let error = resumed.unwrap_err();
+            let SessionError::Changed { changes, .. } = &error.cause else {
+                panic!("{at}: {error}");
+            };
+            let names: Vec<_> = changes.iter().map(|change| &*change.name).collect();
+            assert_eq!(names, ["schedule position"], "{at}");
+            let text =
+                "schedule position: recorded after 2 steps, now the record does not hold all";
+            assert!(error.to_string().contains(text), "{error}");
+            let finished = launch(folder.path(), 3, recorded).unwrap();
+            assert_eq!(finished.resumed_after, Some(2), "{at}");
+            // What is accepted once is recorded.
+            let folder = tempfile::tempdir().unwrap();
+            let session = counting(folder.path()).num_epochs(3).without_clock();
+            let names = ["learning rates", "schedule position"];
+            let session = session.accept_changes(names).resumable(2).unwrap();
+            drop(launch(folder.path(), 2, recorded_again).unwrap());
+            drop(session.launch(learner((), present_again.clone())).unwrap());
+            let finished = launch(folder.path(), 4, present_again).unwrap();
+            assert_eq!(finished.resumed_after, Some(3), "{at}");
+        } else {
+            assert_eq!(resumed.unwrap().resumed_after, Some(2), "{at}");
+        }
+    }
+}
+
 /// A schedule that has three rates: the last digits of the first are those of another machine.
 #[derive(Clone)]
 struct Three(u32, f64);
@@ -304,7 +413,12 @@ fn a_record_that_a_schedule_does_not_take_is_an_error_before_the_training() {
 #[test]
 fn what_the_session_records_itself_cannot_be_declared() {
     let _alone = alone();
-    for name in ["learning rates", "optimizer state", "trick 1"] {
+    for name in [
+        "learning rates",
+        "optimizer state",
+        "schedule position",
+        "trick 1",
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let session = counting(folder.path()).without_clock();
         let session = session.resumable(2).unwrap();
@@ -520,6 +634,53 @@ fn a_second_session_in_a_directory_is_refused_while_the_first_trains() {
             "{error}"
         );
     }
+}
+
+/// A rate of 1. After the first epoch the directory is moved away, and another run is made in its place.
+#[cfg(unix)]
+#[derive(Clone)]
+struct MovedAway(std::path::PathBuf, Arc<Mutex<bool>>);
+
+#[cfg(unix)]
+impl LrScheduler for MovedAway {
+    fn step(&mut self) -> LearningRate {
+        let (folder, mut moved) = (&self.0, self.1.lock().unwrap());
+        let checkpoints = folder.join("checkpoint");
+        if !*moved && checkpoints.join("tricks-1.state").exists() {
+            *moved = true;
+            let is_written = |name: &&str| checkpoints.join(name).exists();
+            let last = ["model-1.crc32", "optim-1.crc32", "scheduler-1.crc32"];
+            let begun = std::time::Instant::now();
+            while !last.iter().all(is_written) {
+                assert!(begun.elapsed().as_secs() < 60, "it is not written");
+                std::thread::yield_now();
+            }
+            std::fs::rename(folder, folder.with_extension("gone")).unwrap();
+            let other = in_directory(folder, 1, true);
+            drop(other.launch(learner((), 1.0)).unwrap());
+        }
+        1.0
+    }
+
+    fn to_record(&self) -> LrSchedulerRecord {
+        LrSchedulerRecord::new()
+    }
+
+    fn load_record(&mut self, _record: LrSchedulerRecord) {}
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_whose_directory_was_moved_does_not_write_in_that_of_the_next_one() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("run");
+    let session = in_directory(&folder, 3, true);
+    let schedule = MovedAway(folder.clone(), Arc::default());
+    let error = session.launch(learner((), schedule)).unwrap_err();
+    assert!(matches!(error.cause, SessionError::Training(_)), "{error}");
+    let left = crate::counter::files(&folder);
+    assert_eq!(left, crate::counter::sets(&[1]));
 }
 
 /// An error of a launch goes where errors go.

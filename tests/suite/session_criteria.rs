@@ -55,6 +55,33 @@ fn each_criterion_stops_and_the_first_tells_the_best_epoch() {
     }
 }
 
+/// The losses are 4 and 5: the second is no improvement, and lies beyond the limit.
+#[test]
+fn a_divergence_is_the_reason_wherever_its_criterion_stands() {
+    let _alone = alone();
+    let limit = || {
+        let config = EarlyStoppingConfig::new(Goal::Minimize).with_patience(usize::MAX);
+        config.with_divergence_limit(Some(4.5)).init().unwrap()
+    };
+    for limit_first in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let session = counting(folder.path());
+        let session = if limit_first {
+            session
+                .stop_early(LossMetric::new(), limit())
+                .stop_early(LossMetric::new(), patience(1))
+        } else {
+            session
+                .stop_early(LossMetric::new(), patience(1))
+                .stop_early(LossMetric::new(), limit())
+        };
+        let finished = session.launch(learner((), -1.0)).unwrap();
+        let reason = StopReason::Diverged { limit: 4.5 };
+        assert_eq!(finished.outcome.stop_reason(), Some(reason));
+        assert_eq!(finished.last_epoch, Some(2));
+    }
+}
+
 /// The training loss is 0 in the first epoch and −1 in the second, which is no error.
 #[test]
 fn a_criterion_gets_the_training_error_if_it_is_registered() {
@@ -250,6 +277,33 @@ fn the_best_checkpoints_are_kept_and_give_their_models_back() {
         finished.model_of(4),
         Err(SessionError::NotKept { epoch: 4 })
     ));
+}
+
+/// The losses are 2, 1, 0, 1, 2, 3, ...: the second epoch is better than the fifth, and its checkpoint is deleted.
+#[test]
+fn a_run_that_keeps_more_of_the_best_checkpoints_than_before_ranks_those_that_are_left() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let run = |epochs, best| {
+        let session = counting(folder.path())
+            .num_epochs(epochs)
+            .stop_early(LossMetric::new(), patience(99))
+            .without_clock()
+            .keep_best_checkpoints(best)
+            .unwrap()
+            .resumable(2)
+            .unwrap();
+        session.launch(learner((), 1.0)).unwrap()
+    };
+    drop(run(5, 1));
+    assert_eq!(files(folder.path()), sets(&[3, 4, 5]));
+    let finished = run(9, 3);
+    assert_eq!(finished.resumed_after, Some(5));
+    assert_eq!(finished.best_epochs, [3, 4, 5]);
+    assert_eq!(files(folder.path()), sets(&[3, 4, 5, 8, 9]));
+    for epoch in finished.best_epochs.iter().copied() {
+        assert_eq!(weight(&finished.model_of(epoch).unwrap()), epoch as f64);
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::counter::{counting, learner, patience};
 use crate::models::alone;
+use burn::module::Module;
 use burn::train::logger::{FileMetricLogger, MetricLogger as _};
 use burn::train::metric::store::Split;
 use burn::train::metric::{
@@ -9,7 +10,9 @@ use burn::train::metric::{
 };
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::ReduceOnPlateau;
-use burn_tricks::train::{SampleLossMetric, SessionError, SharedPlateau};
+use burn_tricks::train::{
+    EpochContext, GradNorm, SampleLossMetric, SessionError, SharedPlateau, TrickError,
+};
 use std::path::Path;
 
 /// How often the metric was logged of an epoch with one batch, and the epoch.
@@ -120,5 +123,59 @@ fn so_are_metrics_that_nothing_reads() {
         let session = session.resumable(2).unwrap();
         let finished = session.launch(learner((), 1.0)).unwrap();
         assert_eq!(finished.logged_twice, ["Loss", "Iteration Speed"]);
+    }
+}
+
+#[test]
+fn a_name_that_no_file_can_have_is_an_error() {
+    let _alone = alone();
+    let names = if cfg!(windows) {
+        &["grad/norm", "grad\\norm"][..]
+    } else {
+        &["grad/norm"]
+    };
+    for name in names {
+        let folder = tempfile::tempdir().unwrap();
+        let session = counting(folder.path()).num_epochs(1);
+        let error = session.launch(learner(GradNorm::named(name), 1.0));
+        let error = error.err().unwrap();
+        assert!(error.partial.is_none(), "{name}");
+        assert!(
+            matches!(&error.cause, SessionError::MetricName { name: got } if got == name),
+            "{error}"
+        );
+        assert!(error.to_string().contains(&format!("`{name}`")), "{error}");
+    }
+}
+
+/// Needs the training loss, from an epoch on.
+#[derive(Debug)]
+struct Reads {
+    from: usize,
+}
+
+impl<M: Module> Trick<M> for Reads {
+    fn epoch_end(&mut self, model: M, epoch: &mut EpochContext<'_, M>) -> Result<M, TrickError> {
+        if epoch.epoch() >= self.from {
+            epoch.metric("Loss", &Split::Train)?;
+        }
+        Ok(model)
+    }
+}
+
+#[test]
+fn what_an_earlier_run_logged_is_not_read_as_if_it_were_of_this_one() {
+    let _alone = alone();
+    for from in [1, 2] {
+        let folder = tempfile::tempdir().unwrap();
+        let session = counting(folder.path()).num_epochs(2);
+        let session = session.metrics((LossMetric::new(),));
+        let finished = session.launch(learner(Reads { from }, 1.0)).unwrap();
+        assert_eq!(finished.last_epoch, Some(2), "read where it is logged");
+        let session = counting(folder.path()).num_epochs(2);
+        let error = session.launch(learner(Reads { from }, 1.0)).err().unwrap();
+        assert!(matches!(error.cause, SessionError::Trick(_)), "{error}");
+        let text = format!("`Loss` has no value for the split `train` of epoch {from}");
+        assert!(error.to_string().contains(&text), "{error}");
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct CheckpointFolder {
 
 #[derive(Debug)]
 struct Writing {
-    _lock: Lock,
+    lock: Lock,
     /// The newest complete one.
     newest: Option<usize>,
     /// Those that are damaged.
@@ -118,7 +118,7 @@ impl CheckpointFolder {
             }
         }
         Ok(Writing {
-            _lock: lock,
+            lock,
             damaged,
             newest,
         })
@@ -136,6 +136,7 @@ impl CheckpointFolder {
             self.writing = Some(self.begin()?);
         }
         let writing = self.writing.as_mut().expect("it was just begun");
+        writing.lock.check()?;
         if let Some(newest) = writing.newest
             && step <= newest
         {

@@ -4,7 +4,7 @@ use crate::file;
 use std::fmt::Display;
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A lock on a file, so that only one process at a time works in its folder. Dropping this value unlocks the file,
 /// which is not removed.
@@ -29,7 +29,11 @@ use std::path::Path;
 #[derive(Debug)]
 pub struct Lock {
     file: File,
+    path: PathBuf,
 }
+
+/// Why a file that is locked protects its folder no longer.
+const REPLACED: &str = "the lock file was removed or replaced: another run may have the folder";
 
 /// Why a file is not locked.
 pub enum LockError {
@@ -106,7 +110,41 @@ impl Lock {
         file.set_len(0)?;
         file.rewind()?;
         writeln!(file, "{}", std::process::id())?;
-        Ok(Self { file })
+        let path = path.to_owned();
+        Ok(Self { file, path })
+    }
+
+    /// Checks that the locked file is still at its path. If its folder was removed or moved meanwhile, another process may
+    /// have locked a new file there. A tool that cleans or synchronises the folder may remove or replace the file too, which
+    /// cannot be told from that. Call this before each write to the folder. On other systems than Unix nothing is
+    /// checked.
+    ///
+    /// # Errors
+    ///
+    /// If there is no file or another one at the path. The error's text names it.
+    pub fn check(&self) -> io::Result<()> {
+        let error = match self.is_in_place() {
+            Ok(true) => return Ok(()),
+            Ok(false) => io::Error::other(REPLACED),
+            Err(error) => error,
+        };
+        Err(file::named(&self.path, &error))
+    }
+
+    #[cfg(unix)]
+    fn is_in_place(&self) -> io::Result<bool> {
+        use std::os::unix::fs::MetadataExt as _;
+        let there = match std::fs::metadata(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            there => there?,
+        };
+        let locked = self.file.metadata()?;
+        Ok((there.dev(), there.ino()) == (locked.dev(), locked.ino()))
+    }
+
+    #[cfg(not(unix))]
+    fn is_in_place(&self) -> io::Result<bool> {
+        Ok(true)
     }
 }
 
@@ -136,5 +174,20 @@ mod tests {
         let nowhere = folder.path().join("none").join("lock");
         let error = Lock::take(&nowhere).unwrap_err().to_string();
         assert!(error.starts_with(&nowhere.display().to_string()), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_was_removed_or_replaced_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let held = Lock::take(&path).unwrap();
+        held.check().unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(held.check().is_err());
+        let next = Lock::take(&path).unwrap();
+        let error = held.check().unwrap_err().to_string();
+        assert!(error.starts_with(&path.display().to_string()), "{error}");
+        next.check().unwrap();
     }
 }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 /// The number of the present epoch, from 1. All that need it share one clock, such as the loader that orders the
 /// samples. A [`Session`](crate::Session) advances the clock after each epoch's validation, in the training's own
-/// thread; in a resumed run the clock begins at the next epoch. One clock belongs to one run: the session records the
-/// loaders that were made with it.
+/// thread; in a resumed run the clock begins at the next epoch. One clock belongs to one run, which may have several: the
+/// session records the loaders that were made with each.
 ///
 /// ```
 /// use burn_tricks_train::EpochClock;
@@ -51,6 +51,11 @@ impl EpochClock {
             0 => None,
             epoch => Some(epoch),
         }
+    }
+
+    /// Whether `other` is this clock, or a clone of it.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// A loader was made with this clock.

@@ -47,7 +47,8 @@ pub(crate) fn standard_error_name(name: &str) -> String {
 ///
 /// If an epoch has one batch, its standard error is unknown: the value is NaN, and a criterion that needs it refuses
 /// it. If the metric does not say how many samples its batches have, as Burn's `LossMetric` does not, each batch
-/// counts as one sample, which is right for batches of equal size.
+/// counts as one sample, which is right for batches of equal size. So it does if no batch of an epoch has samples, as for
+/// a [`SampleLossMetric`](crate::SampleLossMetric) with a loader whose progress stands still.
 ///
 /// It is made for validation, which takes place on one device. In training on k devices (`multi`), the standard error of
 /// a [`SampleLossMetric`](crate::SampleLossMetric) is √k times too large: of the k losses of a step, only the first
@@ -68,6 +69,8 @@ pub struct StandardErrorMetric<Me> {
     name: MetricName,
     metric: Me,
     batches: Batches,
+    /// The batches of which the metric counts no sample, as one sample each.
+    uncounted: Batches,
 }
 
 impl<Me: Metric> StandardErrorMetric<Me> {
@@ -77,6 +80,7 @@ impl<Me: Metric> StandardErrorMetric<Me> {
             name: Arc::new(standard_error_name(&metric.name())),
             metric,
             batches: Batches::default(),
+            uncounted: Batches::default(),
         }
     }
 }
@@ -122,8 +126,17 @@ impl Batches {
 }
 
 impl<Me: Metric + Numeric> StandardErrorMetric<Me> {
+    /// The standard error so far. If no batch has samples, as where the progress of the loader stands still, batches weigh
+    /// alike.
+    fn error(&self) -> f64 {
+        match self.batches.count {
+            0 => self.uncounted.error(),
+            _ => self.batches.error(),
+        }
+    }
+
     fn entry(&self, entry: &NumericEntry) -> SerializedEntry {
-        let error = format_float(self.batches.error(), 3);
+        let error = format_float(self.error(), 3);
         SerializedEntry::new(format!("epoch {error}"), entry.serialize())
     }
 }
@@ -159,12 +172,16 @@ impl<Me: Metric + Numeric> Metric for StandardErrorMetric<Me> {
         match self.metric.value() {
             Some(NumericEntry::Aggregated {
                 aggregated_value,
+                count: 0,
+            }) => self.uncounted.add(aggregated_value, 1.0),
+            Some(NumericEntry::Aggregated {
+                aggregated_value,
                 count,
             }) => self.batches.add(aggregated_value, count as f64),
             Some(entry) => self.batches.add(entry.current(), 1.0),
             None => {}
         }
-        Ok(self.entry(&NumericEntry::Value(self.batches.error())))
+        Ok(self.entry(&NumericEntry::Value(self.error())))
     }
 
     fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
@@ -174,12 +191,13 @@ impl<Me: Metric + Numeric> Metric for StandardErrorMetric<Me> {
     fn clear(&mut self) {
         self.metric.clear();
         self.batches = Batches::default();
+        self.uncounted = Batches::default();
     }
 }
 
 impl<Me: Metric + Numeric> Numeric for StandardErrorMetric<Me> {
     fn value(&self) -> Option<NumericEntry> {
-        Some(NumericEntry::Value(self.batches.error()))
+        Some(NumericEntry::Value(self.error()))
     }
 
     fn running_value(&self) -> Option<NumericEntry> {
@@ -187,13 +205,17 @@ impl<Me: Metric + Numeric> Numeric for StandardErrorMetric<Me> {
     }
 
     fn final_value(&self) -> NumericEntry {
-        NumericEntry::Final(self.batches.error())
+        NumericEntry::Final(self.error())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metric::sample_loss::SampleLossMetric;
+    use burn::data::dataloader::Progress;
+    use burn::tensor::{Device, Tensor};
+    use burn::train::metric::LossInput;
     use burn_tricks_stop::Observation;
 
     #[test]
@@ -215,5 +237,21 @@ mod tests {
         batches.add(4.0, 2.0);
         batches.add(9.0, 0.0);
         assert!((batches.error() - 2.0_f64.sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn batches_weigh_alike_where_the_progress_stands_still() {
+        let mut metric = StandardErrorMetric::new(SampleLossMetric::new());
+        for loss in [1.0_f32, 2.0, 3.0, 4.0, 5.0] {
+            let loss = Tensor::<1>::from_floats([loss], &Device::flex());
+            let metadata = MetricMetadata {
+                progress: Progress::new(0, 5, None),
+                iteration: None,
+                lr: None,
+            };
+            metric.update(&LossInput::new(loss), &metadata).unwrap();
+        }
+        // x̄ = 3, Σ (x − x̄)² = 10, over k − 1 = 4 and 5: 1/2.
+        assert!((metric.final_value().current() - 0.5_f64.sqrt()).abs() < 1e-12);
     }
 }

@@ -6,7 +6,7 @@ use crate::metric::split_metric::SplitMetric;
 use crate::metric::standard_error::StandardErrorMetric;
 use crate::plateau::SharedPlateau;
 use crate::session::criterion_hook::CriterionHook;
-use crate::session::epoch_end::{Clock, EpochEnd};
+use crate::session::epoch_end::EpochEnd;
 use crate::session::plateau_hook::PlateauHook;
 use crate::session::registered_metric::RegisteredMetric;
 use crate::session::run_description::Setup;
@@ -37,12 +37,14 @@ where
     Tricked<M, H>: LearnerModel,
 {
     pub(crate) training: SupervisedTraining<Tricked<M, H>>,
+    /// The number of training samples of an epoch, if an epoch loader tells it.
+    pub(crate) samples: Option<usize>,
     /// The run's, which Burn keeps private.
     pub(crate) directory: PathBuf,
     pub(crate) end: EpochEnd,
     /// The metrics that it registered.
     pub(crate) metrics: Vec<RegisteredMetric>,
-    /// Two metrics of one name.
+    /// Two metrics of one name, or a name that cannot be that of a file.
     pub(crate) clash: Option<SessionError>,
     pub(crate) declared: Setup,
     /// The names of changes that are accepted.
@@ -83,13 +85,15 @@ where
         valid: Arc<dyn DataLoader<<Tricked<M, H> as InferenceStep>::Input>>,
     ) -> Self {
         let (train, clock) = train.into_parts();
+        let samples = clock.as_ref().map(|_| train.num_items());
         let training = SupervisedTraining::new(&directory, train, valid);
         let end = EpochEnd::new(training.interrupter());
         if let Some(clock) = clock {
-            end.set_clock(Clock::Shared(clock));
+            end.add_clock(&clock);
         }
         Self {
             training,
+            samples,
             directory: directory.as_ref().to_owned(),
             end,
             metrics: Vec::new(),
@@ -127,16 +131,17 @@ where
     }
 
     /// Advances `clock` after each epoch, and sets it to the next epoch when the run is resumed. A session of an
-    /// [`EpochLoader`](crate::EpochLoader) does this by itself.
+    /// [`EpochLoader`](crate::EpochLoader) does this by itself with the loader's clock. Several calls add several clocks,
+    /// such as that of another loader.
     pub fn with_clock(self, clock: &EpochClock) -> Self {
-        self.end.set_clock(Clock::Shared(clock.clone()));
+        self.end.add_clock(clock);
         self
     }
 
     /// Declares that the data loaders need no clock: their samples do not depend on the epoch, or a resumed run may
     /// repeat an order of samples.
     pub fn without_clock(self) -> Self {
-        self.end.set_clock(Clock::NotNeeded);
+        self.end.set_clock_not_needed();
         self
     }
 }
@@ -248,9 +253,13 @@ where
         self
     }
 
-    /// Notes a metric, and returns whether none of its name was noted before.
+    /// Notes a metric, and returns whether to register it: none of its name was noted before.
     fn is_new<Me: Metric>(&mut self, split: Split, metric: &Me) -> bool {
         let metric = RegisteredMetric::new(split, metric);
+        if let Some(error) = metric.cannot_be_logged() {
+            self.clash.get_or_insert(error);
+            return false;
+        }
         let same_name = (self.metrics.iter()).find(|other| other.names_the_same(&metric));
         let Some(registered) = same_name else {
             self.metrics.push(metric);

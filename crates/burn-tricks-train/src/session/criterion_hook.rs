@@ -87,6 +87,10 @@ impl<C: StopCriterion + Clone + Debug + Send> EpochHook for CriterionHook<C> {
         self.handle.ranking()
     }
 
+    fn keep_ranked(&mut self, is_kept: &dyn Fn(usize) -> bool) {
+        self.handle.keep_ranked(is_kept);
+    }
+
     fn state(&self) -> Option<Result<Vec<u8>, PartError>> {
         Some(self.handle.state())
     }

@@ -27,7 +27,7 @@ pub(crate) struct EpochEnd(Arc<Mutex<Inner>>);
 
 struct Inner {
     hooks: Vec<Box<dyn EpochHook>>,
-    clock: Clock,
+    clocks: Clocks,
     /// Runs the tricks at the end of an epoch.
     tricks: Option<Box<EndTricks>>,
     /// Why a trick ended the run, now or before the run was saved.
@@ -59,12 +59,11 @@ const TRICKS: &str = "tricks";
 /// That under which they record that all roll-backs were used up.
 const USED_UP: &str = "roll-backs used up";
 
-/// How the data loader knows the epoch on which the order of samples depends.
-pub(crate) enum Clock {
-    /// Neither a clock nor [`NotNeeded`](Self::NotNeeded) was set.
-    Unknown,
+/// How the data loaders know the epoch on which the order of samples depends.
+enum Clocks {
     NotNeeded,
-    Shared(EpochClock),
+    /// None until one is added.
+    Shared(Vec<EpochClock>),
 }
 
 /// Why the state of a hook cannot be saved.
@@ -88,7 +87,7 @@ impl EpochEnd {
     pub(crate) fn new(interrupter: Interrupter) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             hooks: Vec::new(),
-            clock: Clock::Unknown,
+            clocks: Clocks::Shared(Vec::new()),
             tricks: None,
             stopped_by_trick: None,
             used_up: false,
@@ -107,13 +106,27 @@ impl EpochEnd {
         lock(&self.0).hooks.push(Box::new(hook));
     }
 
-    pub(crate) fn set_clock(&self, clock: Clock) {
-        lock(&self.0).clock = clock;
+    /// Adds a clock, unless it was added before.
+    pub(crate) fn add_clock(&self, clock: &EpochClock) {
+        let clocks = &mut lock(&self.0).clocks;
+        match clocks {
+            Clocks::NotNeeded => *clocks = Clocks::Shared(vec![clock.clone()]),
+            Clocks::Shared(all) if all.iter().any(|other| other.is_same(clock)) => (),
+            Clocks::Shared(all) => all.push(clock.clone()),
+        }
     }
 
-    /// Whether a clock is set, or was declared not to be needed.
+    /// Notes that no clock is needed, and forgets those that were added.
+    pub(crate) fn set_clock_not_needed(&self) {
+        lock(&self.0).clocks = Clocks::NotNeeded;
+    }
+
+    /// Whether a clock was added, or none is needed.
     pub(crate) fn knows_clock(&self) -> bool {
-        !matches!(lock(&self.0).clock, Clock::Unknown)
+        match &lock(&self.0).clocks {
+            Clocks::NotNeeded => true,
+            Clocks::Shared(clocks) => !clocks.is_empty(),
+        }
     }
 
     /// Sets how the tricks are run at the end of an epoch, after the hooks.
@@ -139,8 +152,9 @@ impl EpochEnd {
     /// Adds the descriptions of the hooks and the loaders to `setup`.
     pub(crate) fn describe(&self, setup: &mut Setup) {
         let inner = lock(&self.0);
-        if let Clock::Shared(clock) = &inner.clock {
-            setup.number("epoch loader", clock.loaders());
+        if let Clocks::Shared(clocks) = &inner.clocks {
+            let loaders = clocks.iter().flat_map(EpochClock::loaders);
+            setup.number("epoch loader", loaders);
         }
         for (name, hook) in inner.names().into_iter().zip(&inner.hooks) {
             setup.set(name, hook.describe());
@@ -156,9 +170,9 @@ impl EpochEnd {
     pub(crate) fn start_after(&self, epoch: usize) {
         let mut inner = lock(&self.0);
         inner.hooks.iter_mut().for_each(|hook| hook.start());
-        inner.set_epoch(epoch + 1);
         inner.last = (epoch > 0).then_some(epoch);
         inner.stopped = inner.why_stopped();
+        inner.begin_epoch(epoch + 1);
     }
 
     /// Runs the hooks, once per epoch, and returns whether to stop.
@@ -189,7 +203,7 @@ impl EpochEnd {
             None => {}
         }
         inner.stopped = inner.why_stopped();
-        inner.set_epoch(epoch + 1);
+        inner.begin_epoch(epoch + 1);
         if let Some(work) = inner.after_first.take() {
             work(epoch, store);
         }
@@ -275,6 +289,12 @@ impl EpochEnd {
         let mut epochs = ranking.unwrap_or_default();
         epochs.truncate(count);
         epochs
+    }
+
+    /// Lets the hooks forget the rank of every epoch of which `is_kept` is false: its checkpoint is gone.
+    pub(crate) fn keep_ranked(&self, is_kept: impl Fn(usize) -> bool) {
+        let hooks = &mut lock(&self.0).hooks;
+        hooks.iter_mut().for_each(|hook| hook.keep_ranked(&is_kept));
     }
 
     /// The value of the best epoch.
@@ -363,14 +383,17 @@ impl Inner {
             .position(|hook| hook.best_metric().is_some())
     }
 
-    /// Why no epoch comes after the last one, if something is to stop the run. A limit does not hide that it diverged.
+    /// Why no epoch comes after the last one, if something is to stop the run. No reason hides that it diverged, except that
+    /// a target is reached, if that is the first.
     fn why_stopped(&self) -> Option<StopReason> {
         let stopped = self.hooks.iter().filter_map(|hook| hook.stopped());
         let mut reasons = stopped.chain(self.stopped_by_trick);
         let first = reasons.next()?;
-        reasons
-            .find(|reason| first.is_limit() && reason.is_divergence())
-            .or(Some(first))
+        if first.is_divergence() || matches!(first, StopReason::TargetReached { .. }) {
+            return Some(first);
+        }
+        let divergence = reasons.find(|reason| reason.is_divergence());
+        divergence.or(Some(first))
     }
 
     /// Whether no epoch comes after the last one.
@@ -392,9 +415,10 @@ impl Inner {
         each_once
     }
 
-    fn set_epoch(&self, epoch: usize) {
-        if let Clock::Shared(clock) = &self.clock {
-            clock.set(epoch);
+    /// Sets the clocks to the next epoch.
+    fn begin_epoch(&self, epoch: usize) {
+        if let Clocks::Shared(clocks) = &self.clocks {
+            clocks.iter().for_each(|clock| clock.set(epoch));
         }
     }
 

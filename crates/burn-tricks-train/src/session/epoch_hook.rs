@@ -66,6 +66,9 @@ pub(crate) trait EpochHook: Send {
         Vec::new()
     }
 
+    /// Forgets the rank of every epoch of which `is_kept` is false.
+    fn keep_ranked(&mut self, _is_kept: &dyn Fn(usize) -> bool) {}
+
     /// The state that a resumed run needs and that is not in Burn's checkpoint.
     fn state(&self) -> Option<Result<Vec<u8>, PartError>> {
         None

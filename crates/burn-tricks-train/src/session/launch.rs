@@ -9,14 +9,14 @@ use crate::session::launch_error::LaunchError;
 use crate::session::learner_view::{rates, unshared};
 use crate::session::record_file::RecordFile;
 use crate::session::records_on_trial::check_records;
-use crate::session::registered_metric::logged_twice;
+use crate::session::registered_metric::{logged_twice, remove_logs};
 use crate::session::run_description::{Setup, TRICK};
 use crate::session::run_files::{RunFiles, RunState};
 use crate::session::session_error::SessionError;
 use crate::session::session_result::{Best, Outcome, SessionResult};
 use crate::session::validated::{BestInMemory, OtherRecord, Validated};
 use crate::trick::Trick;
-use crate::trick::shared::has_taken_steps;
+use crate::trick::shared::taken_steps;
 use crate::trick::tricked::Tricked;
 use burn::module::Module;
 use burn::train::checkpoint::{CheckpointerError, CheckpointingAction, CheckpointingStrategy};
@@ -47,12 +47,14 @@ where
     /// - if a trick or [`keep_best_checkpoints`](Self::keep_best_checkpoints) needs to know the best epoch and no
     ///   criterion determines it;
     /// - if a trick that sees the gradients comes before a `LossScaler`;
-    /// - if two metrics of different types have one name;
+    /// - if two metrics of different types have one name, or a name cannot be that of a file;
+    /// - if the training set has no samples;
     /// - if the learner's schedule does not contain a plateau that was passed to the session;
     /// - if a resumable session has no clock;
     /// - if another process trains in the same directory;
     /// - if a checkpoint cannot be read, or is of another version or another configuration;
-    /// - if there are several checkpoints and none is complete, unless the run was killed before the first one was.
+    /// - if there are several checkpoints and none is complete, unless the run was killed before the first one was;
+    /// - if a checkpoint newer than the newest complete one was not written by a session.
     pub fn launch(
         mut self,
         learner: Learner<Tricked<M, H>>,
@@ -62,6 +64,9 @@ where
         if let Some(clash) = self.clash.take() {
             return Err(clash.into());
         }
+        if self.samples == Some(0) {
+            return Err(SessionError::NoSamples.into());
+        }
         let order = learner.model().shared_tricks().check_order();
         order.map_err(SessionError::from)?;
         self.check_best(learner.model().tricks().obeys_criterion())?;
@@ -70,13 +75,14 @@ where
             return Err(SessionError::PlateauNotScheduled { metric }.into());
         }
         // Until the training is over.
-        let _lock = lock_directory(&self.directory)?;
+        let held = Arc::new(lock_directory(&self.directory)?);
         let plan = match &self.files {
-            Some((files, keep)) => Some(self.plan(files.clone(), *keep, &learner)?),
+            Some((files, keep)) => Some(self.plan(files.locked_by(&held), *keep, &learner)?),
             None => None,
         };
         let Self {
             mut training,
+            directory,
             end,
             metrics,
             keep_best,
@@ -146,8 +152,9 @@ where
             }
         });
         end.start_after(resumed_after.unwrap_or(0));
-        if let (Some(epoch), Some(_)) = (resumed_after, end.stopped()) {
-            training = training.num_epochs(epoch); // it had stopped
+        match (resumed_after, end.stopped()) {
+            (Some(epoch), Some(_)) => training = training.num_epochs(epoch), // it had stopped
+            _ => remove_logs(&directory, resumed_after.unwrap_or(0)),
         }
         let learning = training.early_stopping(observer).launch(learner);
         probe.note(false);
@@ -206,7 +213,8 @@ where
         let mut setup = Setup::default();
         end.describe(&mut setup);
         setup.number(TRICK, tricks.describe());
-        setup.set("learning rates", rates(learner));
+        let begun = rates(learner);
+        setup.set("learning rates", begun.clone());
         self.declared.apart_from(&setup)?;
         setup.extend(&self.declared);
 
@@ -216,10 +224,10 @@ where
             let epoch = state.epoch;
             let mut changes = state.setup.changes_to(&setup);
             let unfit = |error| SessionError::State { epoch, error };
-            let has_stepped = has_taken_steps(&state.tricks).map_err(unfit)?;
+            let steps = taken_steps(&state.tricks).map_err(unfit)?;
             // A schedule may share what it is told with whoever made it: a `SharedPlateau` does.
             let undo = end.undo();
-            let checked = check_records(&files, epoch, has_stepped, learner);
+            let checked = check_records(&files, epoch, steps, learner, &begun);
             undo();
             changes.extend(checked?);
             let named = |name: &str| self.accepted.iter().any(|accepted| accepted == name);
@@ -231,6 +239,10 @@ where
             }
             tricks.load_state(&state.tricks).map_err(unfit)?;
             end.load_states(&state.hooks, named).map_err(unfit)?;
+            // Fewer may have been kept than are to be kept now. The model of a set that is harmed may be whole.
+            end.keep_ranked(|epoch| {
+                found.complete.contains(&epoch) || files.validated(epoch).is_ok()
+            });
             end.reconsider(accepted.iter().map(|change| &*change.name));
         }
         files.clean(&found)?;

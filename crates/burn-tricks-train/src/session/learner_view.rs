@@ -11,7 +11,7 @@ use burn::train::{Learner, LearnerModel};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The last step at which a schedule is compared.
-const LAST_STEP: u32 = 1 << 16;
+pub(crate) const LAST_STEP: u32 = 1 << 16;
 
 /// The optimizer of a learner, as it is. Nothing is trained.
 pub(crate) fn optimizer_of<M, H>(learner: &Learner<Tricked<M, H>>) -> ModuleOptimizer

@@ -4,7 +4,7 @@ use crate::session::session_error::SessionError;
 use burn::train::logger::{FileMetricLogger, MetricLogger as _};
 use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
 use burn::train::metric::{Metric, MetricName, NumericEntry};
-use std::path::Path;
+use std::path::{Path, PathBuf, is_separator};
 
 /// A metric that a session registered.
 #[derive(Debug)]
@@ -22,6 +22,15 @@ impl RegisteredMetric {
             name: metric.name(),
             metric: std::any::type_name::<Me>(),
         }
+    }
+
+    /// Why it cannot be registered, if its name cannot be that of a file: Burn's thread that logs it there would panic. Whether
+    /// another logger is in its place is not known.
+    pub(crate) fn cannot_be_logged(&self) -> Option<SessionError> {
+        let name = self.name.to_string();
+        name.chars()
+            .any(is_separator)
+            .then_some(SessionError::MetricName { name })
     }
 
     /// Whether Burn would log both under one name.
@@ -66,4 +75,32 @@ pub(crate) fn logged_twice(
         }
     }
     twice
+}
+
+/// Removes what is logged in `directory` of the epochs after `epoch`, which are yet to come: an earlier run did it. Burn
+/// overwrites the logs of the metrics that are registered now; those of others would be read as if they were of this run.
+pub(crate) fn remove_logs(directory: &Path, epoch: usize) {
+    for split in [Split::Train, Split::Valid] {
+        for folder in entries(&directory.join(split.to_string())) {
+            let name = folder.file_name().and_then(|name| name.to_str());
+            let of = name.and_then(|name| name.strip_prefix("epoch-")?.parse::<usize>().ok());
+            if of.is_none_or(|of| of <= epoch) {
+                continue;
+            }
+            for file in entries(&folder) {
+                if file.extension().is_some_and(|ending| ending == "log") {
+                    // One that cannot be removed does not end the training: its metric is hardly ever read.
+                    let _ = std::fs::remove_file(file);
+                }
+            }
+        }
+    }
+}
+
+/// What a folder holds; nothing if it is none.
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect()
 }

@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 /// What the optimizer keeps: compared, not recorded here.
 pub(crate) const OPTIMIZER_STATE: &str = "optimizer state";
 
+/// Where the schedule is: compared, not recorded here.
+pub(crate) const SCHEDULE_POSITION: &str = "schedule position";
+
 /// The kind of the parts that are tricks.
 pub(crate) const TRICK: &str = "trick";
 
@@ -45,7 +48,9 @@ impl Setup {
 
     /// That what is declared has no name under which the session records something of its own.
     pub(crate) fn apart_from(&self, seen: &Self) -> Result<(), SessionError> {
-        let taken = |name: &&String| seen.0.contains_key(*name) || *name == OPTIMIZER_STATE;
+        let compared = [OPTIMIZER_STATE, SCHEDULE_POSITION];
+        let taken =
+            |name: &&String| seen.0.contains_key(*name) || compared.contains(&name.as_str());
         match self.0.keys().find(taken) {
             None => Ok(()),
             Some(name) => Err(SessionError::DeclaredNameTaken { name: name.clone() }),

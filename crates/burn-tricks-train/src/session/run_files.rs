@@ -11,12 +11,12 @@ use crate::session::session_error::SessionError;
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
 use burn::train::checkpoint::Checkpoint;
-use burn_tricks_checkpoint::{Damage, file};
+use burn_tricks_checkpoint::{Damage, Lock, file};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Weak};
 
 /// The first bytes of a state file, before the version of its format.
 const MAGIC: &[u8] = b"burn-tricks state ";
@@ -48,6 +48,8 @@ pub(crate) struct RunFiles {
     folder: PathBuf,
     /// Whether a file could not be written. If so, no file is deleted any more.
     failed: Arc<AtomicBool>,
+    /// The lock on the directory, as long as the run holds it.
+    lock: Weak<Lock>,
 }
 
 /// The checkpoints that a run can resume from.
@@ -69,7 +71,17 @@ impl RunFiles {
             directory: directory.to_owned(),
             folder,
             failed: Arc::default(),
+            lock: Weak::new(),
         })
+    }
+
+    /// The same files, of which none is written if the locked file is no longer in its place: the directory may be another
+    /// run's.
+    pub(crate) fn locked_by(&self, lock: &Arc<Lock>) -> Self {
+        Self {
+            lock: Arc::downgrade(lock),
+            ..self.clone()
+        }
     }
 
     pub(crate) fn directory(&self) -> &Path {
@@ -99,7 +111,8 @@ impl RunFiles {
 
     /// Writes a file to the disk completely or not at all.
     pub(crate) fn put(&self, path: &Path, parts: &[&[u8]]) -> std::io::Result<()> {
-        let written = file::write(path, parts);
+        let checked = (self.lock.upgrade()).map_or(Ok(()), |lock| lock.check());
+        let written = checked.and_then(|()| file::write(path, parts));
         if written.is_err() {
             self.failed.store(true, SeqCst);
         }
@@ -178,9 +191,9 @@ impl RunFiles {
     ///
     /// # Errors
     ///
-    /// If a file cannot be read, if a state is of another version, or if there are sets of several epochs and none is
-    /// complete, since a run that began anew would overwrite them. A run that was killed before the first set was
-    /// complete begins anew.
+    /// If a file cannot be read, if a state is of another version, if there are sets of several epochs and none is
+    /// complete, or if no session wrote the set of an epoch after the newest complete one: the run would delete or
+    /// overwrite them. A run that was killed before the first set was complete begins anew.
     pub(crate) fn find(&self) -> Result<Found, SessionError> {
         let mut found = Found {
             newest: None,
@@ -208,19 +221,28 @@ impl RunFiles {
                 Err(error) => return Err(error),
             }
         }
-        match (&found.newest, found.incomplete.last()) {
-            // From the second epoch on there is always a complete set, unless something else harmed it, or the run was
-            // killed at the end of the second epoch while files of the first were still being written.
-            (None, Some((epoch, _)))
-                if *epoch > 2 || *epoch == 2 && !self.first_is_being_written() =>
-            {
-                Err(SessionError::NoneComplete {
-                    folder: self.folder.clone(),
-                    incomplete: found.incomplete,
-                })
-            }
-            _ => Ok(found),
+        let newest = found.newest.as_ref().map_or(0, |state| state.epoch);
+        let mut newer = (found.incomplete.iter()).filter(|(epoch, _)| *epoch > newest);
+        let foreign = newer.any(|(epoch, _)| !self.is_ours(*epoch));
+        let last = found.incomplete.last().map_or(0, |(epoch, _)| *epoch);
+        // From the second epoch on there is always a complete set, unless something else harmed it, or the run was
+        // killed at the end of the second epoch while files of the first were still being written.
+        let harmed =
+            found.newest.is_none() && (last > 2 || last == 2 && !self.first_is_being_written());
+        if foreign || harmed {
+            return Err(SessionError::NoneComplete {
+                folder: self.folder.clone(),
+                incomplete: found.incomplete,
+            });
         }
+        Ok(found)
+    }
+
+    /// Whether an epoch has a checksum or a state, which only a session writes. Of what a session leaves of a set newer
+    /// than the newest complete one, the state is always there: it is written first and removed last.
+    fn is_ours(&self, epoch: usize) -> bool {
+        let mut checksums = RECORDS.iter().map(|name| self.checksum(name, epoch));
+        self.state_file(epoch).exists() || checksums.any(|path| path.exists())
     }
 
     /// Whether one of Burn's threads has not yet written its file of the first epoch, and so none of the second.
@@ -236,12 +258,8 @@ impl RunFiles {
     /// older sets, whose deletion was interrupted. Files without a checksum and a state are not the session's.
     pub(crate) fn saved(&self, found: &Found) -> Vec<usize> {
         let newest = found.newest.as_ref().map_or(0, |state| state.epoch);
-        let is_ours = |epoch: usize| {
-            let mut checksums = RECORDS.iter().map(|name| self.checksum(name, epoch));
-            self.state_file(epoch).exists() || checksums.any(|path| path.exists())
-        };
         let incomplete = found.incomplete.iter().map(|(epoch, _)| *epoch);
-        let remains = incomplete.filter(|epoch| *epoch < newest && is_ours(*epoch));
+        let remains = incomplete.filter(|epoch| *epoch < newest && self.is_ours(*epoch));
         remains.chain(found.complete.iter().copied()).collect()
     }
 

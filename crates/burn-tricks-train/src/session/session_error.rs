@@ -49,6 +49,15 @@ pub enum SessionError {
         /// The type of the other.
         second: &'static str,
     },
+    /// The name of a metric contains `/`, or `\` on Windows, and cannot be the name of the file to which Burn logs the metric
+    /// by default. Such a name is refused with every logger.
+    MetricName {
+        /// The name.
+        name: String,
+    },
+    /// The [`EpochLoader`](crate::EpochLoader) of the training split has no samples (`num_items` is 0): nothing would be
+    /// trained. Another loader is not asked, since it may not know.
+    NoSamples,
     /// The session is resumable, but has no [clock](crate::Session::with_clock) for the order of samples, and was not
     /// told that the loader [needs none](crate::Session::without_clock). A resumed run would repeat the order of its
     /// first epoch.
@@ -83,8 +92,8 @@ pub enum SessionError {
         /// The id of the process, if it can be read.
         process: Option<u32>,
     },
-    /// There are checkpoints of several epochs, and none can be resumed from. They may belong to another program, and
-    /// a new run would overwrite them.
+    /// There are checkpoints of several epochs, and none can be resumed from; or a checkpoint newer than those that can
+    /// be resumed from was written by no session, as those of Burn's own checkpointers are. A run would overwrite them.
     NoneComplete {
         /// Where they are.
         folder: PathBuf,
@@ -160,6 +169,16 @@ impl Display for SessionError {
                 "two metrics have the name `{name}`, {first} and {second}: register only one of them, or give one \
                  of them another name"
             ),
+            Self::MetricName { name } => write!(
+                f,
+                "a metric has the name `{name}`, which cannot be the name of the file to which Burn logs it: give it a \
+                 name without `/` and `\\`"
+            ),
+            Self::NoSamples => write!(
+                f,
+                "the training set has no samples, so nothing would be trained: train on a loader of a dataset that is \
+                 not empty"
+            ),
             Self::NoClock => write!(
                 f,
                 "a resumable session needs the clock of its data loader, or a resumed run would repeat the order of \
@@ -216,14 +235,17 @@ impl Display for SessionError {
             }
             Self::NoneComplete { folder, incomplete } => {
                 let folder = folder.display();
-                write!(f, "none of the checkpoints in {folder} is complete (")?;
+                write!(
+                    f,
+                    "checkpoints in {folder} are not complete, and a run would overwrite them ("
+                )?;
                 for (at, (epoch, problem)) in incomplete.iter().enumerate() {
                     let and = if at > 0 { "; " } else { "" };
                     write!(f, "{and}epoch {epoch}: {problem}")?;
                 }
                 write!(
                     f,
-                    "): restore the files, or move them to another folder to start a new run here"
+                    "): restore the files, or move them to another folder to run here without them"
                 )
             }
             Self::Version {

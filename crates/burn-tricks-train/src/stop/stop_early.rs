@@ -41,7 +41,9 @@ use burn_tricks_stop::StopCriterion;
 ///
 /// After each epoch's validation, Burn asks first what to checkpoint and then whether to stop. The criterion observes
 /// each epoch once for both questions. If the metric has no value, the training ends, and Burn's result is
-/// `interrupted` with a reason that names the metric ([`MissingMetric`](crate::MissingMetric)).
+/// `interrupted` with a reason that names the metric ([`MissingMetric`](crate::MissingMetric)). Call `stop_early` after
+/// Burn's `with_interrupter`: if the interrupter is replaced later, Burn's result is neither `interrupted` nor an error, and
+/// only [`StopHandle::decision`] tells, which is an error then.
 ///
 /// # Cost
 ///

@@ -37,10 +37,14 @@ struct Progress<C> {
 }
 
 impl<C: StopCriterion> Progress<C> {
-    /// Ranks an epoch whose value counts: that is finite, no divergence, and not of a warm-up, during which
-    /// there is no best.
+    /// Ranks an epoch whose value counts: that is finite, no divergence, refused by no criterion of errors, and not of a
+    /// warm-up, during which there is no best.
     fn rank(&mut self, epoch: usize, value: f64, decision: &Decision) {
-        let counts = decision.best.is_some() && decision.divergence.is_none();
+        let refused = matches!(
+            decision.stop,
+            Some(StopReason::NegativeError { .. } | StopReason::NoTrainingError)
+        );
+        let counts = decision.best.is_some() && decision.divergence.is_none() && !refused;
         let (Some(goal), true) = (self.stop.goal(), counts && value.is_finite()) else {
             return;
         };
@@ -111,6 +115,12 @@ impl<C: StopCriterion> StopHandle<C> {
         let others = progress.ranking.iter().map(|(epoch, _)| *epoch);
         let others = others.filter(|epoch| Some(*epoch) != best);
         best.into_iter().chain(others).collect()
+    }
+
+    /// Forgets the rank of every epoch of which `is_kept` is false.
+    pub(crate) fn keep_ranked(&self, is_kept: &dyn Fn(usize) -> bool) {
+        let ranking = &mut lock(&self.0).ranking;
+        ranking.retain(|(epoch, _)| is_kept(*epoch));
     }
 
     pub(crate) fn needs_standard_error(&self) -> bool {
@@ -206,5 +216,22 @@ impl<C: StopCriterion> StopHandle<C> {
         progress.ranking = state.ranking;
         progress.before = state.last;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn_tricks_stop::GeneralizationLossConfig;
+
+    #[test]
+    fn a_value_that_is_no_error_has_no_rank() {
+        let handle = StopHandle::new(GeneralizationLossConfig::new(5.0).init().unwrap());
+        for (epoch, value) in [(1, 0.5), (2, 0.4), (3, -0.1)] {
+            handle.observe(epoch, |_| Ok(value.into())).unwrap();
+        }
+        let reason = StopReason::NegativeError { value: -0.1 };
+        assert_eq!(handle.stopped(), Some(reason));
+        assert_eq!(handle.ranking(), [2, 1]);
     }
 }

@@ -11,7 +11,8 @@ use burn_tricks_core::{StateError, bytes_to_parts, parts_to_bytes};
 use burn_tricks_grad::GradientOrder;
 
 /// An average of weights, with any rule, is updated after each step, and is saved as a Burn record. Before its first update
-/// the trained model is validated.
+/// the trained model is validated. A [roll-back](crate::RollBackTrick) begins it anew, with its count of steps: a `start_after`
+/// counts from the roll-back on, so that one late in the run may not be reached again. This holds for all averages.
 impl<M: Module + ModuleDisplay, R: AverageRule + Clone> Trick<M> for Average<M, R> {
     /// It does not look at the gradients.
     fn gradient_order(&self, _order: &mut GradientOrder) {}

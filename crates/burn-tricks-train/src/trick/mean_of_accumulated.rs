@@ -80,6 +80,11 @@ use std::sync::Arc;
 /// Anywhere among the tricks: wherever it stands, the first trick that looks at the gradients gets their mean, or their sum
 /// together with the factor that makes it the mean. So no trick can clip the sum.
 ///
+/// Burn's `Learner` drops the micro-batches that no step follows at the end of an epoch, where it calls `valid()`, and so
+/// does this trick. In a loop of your own, therefore, call neither `valid()` nor `into_validated()` of a
+/// [`Tricked`](crate::Tricked) model between the micro-batches of one step: those before the call would no longer count,
+/// and the sum of all would be divided by too small a number.
+///
 /// # Cost
 ///
 /// A read and a write of the gradients per step, or nothing if the first trick that may look at the gradients multiplies them

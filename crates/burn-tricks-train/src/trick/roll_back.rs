@@ -49,7 +49,10 @@ use std::fmt::Debug;
 /// # Order
 ///
 /// Before the tricks that look at the weights at the end of an epoch. Averages begin anew with the weights of the
-/// best epoch, wherever they stand among the tricks, since an average of a diverged run may stay NaN.
+/// best epoch, wherever they stand among the tricks, since an average of a diverged run may stay NaN. They count their
+/// steps from the roll-back on: an average with a `start_after` takes no weights, and the trained model is validated,
+/// until so many steps have been taken after the roll-back. An `Swa` of the last quarter of a run does not start again
+/// if the run goes back after its first quarter. Let an average that is to outlive a roll-back begin early.
 ///
 /// The trick follows one criterion of the session: the first of [`Session::stop_early`](crate::Session::stop_early)
 /// that looks at its metric, which also determines the best epoch. `EarlyStopping` and `NoiseAware` treat a metric

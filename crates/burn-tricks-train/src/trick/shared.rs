@@ -231,9 +231,9 @@ impl State {
     }
 }
 
-/// Whether the tricks had let a step through to the optimizer when they were saved.
-pub(crate) fn has_taken_steps(state: &[u8]) -> Result<bool, StateError> {
-    State::from_bytes(state).map(|state| state.taken > 0)
+/// How many steps the tricks had let through to the optimizer when they were saved.
+pub(crate) fn taken_steps(state: &[u8]) -> Result<u64, StateError> {
+    State::from_bytes(state).map(|state| state.taken)
 }
 
 /// The order in which the tricks see the gradients.
@@ -324,10 +324,11 @@ mod tests {
         let shared = SharedTricks::new(());
         shared.load_state::<Plain>(&before).unwrap();
         assert_eq!(shared.next_step(), 4);
-        assert!(has_taken_steps(&before).unwrap());
+        assert_eq!(taken_steps(&before).unwrap(), 3);
         let now = shared.state::<Plain>();
-        assert!(has_taken_steps(&now).unwrap() && now.len() > before.len());
-        assert!(!has_taken_steps(&SharedTricks::new(()).state::<Plain>()).unwrap());
+        assert!(taken_steps(&now).unwrap() > 0 && now.len() > before.len());
+        let begun = SharedTricks::new(()).state::<Plain>();
+        assert_eq!(taken_steps(&begun).unwrap(), 0);
         for bad in [
             &now[1..],
             &now[..before.len() - 1],

@@ -146,6 +146,36 @@ fn what_would_be_overwritten_is_an_error() {
     assert_eq!(files.find().unwrap().complete, [2]);
 }
 
+/// Those of Burn's own checkpointers have neither a checksum nor a state.
+#[test]
+fn checkpoints_of_plain_burn_are_not_deleted() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = RunFiles::new(directory.path()).unwrap();
+    let write_plain = |epoch| {
+        for name in RECORDS {
+            std::fs::write(files.record(name, epoch), b"of Burn").unwrap();
+        }
+    };
+    write_plain(1);
+    let error = files.find().unwrap_err();
+    assert!(
+        matches!(&error, SessionError::NoneComplete { incomplete, .. } if incomplete.len() == 1),
+        "{error}"
+    );
+    assert_eq!(names(&files).len(), 3);
+    // Newer ones than the newest complete set are not deleted either.
+    write_set(&files, 1);
+    write_plain(2);
+    let error = files.find().unwrap_err();
+    assert!(error.to_string().contains("epoch 2: "), "{error}");
+    // Older ones stay.
+    write_set(&files, 3);
+    let found = files.find().unwrap();
+    assert_eq!(found.complete, [1, 3]);
+    files.clean(&found).unwrap();
+    assert_eq!(names(&files).len(), 7 + 3 + 7);
+}
+
 /// The state of the second epoch is written before Burn waits for its files of the first.
 #[test]
 fn a_run_that_is_killed_before_its_first_set_is_complete_begins_anew() {
