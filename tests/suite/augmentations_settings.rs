@@ -240,3 +240,48 @@ fn with_partners(partners: Vec<usize>) -> Mixing {
     let mixes = vec![SampleMix::Mixup { lambda: 0.5 }; 2];
     Mixing { partners, mixes }
 }
+
+/// Its second column would be in the next row.
+fn beyond() -> ImageBox {
+    ImageBox {
+        rows: 0..1,
+        columns: 2..4,
+    }
+}
+
+fn erased(area: ImageBox, values: Vec<f32>) {
+    let _ = erase(images(1, 3), &[vec![Erasure { area, values }]]);
+}
+
+#[test]
+#[should_panic(expected = "columns: 2..4 } must lie in an image of [3, 3]")]
+fn an_erased_box_lies_in_its_image() {
+    erased(beyond(), vec![0.0]);
+}
+
+#[test]
+#[should_panic(expected = "a box of 2 pixels and 2 channels must have 1, 2 or 4 values, got 3")]
+fn an_erased_box_has_values_for_its_pixels() {
+    let area = ImageBox {
+        rows: 0..1,
+        columns: 0..2,
+    };
+    erased(area, vec![0.0; 3]);
+}
+
+#[test]
+#[should_panic(expected = "columns: 2..4 } must lie in an image of [3, 3]")]
+fn a_mixed_box_lies_in_its_image() {
+    let (area, lambda) = (beyond(), 0.5);
+    let mixing = Mixing {
+        partners: vec![1, 0],
+        mixes: vec![SampleMix::Cutmix { area, lambda }; 2],
+    };
+    let _ = mixing.images(images(2, 3));
+}
+
+#[test]
+#[should_panic(expected = "crops of [2, 2] pixels at [[1, 2]] must lie in images of [3, 3]")]
+fn a_crop_lies_in_its_image() {
+    let _ = crop_at(images(1, 3), &[[1, 2]], [2, 2]);
+}

@@ -1,15 +1,17 @@
 //! Clipping at a norm threshold.
 
 use crate::devices::devices;
-use crate::models::{Noise, Pair, dtypes, values};
+use crate::models::{Noise, Pair, dtypes, tensor, values};
 use crate::oracle::{assert_close, case, numbers, read};
 use burn::module::{Module, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::grad::{
-    ClipGradNorm, ClipGradNormConfig, ClipMode, GradientsExt as _, NonFinite, NormKind, NormScope,
-    check_finite, global_norm,
+    AgcConfig, AutoClipConfig, ClipGradNorm, ClipGradNormConfig, ClipMode, GradientTransform,
+    GradientsExt as _, NonFinite, NormKind, NormScope, check_finite, global_norm, norms_by_path,
 };
+use burn_tricks::nn::PenaltyConfig;
+use burn_tricks::optim::WeightDecayScope;
 
 const A: [f64; 3] = [1.0, 2.0, 2.0];
 const B: [f64; 2] = [3.0, 4.0];
@@ -85,6 +87,14 @@ fn clips_each_tensor_when_asked_as_burn_does() {
 #[test]
 fn huge_gradients_keep_their_direction() {
     check("safe_l2_max1_f32_overflow", clip(1.0), 1e-6);
+    // PyTorch loses a gradient whose norm it finds infinite, as the documentation says.
+    let torch = case("clip", "torch_l2_max1_f32_overflow");
+    let safe = case("clip", "safe_l2_max1_f32_overflow");
+    assert_close(&numbers(&torch["a"]), &numbers(&safe["a"]), 1e-7, "a");
+    assert_close(&numbers(&torch["b"]), &numbers(&safe["b"]), 0.0, "b");
+    assert_eq!(torch["norm"], "inf");
+    assert_eq!(numbers(&torch["clipped_a"]), [0.0; 3]);
+    assert_eq!(numbers(&torch["clipped_b"]), [0.0; 2]);
     for (name, device) in devices() {
         for size in [2e19, 1e30, 1e-25, 1e-37] {
             let (a, b, norm) = apply(
@@ -479,4 +489,92 @@ fn a_gradient_keeps_its_buffer_and_is_not_written_below_the_threshold() {
     let grads = clip(1.0).init().unwrap().apply(&pair, grads);
     assert_eq!(place(&grads), before);
     assert!(pair.read_grads(&grads).0[0] < 1.0);
+}
+
+/// The gradients of two steps, each on the device of its parameter at first, and then on the other one's.
+fn two_steps(
+    mut transform: impl GradientTransform,
+    model: &Pair,
+    [of_a, of_b]: [&Device; 2],
+) -> Vec<f64> {
+    let mut numbers = Vec::new();
+    for (size, [a, b]) in [(1.0, [of_a, of_b]), (10.0, [of_b, of_a])] {
+        let grads = transform.apply(model, grads_on([a, b], model, size));
+        for (param, device) in [(&model.a, a), (&model.b, b)] {
+            let grad = grads.get::<1>(param.id).expect("a gradient");
+            assert_eq!(&grad.device(), device);
+            numbers.extend(values(grad));
+        }
+    }
+    numbers
+}
+
+/// Gradients of norm `13 * size`.
+fn grads_on([a, b]: [&Device; 2], model: &Pair, size: f64) -> GradientsParams {
+    let mut grads = GradientsParams::new();
+    let of_a = [3.0 * size, -4.0 * size];
+    grads.register(model.a.id, tensor::<1>(&of_a, DType::F32, a));
+    grads.register(model.b.id, tensor::<1>(&[12.0 * size], DType::F32, b));
+    grads
+}
+
+/// Between each two devices, which are several where other backends are compiled in.
+#[test]
+fn a_model_on_two_devices_is_clipped_checked_and_penalised_as_on_one() {
+    for (here_name, here) in devices() {
+        for (there_name, there) in devices() {
+            let what = format!("on {here_name} and {there_name}");
+            let on = |device: &Device| {
+                let device = device.clone().autodiff();
+                Pair::new(&[3.0, -4.0], &[12.0], DType::F32, &device)
+            };
+            let one = on(&here);
+            let two = Pair {
+                a: one.a.clone(),
+                b: on(&there).b,
+            };
+            let both = [&here, &there];
+            let same = |got: Vec<f64>, expected: Vec<f64>| {
+                assert_close(&got, &expected, 1e-5, &what);
+            };
+            macro_rules! transformed {
+                ($($config:expr),*) => {$(
+                    let of = |model: &Pair, places| {
+                        two_steps($config.init().unwrap(), model, places)
+                    };
+                    same(of(&two, both), of(&one, [&here; 2]));
+                )*};
+            }
+            transformed!(
+                clip(1.0),
+                clip(1.0).with_norm(NormKind::L1),
+                AgcConfig::new(),
+                AutoClipConfig::new()
+            );
+
+            let grads = grads_on(both, &two, 1.0);
+            for (norm, expected) in [(NormKind::L1, 19.0), (NormKind::L2, 13.0)] {
+                let norm = global_norm(&two, &grads, norm).unwrap();
+                same(values(norm), vec![expected]);
+            }
+            let norms = norms_by_path(&two, &grads, NormKind::L2).unwrap();
+            assert_eq!(norms.paths(), ["a", "b"], "{what}");
+            same(values(norms.norms()), vec![5.0, 12.0]);
+            assert_eq!(check_finite(&two, &grads), Ok(()), "{what}");
+            let broken = grads_on(both, &two, f64::NAN);
+            let error = check_finite(&two, &broken).unwrap_err();
+            assert_eq!(error.paths, ["a", "b"], "{what}");
+
+            // 0.5 · 19 + 0.25 · 169.
+            let penalty = PenaltyConfig::new()
+                .with_l1(0.5)
+                .with_l2(0.25)
+                .with_scope(WeightDecayScope::Every)
+                .init()
+                .unwrap();
+            same(values(penalty.forward(&two)), vec![51.75]);
+            let loss = tensor::<1>(&[1.0], DType::F32, &there.clone().autodiff());
+            same(values(penalty.add_to(loss, &two)), vec![52.75]);
+        }
+    }
 }

@@ -240,7 +240,7 @@ fn the_docs_of_a_field_state_its_default() {
     assert!(stated > 100, "{stated} defaults were found");
 }
 
-/// Whether the docs state the default: a number or a boolean as it is, anything else in their own words.
+/// Whether the docs state the default: a number, a boolean or a variant as it is, anything else in words that are known here.
 fn states(docs: &str, default: &str) -> bool {
     let Some((_, stated)) = docs.rsplit_once("Default: ") else {
         return false;
@@ -250,12 +250,40 @@ fn states(docs: &str, default: &str) -> bool {
         let text = &text[..end.unwrap_or(text.len())];
         text.trim_end_matches('.').parse::<f64>().ok()
     };
-    match default {
-        "true" => stated.starts_with("yes"),
-        "false" => stated.starts_with("no"),
-        _ if number(default).is_some() => number(stated) == number(default),
-        _ => true,
+    let default = default.trim_matches('"');
+    let named = stated.strip_prefix("[`");
+    if let Some((variant, _)) = named.and_then(|rest| rest.split_once("`]")) {
+        return default == variant || default.ends_with(&format!("::{variant}"));
     }
+    let words: &[&str] = match default {
+        "true" => &["yes"],
+        "false" => &["no"],
+        "None" => &["none", "no bounds", "equal", "drawn by λ", "as many as"],
+        "Vec::new()" => &["none"],
+        "[1, 1]" => &["1."],
+        "vec![16, 32, 64]" => &["16, 32, 64."],
+        "every_role()" => &["every one but [`ParamRole::Weight`] and"],
+        "ActivationConfig::Relu" => &["ReLU."],
+        "Biases::Zero" => &["they become zero"],
+        "Buffers::Average" => &["they are averaged"],
+        "Draws::EachOnce" => &["every sample once"],
+        "MinDelta::Absolute(0.0)" => &["anything strictly better"],
+        "MinDelta::Relative(1e-4)" => &["by more than 10⁻⁴"],
+        "Missing::Refuse" => &["a fault"],
+        "MixUnit::Batch" => &["for the batch"],
+        "NonFiniteMetric::Stop" => &["stop."],
+        "Others::Draw" => &["they are drawn"],
+        "ParamGroup::all()" => &["all."],
+        "Patience::Reached(10)" => &["the learning rate is reduced at the tenth"],
+        "ScaleBy::Axis(1)" => &["those with one index on axis 1"],
+        "crate::weight_decay::WeightDecayMode::$mode" => &["as in the library or paper"],
+        _ => {
+            // Of `Some(0.25)` or `WarmupStart::Factor(0.0)` the number.
+            let (_, inner) = default.split_once('(').unwrap_or(("", default));
+            return number(inner).is_some() && number(stated) == number(inner);
+        }
+    };
+    words.iter().any(|start| stated.starts_with(*start))
 }
 
 #[test]

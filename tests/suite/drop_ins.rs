@@ -13,7 +13,8 @@ use burn::optim::{
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::optim::{
     AdaGradConfig, Adam, AdamConfig, AdamEpsilon, AdamWConfig, MomentumForm, MomentumMemory,
-    NormalizedGradientConfig, RmsPropConfig, SgdConfig, WeightDecayMode, WeightDecayScope,
+    NormalizedGradientConfig, OptimizerExt as _, RmsPropConfig, Scheduled, SgdConfig,
+    WeightDecayMode, WeightDecayScope,
 };
 use tempfile::TempDir;
 
@@ -547,6 +548,11 @@ fn a_state_moves_to_another_device() {
             check(&SgdConfig::classical_momentum().build().unwrap(), from, to);
             let momentum = SgdConfig::torch().with_momentum_factor(0.9);
             check(&momentum.build().unwrap(), from, to);
+            // Those around another, which have its state beside their own.
+            let adam = || AdamConfig::torch().build();
+            check(&adam().unwrap().lookahead(2, 0.5).unwrap(), from, to);
+            check(&adam().unwrap().schedule_free(0.9).unwrap(), from, to);
+            check(&Scheduled::build(move |_| adam()).unwrap(), from, to);
         }
     }
 }

@@ -168,8 +168,12 @@ fn class_weights_are_those_of_scikit_learn() {
     }
     let counts = class_counts([0, 2, 2], 3).unwrap();
     let error = balanced_class_weights(&counts).unwrap_err().to_string();
-    assert!(error.contains("class 1 has no sample"), "{error}");
+    let told = "class 1 has no sample, got [1, 0, 2]";
+    assert!(error.contains(told), "{error}");
     assert!(balanced_class_weights(&[]).is_err());
+    let error = class_counts([0, 3], 3).unwrap_err().to_string();
+    let told = "`labels` must be less than the number of classes, 3, got 3";
+    assert_eq!(error, told);
 }
 
 #[test]

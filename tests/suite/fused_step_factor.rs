@@ -415,6 +415,7 @@ fn a_factor_by_a_kernel_is_that_of_tensor_operations() {
         let (list, factor) = transform.apply_up_to_factor(grads());
         let product = factor.expect("one is left").times(list);
         let expected = transform.apply_to_list(grads());
+        assert_eq!(product.len(), expected.len(), "{what}");
         for (one, other) in product.flattened().zip(expected.flattened()) {
             let relative = if one.dtype() == DType::F32 {
                 1e-5

@@ -207,7 +207,8 @@ fn what_means_nothing_is_refused_and_quoted() {
         assert!(text.contains("lower") && text.contains(&format!("{lower:?}")));
     }
     let samples = refused(ScalerConfig::standard().with_by(ScaleBy::Axis(0)));
-    assert!(samples.contains("Axis(0)"), "{samples}");
+    let told = "`by` must name an axis after the first, which counts samples, got Axis(0)";
+    assert_eq!(samples, told);
     let (_, device) = &devices()[0];
     let whole = ScalerConfig::standard().with_by(ScaleBy::Whole);
     let error = whole.init(3, device).unwrap_err().to_string();

@@ -197,6 +197,9 @@ fn presets_have_the_numbers_of_their_sources() {
         AdamWConfig::optax(),
     ];
     assert_eq!(decays.map(|config| config.weight_decay), [1e-2, 4e-3, 1e-4]);
+    assert_eq!(TrustRatioConfig::lars().coefficient, 1e-3);
+    let clip = AutoClipConfig::paper();
+    assert_eq!((clip.percentile, clip.history), (10.0, 1_000_000));
     assert_eq!(ClipGradNormConfig::torch(1.0).epsilon, 1e-6);
     assert_eq!(ClipGradNormConfig::keras(1.0).scope, NormScope::Tensor);
     let torch = EmaConfig::torch(0.9);
@@ -204,6 +207,7 @@ fn presets_have_the_numbers_of_their_sources() {
         (torch.warmup, torch.buffers),
         (EmaWarmup::FirstUpdateCopies, Buffers::Copy)
     );
+    assert_eq!(EmaConfig::keras(0.9), EmaConfig::torch(0.9));
     assert_eq!(EmaConfig::timm(0.9).warmup, EmaWarmup::None);
     assert_eq!(EmaConfig::optax(0.9).warmup, EmaWarmup::BiasCorrected);
     let plateau = PlateauConfig::torch(Goal::Minimize);

@@ -14,9 +14,10 @@ fn interrupted_it_reports_what_is_done_and_can_be_continued() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("runs.jsonl");
     let options = "--only clip --seeds 40 --epochs 2 --jobs 1 --store";
-    let running = start(options, &store);
+    let mut running = start(options, &store);
     let has_runs = || std::fs::read_to_string(&store).is_ok_and(|text| text.lines().count() >= 3);
     while !has_runs() {
+        assert_eq!(running.try_wait().unwrap(), None, "it ended early");
         sleep(Duration::from_millis(5));
     }
     send("-INT", &running.id().to_string());

@@ -170,7 +170,8 @@ fn intervals_and_verdicts_agree_in_every_row() {
 fn better_is_what_the_metric_says() {
     let (low, high) = (Better::Lower, Better::Higher);
     for (better, verdict) in [(high, Verdict::Helps), (low, Verdict::Hurts)] {
-        let protocol = Protocol::new([QualityMetric::plain("score", better, 0.1)]);
+        let metric = QualityMetric::plain("score", high, 0.1).with_better(better);
+        let protocol = Protocol::new([metric]);
         let recipes = [Recipe::baseline("a", ""), Recipe::variant("b", "a", "")];
         let run = |variant: &str, seed, shift: f64| {
             TrainingRun::new(variant, seed).with_metric("score", shift + 0.1 * noise(variant, seed))

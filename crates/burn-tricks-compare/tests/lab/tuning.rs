@@ -86,6 +86,8 @@ fn each_recipe_gets_its_best_rate_by_the_same_budget() {
     assert_eq!(chosen, [0.4, 0.1, 1.6, 0.1]);
     // Eight with two seeds, four with four, two with eight.
     assert_eq!(tuning().runs_per_recipe(), 8 * 2 + 4 * 2 + 2 * 4);
+    let three = tuning().with_first_seeds(NonZeroUsize::new(3).unwrap());
+    assert_eq!(three.runs_per_recipe(), 8 * 3 + 4 * 3 + 2 * 6);
     for recipe in recipes() {
         let of_recipe = asked
             .iter()

@@ -14,7 +14,7 @@ use std::{
 use burn_tricks_compare::{
     Comparison, ExaminationFinding, Protocol, QualityMetric, Recipe, Reporter, Study, Tuning,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Set where this is the program, and not its test.
 const IS_PROGRAM: &str = "COMPARE_TEST_IS_PROGRAM";
@@ -32,6 +32,7 @@ const TESTS: &[(&str, fn())] = &[
         "what_cannot_be_done_is_found_out_before_the_first_run",
         what_cannot_be_done_is_found_out_before_the_first_run,
     ),
+    ("a_merge_tells_conflicts", a_merge_tells_conflicts),
     #[cfg(unix)]
     (
         "an_interrupted_examination_is_no_success",
@@ -101,11 +102,16 @@ fn program() -> ExitCode {
     let study = Study::new(Protocol::new([loss]))
         .with_recipes(recipes)
         .with_tuning(tuning.expect("a positive multiple"))
+        .with_condition("a seed redraws", "nothing")
+        .with_threads(Some(2))
         .with_doctor();
     burn_tricks_compare::main(study, train)
 }
 
 fn train(recipe: &Recipe, _: u64, report: &mut Reporter) -> Result<(), Box<dyn Error>> {
+    if env::var("RAYON_NUM_THREADS").as_deref() != Ok("2") {
+        return Err("it has another number of threads than the study says".into());
+    }
     if report.is_examined() {
         sleep(Duration::from_secs(60));
         report.finding(ExaminationFinding::default());
@@ -173,8 +179,9 @@ fn a_report_that_has_nothing_to_show_takes_no_other_with_it() {
         json.as_os_str(),
     ];
     let output = start(&options, &store).wait_with_output().unwrap();
-    let [_, told] = told(&output);
+    let [table, told] = told(&output);
     assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(table.contains("a seed redraws: nothing"), "{table}");
     assert!(
         told.contains("a.svg` is not written: no row has an answer to `cost`"),
         "{told}"
@@ -196,6 +203,16 @@ fn what_cannot_be_done_is_found_out_before_the_first_run() {
     let output = start(&options, &store).wait_with_output().unwrap();
     assert!(!output.status.success());
     assert!(!json.exists() && !store.exists());
+    for (options, expected) in [
+        (["--epochs", "3"], "`--epochs` has no effect"),
+        (["--shard", "3/2"], "such as 2/5, got \"3/2\""),
+    ] {
+        let output = start(&options, &store).wait_with_output().unwrap();
+        let [_, told] = told(&output);
+        assert!(!output.status.success(), "{told}");
+        assert!(told.contains(expected), "{told}");
+        assert!(!store.exists(), "{told}");
+    }
     // Two recipes of one name.
     let mut command = command(&["--tune", "--seeds", "1"], &store);
     command.env(IS_PROGRAM, "twice");
@@ -204,6 +221,32 @@ fn what_cannot_be_done_is_found_out_before_the_first_run() {
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert!(told.contains("\"clip\""), "{told}");
     assert!(!store.exists(), "{told}");
+}
+
+fn a_merge_tells_conflicts() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, other, whole] = ["one", "other", "whole"].map(|name| folder.path().join(name));
+    let output = start(&["--seeds", "1"], &one).wait_with_output().unwrap();
+    let runs = fs::read_to_string(&one).unwrap();
+    assert_eq!(runs.lines().count(), 2, "{:?}", told(&output));
+    // The same runs with another loss.
+    let others = runs.lines().map(|line| {
+        let mut line: Value = serde_json::from_str(line).unwrap();
+        line["run"]["quality"]["loss"]["value"] = json!(0.25);
+        format!("{line}\n")
+    });
+    fs::write(&other, others.collect::<String>()).unwrap();
+    let mut merge = Command::new(env::current_exe().expect("the path of this test"));
+    merge.arg("merge").args([&one, &other]);
+    merge.arg("--into").arg(&whole).env(IS_PROGRAM, "1");
+    let output = merge.output().unwrap();
+    let [printed, told] = told(&output);
+    assert!(output.status.success(), "{told}");
+    assert!(printed.contains("2 runs in "), "{printed}");
+    for variant in ["sgd", "clip"] {
+        let line = format!("\"{variant}\" with seed 1 is there twice with other results; ");
+        assert!(told.contains(&line), "{told}");
+    }
 }
 
 #[cfg(unix)]

@@ -110,10 +110,18 @@ fn this_executable_can_be_the_worker() {
 
 #[test]
 fn workers_run_at_once() {
-    // Each waits for the other's file.
+    // Each waits for the other's file, and fails if it does not come.
     let folder = tempfile::tempdir().unwrap();
     let meet = |mine: &str, other: &str| {
-        let script = format!("touch {mine}\nwhile [ ! -e {other} ]; do sleep 0.02; done\n");
+        let script = format!(
+            "touch {mine}\n\
+             i=0\n\
+             while [ ! -e {other} ]; do\n\
+             i=$((i + 1))\n\
+             [ $i -lt 1000 ] || exit 1\n\
+             sleep 0.02\n\
+             done\n"
+        );
         let mut job = job(mine, &[0], &(script + &print(mine, 0)));
         job.command.current_dir(folder.path());
         job

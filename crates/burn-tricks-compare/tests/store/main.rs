@@ -258,7 +258,8 @@ fn stores_are_merged_and_conflicts_told() {
     drop(store);
 
     let error = merge(std::slice::from_ref(&a), &whole).unwrap_err();
-    assert!(error.to_string().contains("exists"), "{error}");
+    let told = "whole` for runs: it exists, and is not among the stores to merge";
+    assert!(error.to_string().contains(told), "{error}");
     assert_eq!(merge(&[whole.clone(), a], &whole).unwrap().runs, 4);
     let error = merge(&[path("absent")], &path("new")).unwrap_err();
     assert!(error.to_string().contains("absent"), "{error}");
