@@ -37,7 +37,7 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 /// How often in an epoch the target is looked for in the first epochs, or one epoch would be the fastest
-/// there is.
+/// there is. An epoch of fewer batches has a look after each.
 const EARLY_CHECKS: usize = 4;
 /// The first epochs, in which learning curves have a point for each.
 const EARLY_EPOCHS: usize = 10;
@@ -113,9 +113,12 @@ impl Training<'_> {
         let mut best = BestWeights::new();
         let mut steps_to_target = None;
         let mut training_time = Duration::ZERO;
+        // Each part of an epoch has a batch, so that no run arrives before its first step.
+        let batches = split.train.len().div_ceil(setup.batch_size);
+        let early_checks = batches.clamp(1, EARLY_CHECKS);
         for epoch in 1..=epochs {
             let parts = match epoch {
-                ..=EARLY_EPOCHS if steps_to_target.is_none() => EARLY_CHECKS,
+                ..=EARLY_EPOCHS if steps_to_target.is_none() => early_checks,
                 _ => 1,
             };
             let mut last = None;

@@ -100,7 +100,10 @@ fn without_the_score_of_no_model_a_failed_training_ends_it_undecided() {
 fn looks_that_can_decide_nothing_are_refused_before_the_first_training() {
     let prescription = Prescription::NormLayers;
     for (looks, expected) in [
-        (vec![4], "4 seeds cannot decide the row; 6 can"),
+        (
+            vec![4],
+            "4 seeds cannot show a difference in the row; 6 can",
+        ),
         (
             vec![8, 8],
             "the looks must be ascending numbers of seeds from 1 up, got [8, 8]",

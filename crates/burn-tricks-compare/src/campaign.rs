@@ -110,11 +110,13 @@ impl<'a> Campaign<'a> {
                     fit => plan.within(fit, &comparison),
                 };
             }
-            if plan.wanted.is_empty() {
+            // Not if only runs that a failed worker did not come to are left.
+            let is_next_look = made > 0 && plan.look != look;
+            // A part ends with its look: the runs after it follow from the results of all parts.
+            if plan.wanted.is_empty() || self.shard.is_some() && is_next_look {
                 return Ok(comparison);
             }
-            // Not if only runs that a failed worker did not come to are left.
-            if made > 0 && plan.look != look {
+            if is_next_look {
                 looked(&comparison);
             }
             look = plan.look;

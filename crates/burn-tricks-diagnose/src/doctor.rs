@@ -191,6 +191,9 @@ impl Doctor {
 
     /// Takes a batch of the training: inputs `[rows, ...]`, and labels `[rows]` or numbers `[rows]` or
     /// `[rows, columns]`. The first rows are kept, as many as [`DoctorConfig::rows`](crate::DoctorConfig::rows) says.
+    ///
+    /// Targets must be those that count in the loss, without padding, and so must the outputs of
+    /// [`observe_outputs`](Self::observe_outputs): the doctor compares the loss with the mean over all of them.
     pub fn observe_batch<const D: usize>(
         &mut self,
         inputs: &Tensor<D>,
@@ -202,7 +205,8 @@ impl Doctor {
         self.observe_targets(targets);
     }
 
-    /// Takes the targets of a batch whose inputs are no float tensors, such as words.
+    /// Takes the targets of a batch whose inputs are no float tensors, such as words: those that count in the loss, without
+    /// padding, as for [`observe_batch`](Self::observe_batch).
     pub fn observe_targets(&mut self, targets: impl Into<Targets>) {
         let targets = targets.into();
         self.loss_checks.targets(&targets);
@@ -221,7 +225,8 @@ impl Doctor {
         self.valid.targets(targets, self.rows);
     }
 
-    /// Takes the outputs of the model in training, `[rows, columns]`, as the loss gets them.
+    /// Takes the outputs of the model in training, `[rows, columns]`, as the loss gets them: one row for each target that counts in
+    /// the loss, and none for padding.
     pub fn observe_outputs(&mut self, outputs: &Tensor<2>) {
         self.loss_checks.outputs(outputs);
         self.outputs.push(self.step + 1, outputs);

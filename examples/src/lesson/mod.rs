@@ -66,7 +66,7 @@ struct ClaimsTask {
 
 /// Whether the arguments ask for it.
 pub fn is_asked() -> bool {
-    std::env::args().any(|argument| argument == "--lesson")
+    std::env::args_os().any(|argument| argument == "--lesson")
 }
 
 /// The whole program, if they do.

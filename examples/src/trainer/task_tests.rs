@@ -183,6 +183,29 @@ fn what_does_not_go_together_or_does_not_fit_is_refused() {
     }
 }
 
+/// Two batches in an epoch, and a target that every model has reached.
+#[test]
+fn no_run_arrives_before_its_first_step() {
+    let _alone = alone();
+    let mut setup = setup("baseline");
+    setup.batch_size = 600;
+    let training = Training {
+        setup: &setup,
+        problem: &Problem::of(DataSet::Digits),
+        seed: 1,
+        split_seed: 1,
+        target: Target {
+            accuracy: 0.0,
+            ..BuiltIn::Mlp.task().target
+        },
+        device: &Device::flex(),
+    };
+    let mut report = Reporter::new("baseline", 1, 1);
+    training.run(&mut report).unwrap();
+    let arrival = report.into_run().arrival.unwrap();
+    assert_eq!((arrival.steps, arrival.of), (Some(1), 2));
+}
+
 #[test]
 fn an_error_of_a_regression_is_in_the_unit_of_its_numbers() {
     let _alone = alone();

@@ -1,10 +1,16 @@
 //! Ablations, interactions, tuned rates, and the sentences of a teaching text.
 
-use crate::{compare, read, text};
+use crate::{compare, text};
 use burn_tricks::compare::Comparison;
 
 /// Runs the program with short trainings, and returns what it printed and found.
 fn run(options: &str) -> (String, Comparison) {
+    let (printed, json) = run_to_json(options);
+    (printed, serde_json::from_str(&json).unwrap())
+}
+
+/// The same, with what it found as the text of its file.
+fn run_to_json(options: &str) -> (String, String) {
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("all.json");
     let mut arguments: Vec<&str> = options.split(' ').collect();
@@ -18,7 +24,8 @@ fn run(options: &str) -> (String, Comparison) {
     ]);
     let output = compare(&arguments);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    (text(&output.stdout), read(&json))
+    let json = std::fs::read_to_string(&json).unwrap();
+    (text(&output.stdout), json)
 }
 
 fn error(options: &str) -> String {
@@ -74,7 +81,13 @@ fn an_ablation_leaves_out_each_change_in_turn() {
 
 #[test]
 fn interactions_are_told_behind_the_table() {
-    let (printed, found) = run("--interactions clip,dropout");
+    let (printed, json) = run_to_json("--interactions clip,dropout");
+    let found: Comparison = serde_json::from_str(&json).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let pair = &json["interactions"]["pairs"][0];
+    assert_eq!(pair["first"], "clip");
+    assert_eq!(pair["seeds"], 2);
+    assert_eq!(json["conditions"][0][0], "a seed redraws");
     let names: Vec<&str> = found.recipes.iter().map(|recipe| &*recipe.name).collect();
     assert_eq!(names, ["unstable", "clip", "dropout", "clip + dropout"]);
     assert!(

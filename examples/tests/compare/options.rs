@@ -1,6 +1,6 @@
 //! What is asked, and what is refused.
 
-use crate::{compare, read, start, text, timeless};
+use crate::{compare, program, read, start, text, timeless};
 use burn_tricks_examples::recipes::BuiltIn;
 
 #[test]
@@ -32,9 +32,10 @@ fn a_wrong_name_lists_the_right_ones_and_the_near_ones() {
             "`baseline` is compared with nothing: name a variant too",
         ),
         (
-            vec!["--question", "speeed"],
+            vec!["--question", "speeed", "--svg", "/nowhere/a.svg"],
             "no question `speeed`; there are: accuracy, loss, speed, cost",
         ),
+        (vec!["--question", "loss"], "--svg <FILE>"),
         (vec!["--task", "mlp,cnn"], "compare one after the other"),
         (
             vec!["--task", "mpl"],
@@ -54,6 +55,18 @@ fn a_wrong_name_lists_the_right_ones_and_the_near_ones() {
         assert!(error.contains(expected), "{options:?}: {error}");
         assert_eq!(text(&output.stdout), "", "{options:?}");
     }
+}
+
+#[test]
+#[cfg(unix)]
+fn an_argument_that_is_no_text_is_refused() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    let mut command = std::process::Command::new(program("compare"));
+    let output = command.arg(OsStr::from_bytes(b"\xff")).output().unwrap();
+    let error = text(&output.stderr);
+    assert!(!output.status.success());
+    assert!(!error.contains("panicked"), "{error}");
 }
 
 #[test]

@@ -89,8 +89,9 @@ pub struct Answer {
     /// The p-value of "beyond the margin", adjusted in the same way.
     pub equivalence_p: f64,
     /// Where the verdict is undecided: the seeds with which a verdict would be likely if the effect
-    /// seen were the true one. `None` if 1,000 would not suffice, and if more seeds can bring none, since a run
-    /// failed and nothing says [what that scores](crate::Quality::no_model), or did not arrive.
+    /// seen were the true one. `None` if 1,000 would not suffice, if fewer than two differences are known, which
+    /// have no spread, and if more seeds can bring none, since a run failed and nothing says
+    /// [what that scores](crate::Quality::no_model), or did not arrive.
     pub need: Option<usize>,
 }
 
@@ -105,7 +106,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) arises: bool,
     /// Whether more seeds can show a difference, and equivalence.
     pub(crate) can_show: [bool; 2],
-    /// The fewest seeds with which any verdict is possible.
+    /// The fewest seeds with which a difference can be shown.
     pub(crate) least: usize,
 }
 
@@ -127,6 +128,9 @@ impl Answer {
         let sd = sample_sd(asked.differences);
         let interval = Interval::confidence_95(asked.differences);
         let need = || {
+            if asked.differences.len() < 2 {
+                return None;
+            }
             let floored = sd.max(asked.margin / 4.0);
             let (mean, margin) = (interval.mean, asked.margin);
             let difference = need::for_a_difference(mean, floored, family.difference_level);
@@ -136,7 +140,7 @@ impl Answer {
             let difference = difference.filter(|_| can_differ);
             let equivalence = equivalence.filter(|_| can_be_equivalent);
             let need = difference.into_iter().chain(equivalence).min();
-            // More than there are, and enough for any verdict.
+            // More than there are, and enough to show a difference.
             need.map(|seeds| seeds.max(asked.least).max(asked.differences.len() + 1))
         };
         let effect = || {

@@ -78,7 +78,7 @@ impl<'a> Pool<'a> {
         (0..seeds).filter_map(pair).collect()
     }
 
-    /// The fewest seeds with which any verdict is possible.
+    /// The fewest seeds with which a difference can be shown.
     pub(crate) fn least_seeds(&self) -> usize {
         least_seeds(self.rows.len(), self.looks.count())
     }

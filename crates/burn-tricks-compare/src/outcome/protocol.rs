@@ -9,6 +9,9 @@ use crate::{
     statistics::looks::{Looks, LooksError},
 };
 
+/// The questions of every report that are no metrics. A metric of such a name could not be told from them.
+const OTHER_QUESTIONS: [&str; 3] = ["speed", "cost", "stability"];
+
 /// What a comparison asks and how it decides, declared before the first run.
 ///
 /// Margins and looks that are chosen after the results are known make every verdict void.
@@ -88,7 +91,8 @@ impl Protocol {
     ///
     /// # Errors
     ///
-    /// If there is no metric, two have one name, a margin is not a positive number or, of a ratio, not
+    /// If there is no metric, two have one name, one has the name of another question (`speed`, `cost` or
+    /// `stability`), a margin is not a positive number or, of a ratio, not
     /// above 1, or the looks do not ascend.
     pub fn check(&self) -> Result<(), ProtocolError> {
         if self.metrics.is_empty() {
@@ -96,6 +100,9 @@ impl Protocol {
         }
         for (at, metric) in self.metrics.iter().enumerate() {
             let name = &metric.name;
+            if OTHER_QUESTIONS.contains(&name.as_str()) {
+                return Err(ProtocolError::ReservedMetric { name: name.clone() });
+            }
             if self.metrics[..at].iter().any(|other| other.name == *name) {
                 return Err(ProtocolError::DuplicateMetric { name: name.clone() });
             }
@@ -139,6 +146,11 @@ pub enum ProtocolError {
         /// The name.
         name: String,
     },
+    /// A metric has the name of another question: `speed`, `cost` or `stability`.
+    ReservedMetric {
+        /// The name.
+        name: String,
+    },
     /// A margin is not what it must be.
     Margin {
         /// Name of the metric, or `speed` or `cost`.
@@ -157,6 +169,10 @@ impl fmt::Display for ProtocolError {
         match self {
             Self::NoMetric => write!(f, "there is no metric to compare by"),
             Self::DuplicateMetric { name } => write!(f, "two metrics are named {name:?}"),
+            Self::ReservedMetric { name } => write!(
+                f,
+                "a metric cannot be named {name:?}, which is a question of every report"
+            ),
             Self::Margin { of, margin, least } => {
                 write!(f, "the margin of {of:?} must be {least}, got {margin}")
             }
@@ -191,6 +207,10 @@ mod tests {
         );
         let twice = Protocol::new([QualityMetric::loss("loss"), QualityMetric::share("loss")]);
         assert_eq!(message(twice), "two metrics are named \"loss\"");
+        for name in ["speed", "cost", "stability"] {
+            let told = message(Protocol::new([QualityMetric::loss(name)]));
+            assert!(told.contains(&format!("named {name:?}")), "{told}");
+        }
         for (metric, expected) in [
             (
                 QualityMetric::loss("rmse").with_margin(0.1),

@@ -1,6 +1,7 @@
 //! The comparison itself.
 
 use std::{
+    collections::HashSet,
     error::Error,
     io,
     num::NonZeroUsize,
@@ -21,7 +22,7 @@ use signal_hook::{
 use crate::{
     campaign::Campaign,
     comparison::comparison::Comparison,
-    outcome::examination::Examination,
+    outcome::{examination::Examination, run::TrainingRun},
     program::{
         failures, lab,
         options::Options,
@@ -65,8 +66,12 @@ pub(crate) fn compare(study: &Study, options: &Options) -> Result<(), Box<dyn Er
     }
     let study = &study;
     let mut campaign = Campaign::new(&study.protocol, &study.recipes, runner.clone());
+    let mut failed_before = HashSet::new();
     if let Some(path) = &options.store {
-        campaign = campaign.with_store(open(path, study, options)?);
+        let store = open(path, study, options)?;
+        let failed = store.runs().iter().filter(|run| run.failure.is_some());
+        failed_before.extend(failed.map(|run| (run.variant.clone(), run.seed)));
+        campaign = campaign.with_store(store);
     }
     if let Some(shard) = options.shard {
         campaign = campaign.with_shard(shard);
@@ -95,13 +100,16 @@ pub(crate) fn compare(study: &Study, options: &Options) -> Result<(), Box<dyn Er
             );
         },
     )?;
-    if options.doctor && !stop.load(Relaxed) {
+    // One that the store held before ends nothing.
+    let is_new = |run: &TrainingRun| !failed_before.contains(&(run.variant.clone(), run.seed));
+    let has_failed_fast = options.fail_fast && comparison.failed().any(is_new);
+    if options.doctor && !has_failed_fast && !stop.load(Relaxed) {
         comparison.examinations = examine(study, &runner)?;
     }
     let is_stopped = stop.load(Relaxed);
     let mut written = Ok(());
     match (options.shard, &options.store) {
-        (Some(_), Some(_)) if is_stopped => {}
+        (Some(_), Some(_)) if is_stopped || has_failed_fast => {}
         (Some(shard), Some(path)) => println!(
             "part {shard} is in `{}`; merge the stores of all parts",
             path.display()
@@ -138,7 +146,7 @@ fn announce(study: &Study) {
     let plural = if rows == 1 { "" } else { "s" };
     eprintln!("{rows} row{plural}; verdicts are read at {looks} seeds: {runs}");
     if let Err(too_few) = looks.least_seeds(rows) {
-        eprintln!("{too_few}: every verdict will be undecided");
+        eprintln!("{too_few}");
     }
 }
 
@@ -148,6 +156,9 @@ fn processes(study: &Study, options: &Options) -> NonZeroUsize {
 }
 
 /// A flag that Ctrl-C and a scheduler's signal raise; the second one ends the program at once.
+///
+/// The signal of a terminal that is closed does what the system lets it do, since below `nohup` it must stay ignored: it
+/// ends the program at once, and each worker ends when it has made its run and nobody reads it.
 fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -159,8 +170,11 @@ fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
 
 fn open(path: &Path, study: &Study, options: &Options) -> Result<Store, Box<dyn Error>> {
     let mut store = Store::open(path, &study.recipes, &study.context(options)?)?;
-    for line in store.unreadable() {
-        eprintln!("`{}`, {line}", path.display());
+    // A tuning has opened the store before, and told them.
+    if !options.lab.tune {
+        for line in store.unreadable() {
+            eprintln!("`{}`, {line}", path.display());
+        }
     }
     if options.retry_failed {
         store.forget_failed();
@@ -213,7 +227,7 @@ fn ended(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::{protocol::Protocol, recipe::Recipe, run::TrainingRun};
+    use crate::outcome::{protocol::Protocol, recipe::Recipe};
 
     #[test]
     fn what_failed_of_all_parts_is_told_and_a_stopped_examination_is_no_end() {

@@ -131,6 +131,9 @@ fn open(
     let candidates = tuning.candidates(&study.recipes)?;
     let context: Value = json!({"scored on": "validation", "context": study.context(options)?});
     let mut store = Store::open(path, &candidates, &context)?;
+    for line in store.unreadable() {
+        eprintln!("`{}`, {line}", path.display());
+    }
     if options.retry_failed {
         store.forget_failed();
     }

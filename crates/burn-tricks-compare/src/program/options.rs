@@ -52,7 +52,7 @@ pub struct Options {
     #[arg(long)]
     pub list: bool,
     /// So many seeds for every row, instead of as many as each needs. The program says before the first
-    /// run if they are too few for any verdict.
+    /// run if they are too few to show a difference.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub seeds: Option<NonZeroUsize>,
     /// Read verdicts at these numbers of seeds, ascending and separated by commas, such as 10,20,40, instead of at
@@ -62,8 +62,8 @@ pub struct Options {
     /// Epochs per run, if the program declares a number of its own.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub epochs: Option<NonZeroUsize>,
-    /// A first impression: shorter runs, if the program declares them, and the fewest seeds that can decide a
-    /// row, in one look.
+    /// A first impression: shorter runs, if the program declares them, and the fewest seeds that can show a
+    /// difference, in one look.
     #[arg(long)]
     pub quick: bool,
     /// Start no further look that would end later than so many minutes after the start.
@@ -98,12 +98,12 @@ pub struct Options {
     #[arg(long, conflicts_with = "shard", value_name = "FILE")]
     pub svg: Option<PathBuf>,
     /// The question of the forest plot: a metric, `speed` or `cost` [default: the first metric].
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "svg")]
     pub question: Option<String>,
     /// Write a line for each row and question there, as CSV.
     #[arg(long, conflicts_with = "shard", value_name = "FILE")]
     pub answers: Option<PathBuf>,
-    /// Write everything there: protocol, recipes, rows, runs.
+    /// Write everything there: protocol, recipes, rows, runs, interactions, conditions.
     #[arg(long, conflicts_with = "shard", value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Examine each recipe: one more training with the first seed, in which the program looks for what keeps it

@@ -9,6 +9,7 @@ use std::{
     thread::available_parallelism,
 };
 
+use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::{
@@ -21,6 +22,17 @@ use crate::{
     },
     report::html::page::PageInfo,
 };
+
+/// What `--json` writes: the comparison, as [`Comparison`] is read back, with what the reports tell beside it.
+#[derive(Serialize)]
+struct Everything<'a> {
+    #[serde(flatten)]
+    comparison: &'a Comparison,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interactions: Option<&'a Interactions>,
+    /// Each a heading and a sentence.
+    conditions: &'a [(String, String)],
+}
 
 /// Refuses a report that cannot be written, before the runs are paid for. What a file holds stays there
 /// until then.
@@ -85,7 +97,12 @@ pub(crate) fn write(
     let answers = options.answers.as_ref();
     let answers = answers.map(|path| write_file(path, &comparison.csv()));
     let json = options.json.as_ref().map(|path| {
-        let text = serde_json::to_string_pretty(comparison).map_err(|error| error.to_string())?;
+        let everything = Everything {
+            comparison,
+            interactions: interactions.as_ref(),
+            conditions: &study.conditions,
+        };
+        let text = serde_json::to_string_pretty(&everything).map_err(|error| error.to_string())?;
         write_file(path, &text)
     });
     // One that cannot be written takes no other with it.

@@ -55,15 +55,14 @@ fn told(answer: &Answer, seeds: usize) -> String {
         effect.interval
     };
     let margin = numbers::margin(effect.unit, effect.margin);
-    let words = match (answer.verdict, answer.need) {
-        (None, _) if is_speed => "the target is not reached often enough".to_owned(),
-        (None, _) if effect.pairs < seeds => wording::UNKNOWN.to_owned(),
-        (None, _) => "no run gave a result".to_owned(),
-        (Some(Verdict::Helps), _) => "better together than apart".to_owned(),
-        (Some(Verdict::Hurts), _) => "worse together than apart".to_owned(),
-        (Some(Verdict::Undecided), Some(seeds)) => format!("undecided (needs ~{seeds} seeds)"),
-        (Some(Verdict::Undecided), None) => "undecided (1,000 seeds would not suffice)".to_owned(),
-        (Some(_), _) => format!("together as apart, within {margin}"),
+    let words = match answer.verdict {
+        None if is_speed => "the target is not reached often enough".to_owned(),
+        None if effect.pairs < seeds => wording::UNKNOWN.to_owned(),
+        None => "no run gave a result".to_owned(),
+        Some(Verdict::Helps) => "better together than apart".to_owned(),
+        Some(Verdict::Hurts) => "worse together than apart".to_owned(),
+        Some(Verdict::Undecided) => wording::undecided(answer),
+        Some(_) => format!("together as apart, within {margin}"),
     };
     let unit = match effect.unit {
         Unit::Points => " points",

@@ -13,12 +13,21 @@ use crate::{
 
 /// The verdict, where it is undecided with the seeds that it would need.
 pub(crate) fn verdict(answer: &Answer) -> String {
-    match (answer.verdict, answer.need) {
-        (None, _) => "–".to_owned(),
-        (Some(Verdict::Undecided), _) if answer.effect.is_none() => "no runs yet".to_owned(),
-        (Some(Verdict::Undecided), Some(seeds)) => format!("undecided (needs ~{seeds} seeds)"),
-        (Some(Verdict::Undecided), None) => "undecided (1,000 seeds would not suffice)".to_owned(),
-        (Some(verdict), _) => verdict.to_string(),
+    match answer.verdict {
+        None => "–".to_owned(),
+        Some(Verdict::Undecided) if answer.effect.is_none() => "no runs yet".to_owned(),
+        Some(Verdict::Undecided) => undecided(answer),
+        Some(verdict) => verdict.to_string(),
+    }
+}
+
+/// What is told of an undecided question: the seeds that it would need, or why there is no such number.
+pub(crate) fn undecided(answer: &Answer) -> String {
+    let pairs = answer.effect.as_ref().map_or(0, |effect| effect.pairs);
+    match answer.need {
+        Some(seeds) => format!("undecided (needs ~{seeds} seeds)"),
+        None if pairs < 2 => "undecided (one pair has no spread)".to_owned(),
+        None => "undecided (1,000 seeds would not suffice)".to_owned(),
     }
 }
 
@@ -210,7 +219,7 @@ pub(crate) fn how_decided(rows: usize, looks: &Looks, margins: &str) -> String {
          at most 5 %.\nEquivalent: {margins}.\nIn brackets: 95 % intervals of one row alone.\n"
     );
     if let Err(too_few) = looks.least_seeds(rows) {
-        text += &format!("Every verdict is undecided: {too_few}.\n");
+        text += &format!("No difference can be shown: {too_few}.\n");
     }
     wrapped(&text)
 }

@@ -74,12 +74,19 @@ impl Family {
     ///
     /// It is Student's, with the [floored](PairedTest::floored_sd) standard deviation and the level
     /// to which Holm's method has come. Where the sign-flip test withholds what Student's alone would
-    /// show, the interval is widened to zero or to the margin.
+    /// show, the interval is widened to zero or to the margin. Fewer than two pairs have no interval: its
+    /// ends are NaN.
     pub fn interval(&self, row: usize, tests: &[PairedTest], margin: f64) -> Interval {
         let reading = &self.readings[row];
         let Some(last) = tests.last() else {
             return Interval::UNKNOWN;
         };
+        if last.pairs < 2 || !last.mean.is_finite() {
+            return Interval {
+                mean: last.mean,
+                ..Interval::UNKNOWN
+            };
+        }
         let at = |look: Option<usize>, tail: f64| {
             let test = look.and_then(|look| tests.get(look)).unwrap_or(last);
             Interval {

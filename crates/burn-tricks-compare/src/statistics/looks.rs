@@ -17,8 +17,8 @@ pub struct Looks(Vec<usize>);
 
 impl Looks {
     /// Three looks for a comparison of `rows` rows, each a variant with its baseline. The first look is at one
-    /// seed more than the fewest with which a verdict is possible, the others are at 1.7 times and 2.85 times
-    /// as many seeds. For 40 rows the looks are at 14, 24 and 40 seeds.
+    /// seed more than the fewest with which a difference can be shown, the others are at 1.7 times and 2.85
+    /// times as many seeds. For 40 rows the looks are at 14, 24 and 40 seeds.
     pub fn for_rows(rows: usize) -> Self {
         let first = least_seeds(rows, 3) + 1;
         let later = [170, 285].map(|percent: usize| (percent * first).div_ceil(100));
@@ -67,12 +67,12 @@ impl Looks {
         self.0[self.0.len() - 1]
     }
 
-    /// The fewest seeds with which any verdict is possible in a comparison of `rows` rows.
+    /// The fewest seeds with which a difference can be shown in a comparison of `rows` rows.
     ///
     /// # Errors
     ///
-    /// If the last look is at fewer seeds. Every verdict would be "undecided", and the error says so before
-    /// the first run.
+    /// If the last look is at fewer seeds. No difference can be shown then, and the error says so before the
+    /// first run. One seed fewer may still show equivalence.
     pub fn least_seeds(&self, rows: usize) -> Result<usize, TooFewSeeds> {
         let (last, needed) = (self.last(), least_seeds(rows, self.count()));
         if last < needed {
@@ -95,11 +95,12 @@ impl fmt::Display for Looks {
     }
 }
 
-/// The fewest seeds with which a verdict is possible in a comparison of that many rows, variants with
+/// The fewest seeds with which a difference can be shown in a comparison of that many rows, variants with
 /// a baseline, read at that many looks.
 ///
 /// The two-sided sign-flip test of n seeds has no p-value below 2 / 2ⁿ. Multiplied by the looks, and
-/// by the rows in Holm's first step, it must be able to fall to 0.05.
+/// by the rows in Holm's first step, it must be able to fall to 0.05. The tests of equivalence are one-sided,
+/// with p-values down to 1 / 2ⁿ: one seed fewer can show it.
 pub fn least_seeds(rows: usize, looks: usize) -> usize {
     let tests = looks.max(1) as f64 * rows.max(1) as f64;
     let is_possible = |seeds: &i32| tests * 2.0_f64.powi(1 - seeds) <= ALPHA;
@@ -129,7 +130,7 @@ as_displayed!(LooksError);
 
 impl std::error::Error for LooksError {}
 
-/// The last look is at too few seeds for any verdict.
+/// The last look is at too few seeds to show a difference.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TooFewSeeds {
     last: usize,
@@ -141,10 +142,13 @@ impl fmt::Display for TooFewSeeds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { last, rows, needed } = self;
         match rows {
-            0 | 1 => write!(f, "{last} seeds cannot decide the row; {needed} can"),
+            0 | 1 => write!(
+                f,
+                "{last} seeds cannot show a difference in the row; {needed} can"
+            ),
             _ => write!(
                 f,
-                "{last} seeds cannot decide any of {rows} rows; {needed} can"
+                "{last} seeds cannot show a difference in any of {rows} rows; {needed} can"
             ),
         }
     }
@@ -193,7 +197,7 @@ mod tests {
         let error = looks.least_seeds(40).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "8 seeds cannot decide any of 40 rows; 11 can"
+            "8 seeds cannot show a difference in any of 40 rows; 11 can"
         );
         assert_eq!(looks.least_seeds(4), Ok(8));
         assert_eq!(Looks::for_rows(40).least_seeds(40), Ok(13));

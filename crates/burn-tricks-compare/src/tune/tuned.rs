@@ -67,10 +67,13 @@ impl Candidate {
         }
     }
 
-    /// The better one first; of two that are equal, the one nearer to the recipe's own value.
+    /// The better one first; of two that are equal, the one nearer to the recipe's own value. One of which every
+    /// run failed comes behind all others, whatever no model scores.
     pub(crate) fn order(&self, other: &Self) -> Ordering {
         let far = |candidate: &Self| candidate.factor.ln().abs();
-        let by_score = self.score.total_cmp(&other.score);
+        let has_failed = |candidate: &Self| candidate.failed == candidate.seeds;
+        let by_failure = has_failed(self).cmp(&has_failed(other));
+        let by_score = by_failure.then(self.score.total_cmp(&other.score));
         by_score.then(far(self).total_cmp(&far(other)))
     }
 }

@@ -246,7 +246,8 @@ impl Tuning {
                 if wanted.len() > before {
                     break;
                 }
-                // The least score first; of several, the one nearest to the recipe's own value.
+                // The least score first, and those of which every run failed last; of several, the one nearest to
+                // the recipe's own value.
                 alive.sort_by(|a, b| arm[*a].order(&arm[*b]));
                 alive.truncate(alive.len().div_ceil(2));
                 told = seeds;

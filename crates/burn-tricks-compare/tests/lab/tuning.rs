@@ -40,6 +40,15 @@ fn run(candidate: &Recipe, seed: u64) -> TrainingRun {
 }
 
 fn job(candidate: &Recipe, seeds: &[u64]) -> io::Result<Job> {
+    job_of(run, candidate, seeds)
+}
+
+/// A job of runs that `run` makes up.
+fn job_of(
+    run: fn(&Recipe, u64) -> TrainingRun,
+    candidate: &Recipe,
+    seeds: &[u64],
+) -> io::Result<Job> {
     let mut script = String::new();
     for seed in seeds {
         let json = serde_json::to_string(&run(candidate, *seed))?;
@@ -126,6 +135,30 @@ fn each_recipe_gets_its_best_rate_by_the_same_budget() {
         method.contains("further out may be better: slow.") && method.contains("stays: broken.")
     );
     assert_eq!(tuned.table().lines().count(), 5);
+}
+
+/// No model scores more than any candidate that works, as among classes of which one is common.
+#[test]
+fn a_rate_with_which_every_run_fails_never_wins() {
+    fn run(candidate: &Recipe, seed: u64) -> TrainingRun {
+        let accuracy = match candidate.settings["rate"].as_f64() {
+            Some(rate) if rate > 0.15 => f64::NAN,
+            Some(rate) if rate > 0.075 => 0.88,
+            Some(rate) if rate > 0.04 => 0.89,
+            Some(rate) if rate > 0.02 => 0.87,
+            _ => 0.85,
+        };
+        TrainingRun::new(&candidate.name, seed).with_metric_and_no_model("accuracy", accuracy, 0.9)
+    }
+    let accuracy = QualityMetric::share("accuracy");
+    let protocol = Protocol::new([accuracy.clone()]).with_looks(Looks::once(8).unwrap());
+    let sgd = [Recipe::baseline("sgd", "").with_settings(json!({"rate": 0.1}))];
+    let job = |candidate: &Recipe, seeds: &[u64]| job_of(run, candidate, seeds);
+    let tuning = Tuning::new("rate", accuracy);
+    let tuned = tuning.run(&protocol, &sgd, &runner(), None, job);
+    let arm = &tuned.unwrap().arms[0];
+    assert_eq!((arm.candidates.len(), arm.chosen), (8, 0.05));
+    assert!(!arm.has_failed);
 }
 
 #[test]

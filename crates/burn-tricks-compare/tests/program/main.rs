@@ -25,6 +25,14 @@ const TESTS: &[(&str, fn())] = &[
         a_tuning_whose_runs_fail_says_so,
     ),
     (
+        "a_tuning_tells_each_line_that_cannot_be_read_once",
+        a_tuning_tells_each_line_that_cannot_be_read_once,
+    ),
+    (
+        "after_a_failure_that_ends_it_nothing_is_examined_and_no_part_is_told_as_made",
+        after_a_failure_that_ends_it_nothing_is_examined_and_no_part_is_told_as_made,
+    ),
+    (
         "a_report_that_has_nothing_to_show_takes_no_other_with_it",
         a_report_that_has_nothing_to_show_takes_no_other_with_it,
     ),
@@ -112,6 +120,9 @@ fn train(recipe: &Recipe, _: u64, report: &mut Reporter) -> Result<(), Box<dyn E
     if env::var("RAYON_NUM_THREADS").as_deref() != Ok("2") {
         return Err("it has another number of threads than the study says".into());
     }
+    if env::var(IS_PROGRAM).as_deref() == Ok("fails") {
+        return Err("no disk".into());
+    }
     if report.is_examined() {
         sleep(Duration::from_secs(60));
         report.finding(ExaminationFinding::default());
@@ -160,6 +171,32 @@ fn a_tuning_whose_runs_fail_says_so() {
             "{told}"
         );
         assert!(table.contains("4 runs ended without a result"), "{table}");
+    }
+}
+
+/// The first of these lines stays in the file, the last is cut off.
+fn a_tuning_tells_each_line_that_cannot_be_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("runs.jsonl");
+    fs::write(&store, "{\"key\":\"\n{\"key\":\"").unwrap();
+    let running = start(&["--tune", "--seeds", "1"], &store);
+    let [_, told] = told(&running.wait_with_output().unwrap());
+    for line in ["line 1 cannot be read", "line 2 cannot be read"] {
+        assert_eq!(told.matches(line).count(), 1, "{told}");
+    }
+}
+
+fn after_a_failure_that_ends_it_nothing_is_examined_and_no_part_is_told_as_made() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, option) in [("examined", "--doctor"), ("part", "--shard=1/1")] {
+        let store = folder.path().join(name);
+        let mut command = command(&["--fail-fast", "--seeds", "1", option], &store);
+        let output = command.env(IS_PROGRAM, "fails").output().unwrap();
+        let [printed, told] = told(&output);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains("failed: no disk"), "{told}");
+        assert!(!told.contains("examination"), "{told}");
+        assert!(!printed.contains("part 1/1 is in"), "{printed}");
     }
 }
 

@@ -111,7 +111,8 @@ fn what_cannot_be_decided_is_said() {
         .with_looks(Looks::once(7).unwrap());
     let few = Comparison::init(&protocol, &comparison.recipes, &comparison.runs).unwrap();
     let method = few.method();
-    let expected = "Every verdict is undecided: 7 seeds cannot decide any of 4 rows; 8 can.";
+    let expected =
+        "No difference can be shown: 7 seeds cannot show a difference in any of 4 rows; 8 can.";
     assert!(method.contains(expected), "{method}");
 }
 

@@ -204,6 +204,16 @@ fn shards_and_their_merge_are_the_same_as_one_machine() {
 }
 
 #[test]
+fn a_part_ends_with_its_look_even_if_it_is_the_only_one() {
+    let (protocol, recipes) = (protocol(), recipes());
+    let only = Shard::init(1, 1).unwrap();
+    let campaign = Campaign::new(&protocol, &recipes, runner()).with_shard(only);
+    let comparison = campaign.run(job, |_| panic!("a second look")).unwrap();
+    assert_eq!(comparison.runs.len(), 3 * 8);
+    assert!(!comparison.is_finished());
+}
+
+#[test]
 fn recipes_that_do_not_fit_are_refused_before_the_first_run() {
     let mut recipes = recipes();
     recipes[1].baseline = Some("plane".to_owned());

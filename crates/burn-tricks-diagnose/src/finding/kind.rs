@@ -33,9 +33,10 @@ kinds! {
     NoParameters => "no parameters",
     /// No parameter got a gradient in any recorded step.
     NoGradients => "no gradients",
-    /// Parameters that require a gradient never got one, or got one and were never changed.
+    /// Parameters that require a gradient never got one, or got one and were never changed: the optimizer does not step them, or half
+    /// precision rounds its steps away.
     NeverTrained => "never trained",
-    /// Parameters are frozen: they require no gradient.
+    /// Parameters are frozen: they require no gradient, and keep their first values.
     Frozen => "frozen",
     /// The places of a tied parameter hold different numbers.
     TiedStale => "tied weights differ",

@@ -40,6 +40,13 @@ const TRAINED: f64 = 0.5;
 /// The relative difference of the loss that is handed over from the mean of squares up to which it is that mean.
 const CONVENTION: f64 = 0.1;
 
+/// The factor of the loss that is handed over, over the mean loss of outputs and targets, below which it is scaled down and is no
+/// other convention, such as half of a square.
+const SCALED_DOWN: f64 = 1.0 / 3.0;
+
+/// The share of the cross-entropy of equal probabilities from which a loss is no better.
+const EVEN: f64 = 0.98;
+
 /// The losses at the beginning that tell it.
 const BEGINNING: usize = 10;
 
@@ -131,8 +138,22 @@ impl History {
         Some(loss).filter(|loss| *loss > 0.0)
     }
 
+    /// The cross-entropy of equal probabilities of all classes, if the loss that is minimised is, as far as it was checked, a mean
+    /// cross-entropy. That of the shares of the classes is smaller, and a sound network may have a larger loss than that if the
+    /// rows of its rare classes weigh more.
+    fn even_loss(&self) -> Option<f64> {
+        use LossKind::{MeanSquaredError, OtherRegression};
+        let seen = self.train.as_ref()?.classes.len();
+        // The rows that are kept may hold only some of many classes.
+        let outputs = self.loss_checks.iter().map(|check| check.columns).max()?;
+        let is_regression = matches!(self.loss_kind?, MeanSquaredError | OtherRegression);
+        let is_own = seen >= 2 && !is_regression && self.has_own_loss();
+        is_own.then(|| (seen.max(outputs) as f64).ln())
+    }
+
     /// Whether the weights were trained before the first step: the first losses are far below that of a constant
-    /// prediction, and the first accuracy, if there is one, is far above its.
+    /// prediction, and the first accuracy, if there is one, is far above its. Of a loss that is scaled down, so must the mean loss
+    /// be that the first outputs and targets have.
     pub(crate) fn begins_trained(&self) -> bool {
         let first = &self.losses[..self.losses.len().min(BEGINNING)];
         let mean = first.iter().sum::<f64>() / first.len() as f64;
@@ -141,8 +162,15 @@ impl History {
         let is_good = accuracy
             .zip(self.chance())
             .is_none_or(|(accuracy, chance)| accuracy - chance >= ACCURACY[1] * (1.0 - chance));
-        let constant = self.constant_loss();
-        is_good && constant.is_some_and(|constant| mean < TRAINED * constant)
+        let scale = self.usual_scale();
+        let is_scaled_down = scale.is_some_and(|scale| scale > 0.0 && scale < SCALED_DOWN);
+        let own = self.loss_checks.iter().take(BEGINNING);
+        let own = median(own.map(|check| check.own)).filter(|_| is_scaled_down);
+        let is_small = |constant: f64| {
+            let is_below = |loss: f64| loss < TRAINED * constant;
+            is_below(mean) && own.is_none_or(is_below)
+        };
+        is_good && self.constant_loss().is_some_and(is_small)
     }
 
     /// The loss of a network that has learned nothing: the first one, or that of a constant prediction if the weights
@@ -161,9 +189,14 @@ impl History {
 
     /// Whether the loss that is minimised is, as far as it was checked, the mean loss of outputs and targets.
     fn has_own_loss(&self) -> bool {
-        let ratios = self.loss_checks.iter().map(|check| check.given / check.own);
-        let usual = median(ratios.filter(|ratio| ratio.is_finite()));
+        let usual = self.usual_scale();
         usual.is_some_and(|usual| (usual - 1.0).abs() <= CONVENTION)
+    }
+
+    /// The usual factor of the loss that is minimised, over the mean loss of outputs and targets, as far as it was checked.
+    fn usual_scale(&self) -> Option<f64> {
+        let ratios = self.loss_checks.iter().map(|check| check.given / check.own);
+        median(ratios.filter(|ratio| ratio.is_finite()))
     }
 
     /// Whether the training has succeeded. Whoever is far worse than a model that needs no training has not learned much.
@@ -227,8 +260,14 @@ impl History {
             };
             return Some(Judged::Share(share, LOSS.map(|share| 1.0 - share), what));
         }
-        let (reference, what) = self.reference_loss()?;
         let last = self.last_loss()?;
+        let (mut reference, mut what) = self.reference_loss()?;
+        // A network that begins with a large loss and comes down to that of equal probabilities tells the classes no better.
+        let even = self.even_loss().filter(|even| last >= EVEN * even);
+        if let Some(even) = even.filter(|even| *even < reference) {
+            reference = even;
+            what = "last loss over that of equal probabilities of all classes; clinic";
+        }
         // A loss below zero has no natural scale.
         (reference > 0.0 && last >= 0.0).then(|| Judged::Rest(last / reference, LOSS, what))
     }
@@ -305,8 +344,7 @@ impl History {
     /// Whether the loss is declared as the mean of squares and is another one, such as a sum with weights: it says nothing about
     /// shares of a variance.
     pub(crate) fn has_another_loss(&self) -> bool {
-        let ratios = (self.loss_checks.iter()).map(|check| check.given / check.own);
-        let usual = median(ratios.filter(|ratio| ratio.is_finite()));
+        let usual = self.usual_scale();
         self.loss_kind == Some(LossKind::MeanSquaredError)
             && usual.is_some_and(|usual| (usual - 1.0).abs() > CONVENTION)
     }

@@ -18,6 +18,10 @@ const RISING: usize = 8;
 /// The cosine of two sums that differ by one gradient. Gradients of different batches are far from it.
 const COSINE: f64 = 0.9;
 
+/// The logarithm of the growth from the fourth step to the eighth, over four thirds of that from the first to the fourth, from
+/// which the norm grows by about one factor in each step: that would be 1, and sums of equal gradients have 0.4.
+const STEADY: f64 = 0.9;
+
 /// The steps at the beginning, which are all recorded.
 const EARLY: usize = 20;
 
@@ -59,7 +63,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     if !(grows && cosine >= COSINE) {
         return swings(history, &norms).into_iter().collect();
     }
-    if cosines.len() < STEPS {
+    if cosines.len() < STEPS || leaves_plateau(history, &early) {
         return Vec::new();
     }
     let text = format!(
@@ -71,6 +75,17 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             .measured(cosine, COSINE, "median cosine of the first 20 successive gradients, whose norm grows with the number of steps; clinic")
             .with([Prescription::change("make the gradients of each step anew, and empty an accumulator after each step")]),
     ]
+}
+
+/// Whether the gradients of a network that learns grow by about the same factor in each of the first steps, as where it leaves a
+/// plateau. Those of sums grow by less and less.
+fn leaves_plateau(history: &History, norms: &[f64]) -> bool {
+    let [first, _, _, fourth, .., last] = norms[..] else {
+        return false;
+    };
+    // Three steps, and four.
+    let (begin, end) = ((fourth / first).ln(), (last / fourth).ln());
+    history.outcome() == Outcome::Learned && end >= STEADY * begin * 4.0 / 3.0
 }
 
 /// Sums that swing: weights that run far beyond their goal get gradients of the other sign, and the sum turns slowly.

@@ -1,4 +1,4 @@
-//! Parameters that require no gradient.
+//! Parameters that require no gradient, and keep their first values.
 
 use crate::finding::finding::Finding;
 use crate::finding::kind::FindingKind;
@@ -23,15 +23,16 @@ const FAR: f64 = 0.1;
 const ENOUGH: usize = 64;
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
-    let frozen: Vec<&str> = (history.params.iter())
-        .filter(|param| !param.requires_grad && param.is_weight())
+    // One that moves is an average of trained weights, as that of a teacher, or was let go later.
+    let frozen_params = history.params.iter().filter(|param| !param.requires_grad);
+    let frozen_params: Vec<&ParamHistory> = frozen_params.filter(|param| !param.changed).collect();
+    let frozen: Vec<&str> = (frozen_params.iter())
+        .filter(|param| param.is_weight())
         .map(|param| param.path.as_str())
         .collect();
     if frozen.is_empty() || history.steps.is_empty() {
         return Vec::new();
     }
-    let frozen_params = history.params.iter().filter(|param| !param.requires_grad);
-    let frozen_params: Vec<&ParamHistory> = frozen_params.collect();
     let weights = frozen_params.iter().filter(|param| param.is_weight());
     let weights: Vec<&ParamHistory> = weights.copied().collect();
     let told: Vec<bool> = weights

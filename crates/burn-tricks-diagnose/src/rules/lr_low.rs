@@ -6,7 +6,7 @@ use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
 use crate::history::floor::EVIDENT;
-use crate::history::measures::Outcome;
+use crate::history::measures::{Outcome, median};
 
 use crate::finding::prescription::short;
 use crate::rules::lr_high::update_ratio;
@@ -26,6 +26,9 @@ const GONE: f64 = 0.01;
 
 /// The share of the steps after which a learning rate that is gone was taken away at once: no schedule is meant to.
 const AT_ONCE: f64 = 0.2;
+
+/// The share of the highest learning rate after that which the usual one has if it stays.
+const STAYS: f64 = 0.5;
 
 /// The ratio of update to weight that is prescribed: the median of the healthy programs of the clinic's fitting half.
 const HEALTHY: f64 = 2.5e-3;
@@ -100,7 +103,8 @@ fn ended_early(history: &History) -> Option<(Finding, f64)> {
         .iter()
         .rposition(|of| of.lr > GONE * highest)?;
     let step = history.steps[gone].step;
-    if highest <= 0.0 || 2 * step > history.steps_taken || history.steps.len() < 20 {
+    let is_short = history.steps.len() < 20;
+    if highest <= 0.0 || 2 * step > history.steps_taken || is_short || goes_on(history, step) {
         return None;
     }
     let text = format!(
@@ -118,6 +122,28 @@ fn ended_early(history: &History) -> Option<(Finding, f64)> {
         )
         .with([Prescription::change("let the schedule last as long as the training: count its steps in optimizer steps, not in epochs")]);
     Some((finding, share))
+}
+
+/// Whether a second phase of a network that has learned begins after this step, as when the whole network is trained after its last layer: the learning rate
+/// is small and stays, and the loss falls from each quarter of the rest to the next, and by much in all.
+fn goes_on(history: &History, step: usize) -> bool {
+    let rest = history.steps.iter().filter(|of| of.step > step);
+    let rates: Vec<f64> = rest.map(|of| of.lr).collect();
+    let highest = rates.iter().copied().fold(0.0, f64::max);
+    let stays = median(rates).is_some_and(|usual| usual > 0.0 && usual >= STAYS * highest);
+    let losses = history.step_losses().into_iter();
+    let losses: Vec<f64> = losses
+        .filter(|(of, _)| *of > step)
+        .map(|(_, loss)| loss)
+        .collect();
+    let quarter = losses.len().div_ceil(4).max(1);
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+    let means: Vec<f64> = losses.chunks(quarter).map(mean).collect();
+    let [first, .., last] = means[..] else {
+        return false;
+    };
+    let falls = means.windows(2).all(|pair| pair[1] < pair[0]);
+    history.outcome() == Outcome::Learned && stays && falls && last < (1.0 - SLOWLY) * first
 }
 
 fn too_low(ratio: f64, (threshold, source): (f64, &str), severity: Severity) -> Finding {

@@ -261,6 +261,9 @@ fn dropped(history: &History, outputs: &OutputHistory) -> Option<Finding> {
     let change = "put dropout between the layers, and none behind the last one";
     // A network that has died gives zeros only.
     let are_some = outputs.zeros > DROPPED && outputs.zeros < ALL;
+    // Nothing is dropped in the validation, and what is masked there is masked in both.
+    let valid = history.valid_outputs.as_ref();
+    let are_some = are_some && valid.is_none_or(|valid| valid.zeros <= DROPPED);
     (is_unbounded && outputs.lowest < 0.0 && are_some).then(|| {
         mismatch(severity(history), text, change).measured(
             outputs.zeros,

@@ -92,6 +92,10 @@ fn by_loss(history: &History) -> Option<Evidence<'_>> {
         checks.len() >= STEPS && 10 * fitting.count() >= 9 * checks.len()
     };
     let scale = median(checks.iter().map(|check| ratio(check)))?;
+    // Gradients that are accumulated over several batches are a mean if each loss is divided by their number.
+    if (scale * usual_losses(history) - 1.0).abs() < SAME {
+        return None;
+    }
     let all = |check: &LossCheck| (check.rows * check.columns) as f64;
     let what = if fits(&all) || fits(&|check| check.rows as f64) {
         "it is the sum over the rows of a batch".to_owned()
@@ -118,6 +122,12 @@ fn by_loss(history: &History) -> Option<Evidence<'_>> {
         bias: None,
         measured,
     })
+}
+
+/// How many losses a step usually has: several where gradients are accumulated over several batches.
+fn usual_losses(history: &History) -> f64 {
+    let of_steps = history.loss_steps.chunk_by(|one, other| one == other);
+    median(of_steps.map(|of_step| of_step.len() as f64)).unwrap_or(1.0)
 }
 
 /// The gradient of the last bias, against the one that the mean loss of outputs and targets has there.

@@ -9,6 +9,7 @@ use crate::history::measures::Outcome;
 
 use crate::finding::prescription::short;
 use crate::history::outliers::OUTLYING;
+use crate::loss_kind::LossKind;
 
 /// The size of a mean or a deviation from which a target is far from standardised.
 const FAR: f64 = 10.0;
@@ -45,7 +46,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         );
         (FAR, text)
     } else if target.outlier_ratio > OUTLYING && outcome != Outcome::Learned {
-        return vec![outlying(target.outlier_ratio)];
+        return vec![outlying(target.outlier_ratio, history.loss_kind)];
     } else if size < TINY {
         (
             TINY,
@@ -78,11 +79,23 @@ fn equal(value: f64, rows: usize) -> Finding {
         .with([Prescription::change(change)])
 }
 
-/// Targets of which a few are far from all others: the squares of their errors are all that counts.
-fn outlying(ratio: f64) -> Finding {
-    let text = "A few targets are far larger than the others: their errors, or the squares of them, drown those of all other rows.";
-    let change = "look at the rows with the largest targets: correct or remove them, take logarithms, or use an absolute or a Huber loss";
-    Finding::new(FindingKind::UnscaledTarget, Severity::Fault, text)
+/// Targets of which a few are far from all others: the squares of their errors are all that counts. Another loss may be one that
+/// bears them, as an absolute or a Huber loss does.
+fn outlying(ratio: f64, loss: Option<LossKind>) -> Finding {
+    let (severity, text, change) = if loss == Some(LossKind::OtherRegression) {
+        (
+            Severity::Note,
+            "A few targets are far larger than the others: unless the loss grows slowly with an error, theirs drown those of all other rows.",
+            "look at the rows with the largest targets: correct or remove them if they are wrong, or take logarithms",
+        )
+    } else {
+        (
+            Severity::Fault,
+            "A few targets are far larger than the others: their errors, or the squares of them, drown those of all other rows.",
+            "look at the rows with the largest targets: correct or remove them, take logarithms, or use an absolute or a Huber loss",
+        )
+    };
+    Finding::new(FindingKind::UnscaledTarget, severity, text)
         .measured(
             ratio,
             OUTLYING,

@@ -43,6 +43,9 @@ const ERRORS: f64 = 2.0;
 /// Fewer validation rows do not tell an accuracy.
 const ROWS: usize = 100;
 
+/// The share of the most frequent class from which an accuracy that is beyond chance may be less than the margin above it.
+const FREQUENT: f64 = 0.8;
+
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     if let Some(finding) = unpaired(history) {
         if finding.severity == Severity::Fault {
@@ -244,6 +247,9 @@ fn beyond_chance(history: &History) -> Vec<Finding> {
     let depends = history
         .informed_by_errors()
         .is_some_and(|errors| errors > ERRORS);
+    // Of rows that were not handed over the error is not known.
+    let is_counted = (history.valid.as_ref()).is_some_and(|valid| valid.distinct_rows > 0);
+    let depends = depends || of_valid > FREQUENT && is_counted && history.is_beyond_chance();
     if depends || valid >= limit || train < chance + MARGIN || train - valid < MARGIN || is_told {
         return Vec::new();
     }

@@ -5,8 +5,8 @@ use burn::nn::LinearConfig;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use burn_tricks_diagnose::{
-    Diagnosis, Doctor, DoctorConfig, EpochMetrics, FindingKind, History, LossKind, OutputHistory,
-    Severity,
+    Diagnosis, Doctor, DoctorConfig, EpochMetrics, FindingKind, History, LossCheck, LossKind,
+    OutputHistory, Severity,
 };
 
 /// The losses of a step, from 1.
@@ -189,4 +189,21 @@ fn a_loss_that_begins_anew_in_each_epoch_is_found_by_the_steps_of_the_epochs() {
     };
     assert_eq!(check(2.0), Some(Severity::Fault));
     assert_eq!(check(1.55), None);
+}
+
+#[test]
+fn losses_that_are_divided_by_their_number_in_a_step_are_not_scaled() {
+    let check = |part: f64| {
+        let mut of = accumulated(60, |_| 1.0);
+        let checked = |step: usize| {
+            let mut check = LossCheck::default();
+            (check.step, check.rows, check.columns) = (step, 32, 1);
+            (check.own, check.given) = (4.0, 4.0 / part);
+            check
+        };
+        of.loss_checks = (1..=60).map(checked).collect();
+        severity(&of, FindingKind::ScaledLoss)
+    };
+    assert_eq!(check(LOSSES as f64), None);
+    assert_eq!(check(8.0), Some(Severity::Fault));
 }

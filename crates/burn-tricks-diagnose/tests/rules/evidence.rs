@@ -394,6 +394,29 @@ fn a_schedule_that_ends_in_the_first_half_is_named() {
     assert_eq!(check(30, 0.1), None, "it has learned");
 }
 
+#[test]
+fn a_second_phase_with_a_small_rate_is_no_schedule_that_has_ended() {
+    let check = |losses: fn(usize) -> f64, decay: f64| {
+        let mut of = history(120, 0.5);
+        classes(&mut of, &[(0, 50), (1, 50)]);
+        accuracies(&mut of, 0.93, 0.92);
+        for at in &mut of.steps {
+            at.lr = match at.step {
+                ..=20 => 1e-2,
+                step => 5e-5 * decay.powi(step as i32 - 21),
+            };
+        }
+        of.losses = (1..=120).map(losses).collect();
+        severity(&of, FindingKind::LrTooLow)
+    };
+    let falls = |step: usize| 2.0 - step as f64 / 80.0;
+    let flat = |step: usize| 2.0 - step.min(20) as f64 / 80.0;
+    let fault = Some(Severity::Fault);
+    assert_eq!(check(falls, 1.0), None);
+    assert_eq!(check(flat, 1.0), fault, "nothing is learned");
+    assert_eq!(check(falls, 0.9), fault, "a schedule that goes on to 0");
+}
+
 fn mismatch(
     kind: LossKind,
     change: impl FnOnce(&mut History, &mut OutputHistory),
@@ -453,6 +476,17 @@ fn scores_that_are_dropped_or_squashed_are_named() {
         assert_eq!(mismatch(scores, dropped), expected, "{zeros}");
         let of_squares = mismatch(LossKind::MeanSquaredError, dropped);
         assert_eq!(of_squares, expected, "{zeros} of a regression");
+    }
+    // What is masked is masked in the validation, too, where nothing is dropped.
+    for (zeros, expected) in [(0.0, fault), (0.3, None)] {
+        let masked = |of: &mut History, outputs: &mut OutputHistory| {
+            outputs.zeros = 0.3;
+            let mut valid = outputs.clone();
+            valid.zeros = zeros;
+            of.valid_outputs = Some(valid);
+        };
+        let of_squares = mismatch(LossKind::MeanSquaredError, masked);
+        assert_eq!(of_squares, expected, "{zeros} in the validation");
     }
     let died = |_: &mut History, outputs: &mut OutputHistory| outputs.zeros = 1.0;
     assert_eq!(mismatch(scores, died), None);

@@ -217,3 +217,49 @@ fn a_network_that_knows_the_validation_better_than_its_training_has_wrong_labels
     let noisy = |of: &mut History| of.valid.as_mut().unwrap().rescaled_features = 0.1;
     assert_eq!(check(0.70, 0.86, noisy), None);
 }
+
+/// A training of ten equal classes with these losses, each of which is handed over as so much of the mean cross-entropy of its
+/// outputs and targets.
+fn of_ten_classes(losses: Vec<f64>, scale: f64) -> History {
+    let mut of = history(60, 1.95);
+    of.loss_kind = Some(LossKind::CrossEntropyOfScores);
+    let check = |(at, loss): (usize, &f64)| {
+        let mut check = LossCheck::default();
+        (check.step, check.rows, check.columns) = (at + 1, 20, 10);
+        (check.given, check.own) = (*loss, loss / scale);
+        check
+    };
+    of.loss_checks = losses.iter().enumerate().map(check).collect();
+    of.losses = losses;
+    let mut train = DataHistory::default();
+    train.classes = (0..10).map(|class| (class, 10)).collect();
+    of.train = Some(train);
+    of
+}
+
+#[test]
+fn a_loss_that_is_scaled_down_is_not_that_of_weights_that_were_trained_before() {
+    // A quarter of the logarithm of 10, which is 2.303.
+    let of = of_ten_classes(vec![0.576; 60], 0.25);
+    let fault = Some(Severity::Fault);
+    assert_eq!(severity(&of, FindingKind::ScaledLoss), fault);
+    // The same part of a loss that is small from the beginning.
+    let of = of_ten_classes(vec![0.1; 60], 0.25);
+    let note = Some(Severity::Note);
+    assert_eq!(severity(&of, FindingKind::ScaledLoss), note);
+}
+
+#[test]
+fn a_classifier_that_comes_down_to_equal_probabilities_has_learned_nothing() {
+    let check = |last: f64| {
+        let mut losses = vec![last; 60];
+        losses[..3].copy_from_slice(&[40.0, 20.0, 5.0]);
+        let mut of = of_ten_classes(losses, 1.0);
+        of.params[1].silent_units = Some(16);
+        severity(&of, FindingKind::DeadUnits)
+    };
+    // The logarithm of 10 is 2.3026, and 0.98 of it 2.2565.
+    assert_eq!(check(2.303), Some(Severity::Fault));
+    assert_eq!(check(2.26), Some(Severity::Fault));
+    assert_eq!(check(2.25), Some(Severity::Note));
+}

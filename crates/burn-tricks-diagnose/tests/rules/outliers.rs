@@ -3,7 +3,7 @@
 use crate::{history, severity, weight};
 use burn_tricks_core::ParamRole;
 use burn_tricks_diagnose::{
-    DataHistory, Diagnosis, FindingKind, History, OutputHistory, ParamHistory, Severity,
+    DataHistory, Diagnosis, FindingKind, History, LossKind, OutputHistory, ParamHistory, Severity,
     TargetStats,
 };
 
@@ -85,6 +85,27 @@ fn a_few_large_targets_are_told_before_what_they_lead_to() {
     assert!(diagnosis.accuses(FindingKind::LrTooHigh), "{diagnosis}");
     let diagnosis = check(9.5, 1.95);
     assert!(diagnosis.findings[0].text.starts_with("The targets have"));
+}
+
+#[test]
+fn a_loss_that_may_bear_a_few_large_targets_gets_a_note_and_no_advice_to_take_one() {
+    let check = |kind: Option<LossKind>| {
+        let mut of = with(1.6, |train| {
+            let mut target = TargetStats::default();
+            (target.columns, target.mean, target.deviation) = (1, 20.0, 300.0);
+            target.outlier_ratio = 10.5;
+            train.target = Some(target);
+        });
+        of.loss_kind = kind;
+        let diagnosis = Diagnosis::from_history(of);
+        let mut found = diagnosis.of_kind(FindingKind::UnscaledTarget);
+        let finding = found.next().unwrap();
+        let advice = finding.prescriptions[0].to_string();
+        (finding.severity, advice.contains("Huber"))
+    };
+    assert_eq!(check(None), (Severity::Fault, true));
+    let other = Some(LossKind::OtherRegression);
+    assert_eq!(check(other), (Severity::Note, false));
 }
 
 fn frozen(mut param: ParamHistory) -> ParamHistory {

@@ -115,6 +115,22 @@ fn norms_that_grow_with_the_number_of_steps_are_sums() {
 }
 
 #[test]
+fn norms_that_grow_by_one_factor_are_those_of_a_network_that_leaves_a_plateau() {
+    let check = |norm: fn(usize) -> f64| {
+        let mut of = history(60, 0.01);
+        of.steps.iter_mut().for_each(|step| step.cosine = Some(1.0));
+        for at in of.params.iter_mut().flat_map(|param| &mut param.steps) {
+            at.gradient = norm(at.step);
+        }
+        severity(&of, FindingKind::AccumulatedGradients)
+    };
+    // Both grow to 2.46 times by the eighth step.
+    assert_eq!(check(|step| 0.14 * 1.137f64.powi(step as i32 - 1)), None);
+    let sums = check(|step| 0.14 * (1.0 + 0.208 * (step as f64 - 1.0)));
+    assert_eq!(sums, Some(Severity::Fault));
+}
+
+#[test]
 fn a_loss_that_still_falls_needs_more_steps_and_a_flat_one_does_not() {
     assert_eq!(
         severity(&history(100, 1.5), FindingKind::TooFewSteps),

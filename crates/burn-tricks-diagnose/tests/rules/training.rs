@@ -46,6 +46,19 @@ fn a_frozen_layer_is_a_warning_if_the_network_does_not_learn_or_the_layer_was_ne
 }
 
 #[test]
+fn a_layer_that_requires_no_gradient_and_moves_is_not_frozen() {
+    // It follows another one as an average, or is let go in a later epoch.
+    for (changed, is_frozen) in [(false, true), (true, false)] {
+        let mut of = history(60, 0.1);
+        of.losses.clear();
+        of.params[0].requires_grad = false;
+        of.params[0].changed = changed;
+        of.params[0].steps.clear();
+        assert_eq!(severity(&of, FindingKind::Frozen).is_some(), is_frozen);
+    }
+}
+
+#[test]
 fn tied_places_with_other_numbers_are_stale() {
     let mut of = history(60, 0.1);
     of.params[2].tied_to = Some("layers.1.weight".to_owned());
@@ -144,4 +157,20 @@ fn labels_that_are_learned_and_say_nothing_of_the_validation_are_unrelated_to_th
     assert_eq!(check(0.2, 0.16), None, "better than chance");
     assert_eq!(check(0.14, 0.05), None, "nothing learned");
     assert_eq!(check(0.16, 0.12), None, "no gap");
+}
+
+#[test]
+fn an_accuracy_that_is_beyond_chance_is_told_from_it_however_frequent_a_class_is() {
+    let check = |rows: [usize; 2]| {
+        let mut of = history(60, 0.1);
+        let mut data = burn_tricks_diagnose::DataHistory::default();
+        data.classes = [(0, rows[0]), (1, rows[1])].into();
+        data.distinct_rows = rows[0] + rows[1];
+        (of.train, of.valid) = (Some(data.clone()), Some(data));
+        epochs(&mut of, |_| 0.94, 0.995);
+        severity(&of, FindingKind::UnrelatedLabels)
+    };
+    // Chance is 0.90. Three standard errors of 2,048 rows are 0.016, and of 205 rows 0.050.
+    assert_eq!(check([1843, 205]), None);
+    assert_eq!(check([184, 21]), Some(Severity::Fault));
 }
