@@ -11,7 +11,7 @@ use burn::prelude::*;
 use burn::tensor::activation::softmax;
 use burn_tricks::average::Predict;
 use burn_tricks::force_init;
-use burn_tricks::nn::{Forward, Inception, InceptionConfig, ResNet, ResNetConfig};
+use burn_tricks::nn::{Forward, Inception, InceptionConfig, ResNet, ResNetConfig, try_seeded};
 use burn_tricks_examples::{
     data::{Samples, Source, Split},
     mlp::{HiddenNorm, Init, Mlp, MlpConfig, Skip},
@@ -182,10 +182,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{what:35} {:.2}", likeness(norm, &split.test));
     }
 
-    device.seed(1);
-    let res_net = ResNetConfig::for_8x8(1, 10).init(&device)?;
+    let res_net = try_seeded(&device, 1, || ResNetConfig::for_8x8(1, 10).init(&device))?;
     train("ResNet for 8×8 pixels", res_net, &split);
-    let inception = InceptionConfig::for_8x8(1, 10).init(&device)?;
+    let inception = try_seeded(&device, 1, || InceptionConfig::for_8x8(1, 10).init(&device))?;
     train("Inception for 8×8 pixels", inception, &split);
     Ok(())
 }

@@ -21,6 +21,7 @@ fn optimizer() -> Result<ModuleOptimizer, ConfigError> {
     let adam_w = Scheduled::build(|step| {
         let beta_2 = (1.0 - 1.0 / step as f64).clamp(0.5, 0.99);
         AdamWConfig::torch()
+            .with_epsilon(1e-6)
             .with_beta_2(beta_2)
             .with_weight_decay(0.01)
             .with_weight_decay_scope(WeightDecayScope::Matrices)

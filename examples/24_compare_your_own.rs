@@ -18,7 +18,7 @@ fn main() -> ExitCode {
 fn train(arm: &Recipe, seed: u64, report: &mut Reporter) -> Result<(), Box<dyn Error>> {
     let momentum = if arm.name == "momentum" { 0.9 } else { 0.0 };
     let decay = if arm.name == "ema" { 0.98 } else { 0.0 };
-    let device = Device::flex().autodiff();
+    let (folder, device) = (tempfile::tempdir()?, Device::flex().autodiff());
     let (split, clock) = (Source::digits().split(seed).scaled(), EpochClock::new());
     let loader = |config: EpochLoaderConfig, samples: &Samples| {
         let indices = InMemDataset::new((0..samples.len()).collect());
@@ -29,7 +29,7 @@ fn train(arm: &Recipe, seed: u64, report: &mut Reporter) -> Result<(), Box<dyn E
     let model = seeded(&device, seed, || Classifier::init(&device));
     let ema = EmaConfig::new(decay).init(&model)?;
     let optimizer = SgdConfig::torch().with_momentum_factor(momentum).init()?;
-    let folder = tempfile::tempdir()?;
+    report.steps((split.train.len().div_ceil(32) * report.epochs()) as u64); // what a step costs
     let session = Session::new(folder.path(), batches, valid).num_epochs(report.epochs());
     let trained = session.launch(Learner::new(model.with_tricks(ema), optimizer, 0.1))?;
     let score = trained.last_model().score(&split.test);

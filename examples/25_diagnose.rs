@@ -1,5 +1,5 @@
-//! Why does it not learn? Ten layers of sigmoids on the digits, examined by a doctor in the loop: the lines that end
-//! in a number are all that it needs. Then the same network as its prescriptions have it.
+//! Why does it not learn? Nine hidden layers of sigmoids on the digits, examined by a doctor in the loop: the lines that
+//! end in a number are all that it needs. Then a network with two of its prescriptions: ReLU, and fewer layers.
 
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;

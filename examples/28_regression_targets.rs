@@ -1,5 +1,5 @@
 //! Targets of a regression belong scaled, like inputs: an LSTM predicts a power load in megawatts, with its targets as
-//! they are and every trick that could help, and with scaled targets and none.
+//! they are, alone and with each of five tricks, and with scaled targets and no trick.
 
 use burn::nn::loss::{MseLoss, Reduction};
 use burn::nn::{Linear, LinearConfig, Lstm, LstmConfig};
@@ -94,7 +94,7 @@ fn train(tricks: Tricks, load: &[f32], scaler: &InputScaler) -> Result<[f64; 3],
     let mut ema = EmaConfig::new(0.98).init(&model)?;
     let before = measure(&model.valid(), tricks, valid, scaler);
     for step in 0..steps {
-        let first = step * BATCH % count;
+        let first = step % count.div_ceil(BATCH) * BATCH;
         let rows = first..(first + BATCH).min(count);
         let output = model.forward(inputs.clone().slice([rows.clone()]));
         let targets = targets.clone().slice([rows]);

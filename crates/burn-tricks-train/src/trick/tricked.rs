@@ -63,6 +63,10 @@ impl<M: Module> TrickedExt for M {}
 /// `valid()` is a snapshot: later steps do not change it. With
 /// [`validated_as_trained`](Tricked::validated_as_trained) the trained weights are validated.
 ///
+/// In the average that is validated, batch norms have the average of the running statistics, which usually suffices for an EMA.
+/// With SWA, whose copies of the weights are further apart, validate the trained weights, and measure the statistics of the
+/// average at the end, by [`RecalibrationConfig`](burn_tricks_average::RecalibrationConfig).
+///
 /// # Loading weights
 ///
 /// Loading a record into a model in training (`load_record`, `load_file`, Burn's
