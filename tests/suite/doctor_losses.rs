@@ -1,6 +1,7 @@
 //! The loss of a step against the one that its outputs and targets have.
 
 use crate::models::alone;
+use crate::own_process::passes_in_a_process_of_its_own;
 use burn::module::Initializer;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
@@ -8,7 +9,6 @@ use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{DType, Device, Distribution, FloatDType, Int, Tensor};
 use burn_tricks::diagnose::{Diagnosis, DoctorConfig, FindingKind, LossCheck, LossKind, Targets};
 use burn_tricks::force_init;
-use std::process::Command;
 
 const ROWS: usize = 6;
 
@@ -212,15 +212,7 @@ fn large_class_numbers_are_not_rounded_on_a_device_of_half() {
         return on_a_device_of_half();
     }
     let name = "doctor_losses::large_class_numbers_are_not_rounded_on_a_device_of_half";
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture"])
-        .env(CHILD, "1")
-        .output()
-        .unwrap();
-    let said = [child.stdout, child.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    assert!(child.status.success(), "{said}");
-    assert!(said.contains("half precision it was"), "{said}");
+    passes_in_a_process_of_its_own(name, CHILD, "1", "half precision it was");
 }
 
 fn on_a_device_of_half() {

@@ -3,12 +3,12 @@
 use crate::devices::devices;
 use crate::models::{Noise, dtypes, values};
 use crate::oracle::{off, worst};
+use crate::own_process::passes_in_a_process_of_its_own;
 use burn::tensor::{DType, Device, FloatDType, IntDType, Tensor};
 use burn_tricks::kernels::{
     SUMMARY, add_normal_twin, distance, distance_twin, norm, norm_twin, summary, summary_twin,
     unit_ranges, unit_ranges_twin,
 };
-use std::process::Command;
 
 /// Noise, of which every fifth number is 0, and every seventh far from 0.
 fn numbers(size: usize) -> Vec<f64> {
@@ -223,15 +223,12 @@ fn what_is_in_f32_is_so_on_a_device_of_other_types() {
         return on_a_device_of_other_types(&expected);
     }
     let name = "kernels_summary::what_is_in_f32_is_so_on_a_device_of_other_types";
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture"])
-        .env(CHILD, drawn(&Device::flex()))
-        .output()
-        .unwrap();
-    let said = [child.stdout, child.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    assert!(child.status.success(), "{said}");
-    assert!(said.contains("of other types it was"), "{said}");
+    passes_in_a_process_of_its_own(
+        name,
+        CHILD,
+        &drawn(&Device::flex()),
+        "of other types it was",
+    );
 }
 
 fn on_a_device_of_other_types(expected: &str) {

@@ -107,6 +107,7 @@ mod optimizer_state;
 mod optimizer_wrappers;
 mod optimizers_of_ones_own;
 mod oracle;
+mod own_process;
 mod param_groups;
 mod paths;
 mod penalties;

@@ -4,11 +4,11 @@ use crate::devices::{devices, training_devices};
 use crate::models::{Noise, values};
 use crate::norms::{assert_gradient, assert_near, cast, precise, recorded};
 use crate::oracle::assert_close;
+use crate::own_process::passes_in_a_process_of_its_own;
 use burn::module::Module;
 use burn::store::{DTypePolicy, ModuleRecord};
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use burn_tricks::nn::{InputScaler, ScaleBy, ScalerConfig, ScalerError, ScalerKind};
-use std::process::Command;
 
 fn fit<const N: usize>(config: &ScalerConfig, column: [f64; N]) -> burn_tricks::nn::UnfittedScaler {
     let mut fit = config.unfitted().unwrap();
@@ -97,15 +97,7 @@ fn statistics_are_single_precision_on_a_device_of_half() {
         return on_a_device_of_half();
     }
     let name = "scaler_precision::statistics_are_single_precision_on_a_device_of_half";
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture"])
-        .env(CHILD, "1")
-        .output()
-        .unwrap();
-    let said = [child.stdout, child.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    assert!(child.status.success(), "{said}");
-    assert!(said.contains("half precision it was"), "{said}");
+    passes_in_a_process_of_its_own(name, CHILD, "1", "half precision it was");
 }
 
 fn on_a_device_of_half() {

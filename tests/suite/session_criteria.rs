@@ -209,22 +209,25 @@ fn two_tricks_that_bring_one_metric_are_an_error() {
     assert!(launch((GradNorm::named("Before"), GradNorm::named("After"))).is_ok());
 }
 
+/// A run that keeps this many of the best checkpoints. The losses are 2, 1, 0, 1, 2, 3, ...
+fn keeping(folder: &Path, epochs: usize, best: usize) -> SessionResult<Counter, ()> {
+    let session = counting(folder)
+        .num_epochs(epochs)
+        .stop_early(LossMetric::new(), patience(99))
+        .without_clock()
+        .keep_best_checkpoints(best)
+        .unwrap()
+        .resumable(2)
+        .unwrap();
+    session.launch(learner((), 1.0)).unwrap()
+}
+
 #[test]
 fn the_best_checkpoints_are_kept_and_give_their_models_back() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     // The losses are 2, 1, 0, 1, 2, 3, ...: the best epochs are 3, 2 and 4.
-    let run = |epochs, best| {
-        let session = counting(folder.path())
-            .num_epochs(epochs)
-            .stop_early(LossMetric::new(), patience(99))
-            .without_clock()
-            .keep_best_checkpoints(best)
-            .unwrap()
-            .resumable(2)
-            .unwrap();
-        session.launch(learner((), 1.0)).unwrap()
-    };
+    let run = |epochs, best| keeping(folder.path(), epochs, best);
     drop(run(5, 3));
     let finished = run(9, 3);
     assert_eq!(finished.resumed_after, Some(5));
@@ -284,17 +287,7 @@ fn the_best_checkpoints_are_kept_and_give_their_models_back() {
 fn a_run_that_keeps_more_of_the_best_checkpoints_than_before_ranks_those_that_are_left() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let run = |epochs, best| {
-        let session = counting(folder.path())
-            .num_epochs(epochs)
-            .stop_early(LossMetric::new(), patience(99))
-            .without_clock()
-            .keep_best_checkpoints(best)
-            .unwrap()
-            .resumable(2)
-            .unwrap();
-        session.launch(learner((), 1.0)).unwrap()
-    };
+    let run = |epochs, best| keeping(folder.path(), epochs, best);
     drop(run(5, 1));
     assert_eq!(files(folder.path()), sets(&[3, 4, 5]));
     let finished = run(9, 3);
